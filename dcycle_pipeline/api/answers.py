@@ -1,0 +1,88 @@
+"""What an answer of the API means: a body to read, or an error sorted by what to do next (api docs, introduction: errors)."""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+import msgspec
+
+from dcycle_pipeline.errors import (
+    ContractError,
+    DcycleError,
+    ForbiddenError,
+    NotFoundError,
+    RejectedError,
+    ThrottledError,
+    TransientError,
+    UnauthorizedError,
+)
+
+RETRYABLE = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+LONGEST_RETRY_AFTER_SECONDS = 3600.0
+_EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
+
+
+def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> bytes:
+    """The body of a good answer, known to be JSON. Raises a DcycleError for any other."""
+    status = response.status_code
+    if status == 200:
+        try:
+            msgspec.json.decode(response.content, type=msgspec.Raw)
+        except msgspec.DecodeError:
+            raise TransientError(f"{where}: 200, but the body is not JSON (a maintenance page?).") from None
+        return response.content
+    raise _error(response, f"{where}: {status} {mask(_detail(response))}".rstrip())
+
+
+def _error(response: httpx.Response, text: str) -> DcycleError:
+    status = response.status_code
+    if status == 429:
+        return ThrottledError(f"{text} (asked too often).", retry_after_seconds(response))
+    if status in RETRYABLE:
+        return TransientError(f"{text}.", retry_after_seconds(response))
+    if status == 401:
+        return UnauthorizedError(f"{text}: check the API key of this organisation.")
+    if status == 403:
+        return ForbiddenError(f"{text}: ask for access, or exclude it in DCYCLE_ORGANIZATIONS_FILE.")
+    if status in (404, 410):
+        return NotFoundError(f"{text}.")
+    if 300 <= status < 400:
+        host = httpx.URL(response.headers.get("location", "")).host or "another place"
+        return ContractError(f"{text}: redirected to {host}; the credential is not sent there. Check DCYCLE_BASE_URL.")
+    if 400 <= status < 500:
+        return RejectedError(f"{text}.")
+    return ContractError(f"{text}: no known answer of this API.")
+
+
+def _detail(response: httpx.Response) -> str:
+    """The `detail` and `code` of an error body in whatever form they came, short and without e-mail addresses."""
+    try:
+        body: Any = msgspec.json.decode(response.content)
+    except msgspec.DecodeError:
+        return ""
+    if not isinstance(body, dict):
+        return ""
+    detail = body.get("detail")
+    text = detail if isinstance(detail, str) else "" if detail is None else msgspec.json.encode(detail).decode()
+    code = body.get("code")
+    text = f"{text[:200]} [{code}]" if isinstance(code, str) else text[:200]
+    return _EMAIL.sub("[e-mail]", " ".join(text.split()))
+
+
+def retry_after_seconds(response: httpx.Response, now: datetime | None = None) -> float | None:
+    """Seconds to wait by the Retry-After header, given as seconds or as an HTTP date (RFC 9110, 10.2.3)."""
+    value = response.headers.get("retry-after", "").strip()
+    if not value:
+        return None
+    if value.isdecimal():
+        return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
+    try:
+        moment = parsedate_to_datetime(value)
+    except (TypeError, ValueError):
+        return None
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    wait = (moment - (now or datetime.now(UTC))).total_seconds()
+    return min(max(wait, 0.0), LONGEST_RETRY_AFTER_SECONDS)

@@ -1,0 +1,158 @@
+"""The only door to the API: bounded, patient, and unable to send anything but a GET to the configured host."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from types import TracebackType
+from typing import Self
+from urllib.parse import urlsplit
+
+import httpx
+import stamina
+
+from dcycle_pipeline.api.answers import read
+from dcycle_pipeline.api.credentials import LOGIN_PATH, ApiKey, Login
+from dcycle_pipeline.api.pace import Pace
+from dcycle_pipeline.api.paging import Query
+from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
+from dcycle_pipeline.settings import Settings, is_loopback
+
+LONGEST_WAIT_SECONDS = 30.0
+_BROKEN = (httpx.TransportError, httpx.DecodingError)
+
+
+class _OnlyReads(httpx.AsyncBaseTransport):
+    """Refuses whatever is no GET (or the login) to the configured host, before a byte leaves the process."""
+
+    def __init__(self, inner: httpx.AsyncBaseTransport, base_url: httpx.URL) -> None:
+        self._inner = inner
+        self._base = base_url
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        url = request.url
+        same_host = (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
+        login = request.method == "POST" and url.path == self._base.path.rstrip("/") + LOGIN_PATH
+        if not same_host or (request.method != "GET" and not login):
+            raise ContractError(
+                f"Refused to send {request.method} to {url.host}: only GET to {self._base.host} leaves this process."
+            )
+        return await self._inner.handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._inner.aclose()
+
+
+class DcycleApi:
+    """An open connection pool to the API; use it with `async with`. `clock` counts seconds, as `time.monotonic`."""
+
+    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._paces: dict[str, Pace] = {}
+        self._auths: dict[str, httpx.Auth] = {}
+        self.max_connections = settings.max_connections
+        self._slots = asyncio.Semaphore(settings.max_connections)
+        self.requests_count = 0
+        limits = httpx.Limits(
+            max_connections=settings.max_connections, max_keepalive_connections=settings.max_connections
+        )
+        # A proxy of the environment may carry TLS, but must never see a plain request to this machine.
+        proxies_allowed = not is_loopback(urlsplit(settings.base_url).hostname or "")
+        transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=proxies_allowed)
+        self._http = httpx.AsyncClient(
+            base_url=settings.base_url,
+            transport=_OnlyReads(transport, httpx.URL(settings.base_url)),
+            timeout=httpx.Timeout(settings.request_seconds),
+            follow_redirects=False,
+            trust_env=proxies_allowed,
+        )
+
+    async def __aenter__(self) -> Self:
+        await self._http.__aenter__()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._http.__aexit__(kind, error, trace)
+
+    async def get(self, path: str, query: Query, organization_id: str, where: str) -> bytes:
+        """The JSON body of `GET path`, asked again while the fault passes by itself.
+
+        `where` names organisation, endpoint, facility and page for messages. Raises TransientError when patience
+        ends, ScopeError (unauthorized, forbidden, not found, rejected, contract) at once.
+        """
+        patience = stamina.retry_context(
+            on=_how_long_to_wait,
+            attempts=self._settings.retry_attempts,
+            timeout=self._settings.retry_seconds,
+            wait_initial=self._settings.retry_first_wait_seconds,
+            wait_max=LONGEST_WAIT_SECONDS,
+            wait_jitter=min(1.0, self._settings.retry_first_wait_seconds),
+        )
+        async for attempt in patience:
+            with attempt:
+                return await self._once(path, query, organization_id, where)
+        raise AssertionError("unreachable: stamina raises the last error")
+
+    async def _once(self, path: str, query: Query, organization_id: str, where: str) -> bytes:
+        pace = self._paces.setdefault(organization_id, Pace(self._clock))
+        asked_at = await pace.turn()
+        try:
+            async with self._slots:
+                self.requests_count += 1
+                async with asyncio.timeout(self._settings.request_seconds):
+                    response = await self._http.get(
+                        path,
+                        params=list(query),
+                        headers=self._headers(organization_id),
+                        auth=self._auth(organization_id),
+                    )
+            body = read(response, where, self._mask)
+        except ThrottledError as error:
+            pace.throttled(asked_at, error.retry_after_seconds)
+            raise
+        except TimeoutError:
+            raise TransientError(f"{where}: no whole answer within {self._settings.request_seconds:g} s.") from None
+        except _BROKEN as error:
+            raise TransientError(f"{where}: {_named(error)}.") from None
+        pace.answered()
+        return body
+
+    def _headers(self, organization_id: str) -> dict[str, str]:
+        headers = {"x-organization-id": organization_id, "accept": "application/json"}
+        if self._settings.user_id:
+            headers["x-user-id"] = self._settings.user_id
+        return headers
+
+    def _auth(self, organization_id: str) -> httpx.Auth:
+        key = self._settings.key_for(organization_id)
+        return self._auths.setdefault(key, self._new_auth(key))
+
+    def _new_auth(self, key: str) -> httpx.Auth:
+        settings = self._settings
+        bearer = settings.auth == "bearer"
+        if (
+            bearer
+            and settings.email
+            and settings.password
+            and key in ("", settings.api_key and settings.api_key.get_secret_value())
+        ):
+            return Login(settings.base_url, settings.email, settings.password.get_secret_value(), self._clock)
+        return ApiKey(key, bearer=bearer)
+
+    def _mask(self, text: str) -> str:
+        for secret in self._settings.secrets:
+            text = text.replace(secret, "[secret]")
+        return text
+
+
+def _how_long_to_wait(error: Exception) -> bool | float:
+    if isinstance(error, TransientError):
+        return True if error.retry_after_seconds is None else error.retry_after_seconds
+    return False
+
+
+def _named(error: Exception) -> str:
+    text = str(error).strip()
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

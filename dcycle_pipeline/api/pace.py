@@ -1,0 +1,47 @@
+"""How fast one organisation may be asked: unhindered until the API says 429, then at a rate that adapts."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aiolimiter import AsyncLimiter
+
+FASTEST_PER_SECOND = 100.0
+SLOWEST_PER_SECOND = 2.0
+RECOVERY = 1.1
+
+
+class Pace:
+    """Turns for the requests of one organisation; `clock` and `sleep` count seconds."""
+
+    def __init__(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
+        self._clock = clock
+        self._sleep = sleep
+        self._rate = FASTEST_PER_SECOND
+        self._limiter: AsyncLimiter | None = None
+        self._paused_until = 0.0
+        self._slowed_at = float("-inf")
+
+    async def turn(self) -> float:
+        """Wait for a turn; the moment at which it came."""
+        while (wait := self._paused_until - self._clock()) > 0:
+            await self._sleep(wait)
+        if self._limiter is not None:
+            await self._limiter.acquire()
+        return self._clock()
+
+    def throttled(self, asked_at: float, retry_after_seconds: float | None) -> None:
+        """A 429 to a request of `asked_at`: pause as asked, and halve the rate once for all that were under way."""
+        now = self._clock()
+        self._paused_until = max(self._paused_until, now + (retry_after_seconds or 0))
+        if asked_at >= self._slowed_at:
+            self._slowed_at = now
+            self._set(max(SLOWEST_PER_SECOND, self._rate / 2))
+
+    def answered(self) -> None:
+        """An ordinary answer: a little faster again."""
+        if self._limiter is not None:
+            self._set(self._rate * RECOVERY)
+
+    def _set(self, rate: float) -> None:
+        self._rate = min(rate, FASTEST_PER_SECOND)
+        self._limiter = None if self._rate >= FASTEST_PER_SECOND else AsyncLimiter(1, 1 / self._rate)

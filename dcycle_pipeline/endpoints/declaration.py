@@ -1,0 +1,42 @@
+"""What a declaration of an endpoint consists of. Concrete endpoints have one file each beside this one."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+
+from dcycle_pipeline.api.paging import Reading
+from dcycle_pipeline.schema import Table
+
+
+@dataclass(frozen=True)
+class Endpoint:
+    """One endpoint of the API: how to read it, what an item looks like, which tables it fills.
+
+    `tables[0]` has one row an item; the others are filled from lists inside the items. `parent` is the name of the
+    endpoint whose every row is one scope to walk, its id sent as `scope_parameter`. `problem` tells why an item that
+    has the right types still cannot be used. `withheld` are fields that hold personal data, `person_ids` those that
+    hold nothing but an id of a person.
+    """
+
+    name: str
+    title: str
+    reading: Reading
+    item: type[msgspec.Struct]
+    tables: tuple[Table, ...]
+    problem: Callable[[Any, str | None], str | None]
+    parent: str | None = None
+    scope_parameter: str | None = None
+    withheld: frozenset[str] = frozenset()
+    person_ids: frozenset[str] = frozenset()
+
+    @property
+    def id_column(self) -> str:
+        """The column that holds the item's id: last of the key."""
+        return self.tables[0].key[-1]
+
+    @property
+    def known_fields(self) -> frozenset[str]:
+        """The item's field names in the API that the pipeline understands."""
+        return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld

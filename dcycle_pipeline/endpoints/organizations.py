@@ -1,0 +1,66 @@
+"""Organisations: the tree of the group, flattened. It is one answer without pages, so it is not walked."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from dcycle_pipeline.errors import ContractError
+from dcycle_pipeline.schema import Column, Table
+
+PATH = "/v2/organizations/tree"
+_SOURCE = f"GET {PATH}"
+
+ORGANIZATIONS = Table(
+    "dcycle",
+    "organizations",
+    "One row per organisation of the group that is synced",
+    ("organization_id",),
+    (
+        Column("organization_id", "VARCHAR", "Organisation", f"{_SOURCE}: id"),
+        Column("name", "VARCHAR", "Name of the organisation", f"{_SOURCE}: name"),
+        Column("parent_organization_id", "VARCHAR", "Organisation above it in the tree, null for the root", _SOURCE),
+        Column("depth", "INTEGER", "Steps below the root of the tree, 0 for the root", _SOURCE, "1"),
+    ),
+    _SOURCE,
+)
+
+
+@dataclass(frozen=True)
+class Organization:
+    """One node of the tree."""
+
+    organization_id: str
+    name: str
+    parent_organization_id: str | None
+    depth: int
+
+
+def flatten(tree: Any) -> list[Organization]:
+    """The nodes of the tree, parents first (code.dcycle.io/api-reference/organizations/tree).
+
+    Raises ContractError for a node without a usable id or children, or an organisation that stands twice in the tree.
+    """
+    found: dict[str, Organization] = {}
+    waiting: list[tuple[Any, str | None, int]] = [(tree, None, 0)]
+    while waiting:
+        node, parent, depth = waiting.pop(0)
+        organization = _node(node, parent, depth)
+        if organization.organization_id in found:
+            raise ContractError(f"{_SOURCE}: organisation {organization.organization_id} stands twice in the tree.")
+        found[organization.organization_id] = organization
+        children = node.get("children") or []
+        if not isinstance(children, list):
+            raise ContractError(
+                f"{_SOURCE}: the children of organisation {organization.organization_id} are not a list."
+            )
+        waiting.extend((child, organization.organization_id, depth + 1) for child in children)
+    return list(found.values())
+
+
+def _node(node: Any, parent: str | None, depth: int) -> Organization:
+    identifier = node.get("id") if isinstance(node, dict) else None
+    if not isinstance(identifier, str) or not identifier:
+        raise ContractError(
+            f"{_SOURCE}: a node below {parent or 'the root'} has no id, so the list of organisations is not known."
+        )
+    name = node.get("name")
+    return Organization(identifier, name if isinstance(name, str) else identifier, parent, depth)

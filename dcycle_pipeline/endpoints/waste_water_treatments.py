@@ -1,0 +1,201 @@
+"""Waste-water treatments (WWT): the treatment periods of one facility, with water, sludge and emissions."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+import msgspec
+
+from dcycle_pipeline.api.paging import PAGE_SIZE, Reading
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, QUANTITY, Column, Table
+
+LIST = "GET /v1/waste-water-treatments"
+STATUSES = ("uploaded", "active", "loading", "error")
+UNIT = "cubic_meter_(m3)"
+
+
+class Unit(msgspec.Struct, gc=False):
+    name: str | None = None
+
+
+class WasteWaterTreatment(msgspec.Struct, gc=False):
+    """One item of the list (code.dcycle.io/api-reference/waste-water-treatments/list)."""
+
+    id: str
+    status: str
+    type: str | None = None
+    invoice_id: str | None = None
+    start_date: date | None = None
+    end_date: date | None = None
+    facility_id: str | None = None
+    quantity: Decimal | None = None
+    base_quantity: Decimal | None = None
+    m3_water_out: Decimal | None = None
+    kg_sludge: Decimal | None = None
+    percentage: Decimal | None = None
+    co2e: Decimal | None = None
+    co2e_biomass: Decimal | None = None
+    unit: Unit | None = None
+    uploaded_by: str | None = None
+    source_invoice_id: str | None = None
+    linked_projects: list[msgspec.Raw] | None = None
+    facility_percentages: list[msgspec.Raw] | None = None
+    created_at: datetime | None = None
+
+
+def problem(item: WasteWaterTreatment, scope: str | None) -> str | None:
+    """Why a well-typed record cannot be used; None when it can."""
+    if item.status not in STATUSES:
+        return f"status is {item.status!r}, expected one of {', '.join(STATUSES)}"
+    if item.type is not None and item.type != "waste_water_treatment":
+        return f"type is {item.type!r}, expected 'waste_water_treatment'"
+    if item.facility_id is not None and item.facility_id != scope:
+        return f"facility_id is {item.facility_id!r}, but the facility asked for was {scope!r}"
+    if item.unit is not None and item.unit.name is not None and item.unit.name != UNIT:
+        return f"unit is {item.unit.name!r}, expected {UNIT!r}"
+    if item.start_date is None or item.end_date is None:
+        return "an active record has no start_date or no end_date" if item.status == "active" else None
+    if item.end_date < item.start_date:
+        return f"end_date {item.end_date} is before start_date {item.start_date}"
+    out, base = item.m3_water_out, item.base_quantity
+    if out is not None and base is not None and out != base:
+        return f"m3_water_out {out} and base_quantity {base} both mean water out and differ"
+    return None
+
+
+_KEY = (
+    Column("organization_id", "VARCHAR", "Organisation that the record belongs to", "x-organization-id"),
+    Column("waste_water_treatment_id", "VARCHAR", "Waste-water treatment record", f"{LIST}: id", value="id"),
+)
+
+WASTE_WATER_TREATMENTS = Table(
+    "dcycle",
+    "waste_water_treatments",
+    "One row per waste-water treatment record, of every status, as last seen",
+    ("organization_id", "waste_water_treatment_id"),
+    (
+        _KEY[0],
+        Column(
+            "facility_id", "VARCHAR", "Facility where the water was treated", f"{LIST}: facility_id", value="scope_id"
+        ),
+        _KEY[1],
+        Column(
+            "record_label",
+            "VARCHAR",
+            "Label or number of the record; not a key",
+            f"{LIST}: invoice_id",
+            value="invoice_id",
+        ),
+        Column(
+            "status",
+            "VARCHAR",
+            "uploaded, active, loading or error; only active records count in summaries",
+            f"{LIST}: status",
+        ),
+        Column("start_date", "DATE", "First day of the treatment period, inclusive", f"{LIST}: start_date"),
+        Column("end_date", "DATE", "Last day of the treatment period, inclusive", f"{LIST}: end_date"),
+        Column("water_in_m3", QUANTITY, "Water entering the plant", f"{LIST}: quantity", CUBIC_METRES, "quantity"),
+        Column(
+            "water_out_m3",
+            QUANTITY,
+            "Water leaving the plant",
+            f"{LIST}: m3_water_out, else base_quantity",
+            CUBIC_METRES,
+            "coalesce(m3_water_out, base_quantity)",
+        ),
+        Column("sludge_kg", QUANTITY, "Sludge produced", f"{LIST}: kg_sludge", KILOGRAMS, "kg_sludge"),
+        Column(
+            "co2e_kg",
+            QUANTITY,
+            "Emissions (CH4 and N2O as CO2e). Null is pending, never zero",
+            f"{LIST}: co2e",
+            KILOGRAMS_CO2E,
+            "co2e",
+        ),
+        Column(
+            "co2e_biomass_kg",
+            QUANTITY,
+            "Biogenic emissions, kept apart and never added to co2e_kg",
+            f"{LIST}: co2e_biomass",
+            KILOGRAMS_CO2E,
+            "co2e_biomass",
+        ),
+        Column(
+            "co2e_state",
+            "VARCHAR",
+            "calculated, or pending where Dcycle has not computed co2e_kg yet",
+            "derived from co2e",
+            value="CASE WHEN co2e IS NULL THEN 'pending' ELSE 'calculated' END",
+        ),
+        Column(
+            "percentage",
+            QUANTITY,
+            "Share of the record that belongs to the facility, always 1 for WWT",
+            f"{LIST}: percentage",
+            "1",
+        ),
+        Column(
+            "unit_name",
+            "VARCHAR",
+            "Unit of the water volumes, always cubic metres",
+            f"{LIST}: unit.name",
+            value="unit.name",
+        ),
+        Column(
+            "uploaded_by_user_id",
+            "VARCHAR",
+            "Id of the user that uploaded the record",
+            f"{LIST}: uploaded_by",
+            value="uploaded_by",
+        ),
+        Column("created_at", "TIMESTAMPTZ", "Created in Dcycle", f"{LIST}: created_at"),
+        Column("first_seen_at", "TIMESTAMPTZ", "First sync that saw the record", "dcycle_pipeline", stamp="first_seen"),
+        Column(
+            "last_changed_at",
+            "TIMESTAMPTZ",
+            "Last sync that saw other values than before",
+            "dcycle_pipeline",
+            stamp="last_changed",
+        ),
+    ),
+    LIST,
+)
+
+PROJECTS = Table(
+    "dcycle",
+    "waste_water_treatment_projects",
+    "One row per record and linked project",
+    ("organization_id", "waste_water_treatment_id", "project"),
+    (
+        *_KEY,
+        Column(
+            "project",
+            "VARCHAR",
+            "Project as given: its id, or the JSON that the API sent",
+            f"{LIST}: linked_projects",
+            value="element",
+        ),
+    ),
+    LIST,
+    "(SELECT organization_id, id, unnest(list_distinct(linked_projects)) AS element FROM items) AS elements",
+)
+
+ENDPOINT = Endpoint(
+    name="waste_water_treatments",
+    title="Waste-water treatment records of every facility of the organisation, of all four statuses",
+    reading=Reading(
+        path="/v1/waste-water-treatments",
+        detail_path="/v1/waste-water-treatments/{id}/detail",
+        counters=("total_general",),
+        floor=("total", "total2"),
+        query=(*(("status[]", status) for status in STATUSES), ("size", str(PAGE_SIZE))),
+        variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
+    ),
+    item=WasteWaterTreatment,
+    tables=(WASTE_WATER_TREATMENTS, PROJECTS),
+    problem=problem,
+    parent="facilities",
+    scope_parameter="facility_id",
+    withheld=frozenset({"user", "file_url"}),
+    person_ids=frozenset({"uploaded_by"}),
+)

@@ -1,0 +1,135 @@
+"""The data folder: where things are, whose data it holds, and who may write in it now."""
+
+import json
+import os
+import secrets
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+from dcycle_pipeline.errors import SettingsError, UnavailableError
+
+LAYOUT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class DataFolder:
+    """Paths below DCYCLE_DATA_DIR."""
+
+    root: Path
+
+    @property
+    def published(self) -> Path:
+        return self.root / "dcycle.duckdb"
+
+    @property
+    def snapshots(self) -> Path:
+        return self.root / "snapshots"
+
+    @property
+    def landing(self) -> Path:
+        return self.root / "landing"
+
+    @property
+    def working(self) -> Path:
+        return self.root / "working"
+
+    @property
+    def warehouse(self) -> Path:
+        return self.working / "warehouse.duckdb"
+
+    @property
+    def spill(self) -> Path:
+        return self.working / "spill"
+
+    def prepare(self) -> None:
+        """Make the folder. Raises SettingsError where it cannot be written or was made by a newer version."""
+        try:
+            for folder in (self.snapshots, self.landing, self.spill):
+                folder.mkdir(parents=True, exist_ok=True)
+            probe = self.working / ".writable"
+            probe.write_bytes(b"")
+            probe.unlink()
+        except OSError as error:
+            raise SettingsError(
+                f"DCYCLE_DATA_DIR {self.root} cannot be written: {error.strerror}. Choose a folder that can."
+            ) from None
+        version = self.about().get("layout_version", LAYOUT_VERSION)
+        if not isinstance(version, int) or version > LAYOUT_VERSION:
+            raise SettingsError(
+                f"DCYCLE_DATA_DIR {self.root} was written by a newer dcycle_pipeline (layout {version}, this one knows {LAYOUT_VERSION}): "
+                "upgrade the package or choose another folder. Nothing was changed."
+            )
+
+    def about(self) -> dict[str, Any]:
+        """What the folder says of itself; empty for a new one."""
+        try:
+            about = json.loads((self.working / "about.json").read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError):
+            about = None
+        if not isinstance(about, dict):
+            raise SettingsError(
+                f"{self.working / 'about.json'} is damaged: put it back from a backup or choose another DCYCLE_DATA_DIR."
+            )
+        return about
+
+    def claim(self, root_organization_id: str) -> None:
+        """Tie the folder to one root organisation. Raises SettingsError where it belongs to another."""
+        owner = self.about().get("root_organization_id")
+        if owner is None:
+            write_whole(
+                self.working / "about.json",
+                json.dumps({"layout_version": LAYOUT_VERSION, "root_organization_id": root_organization_id}).encode(),
+            )
+        elif owner != root_organization_id:
+            raise SettingsError(
+                f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}: "
+                "choose another folder. Nothing was changed."
+            )
+
+    def pseudonym_key(self) -> bytes:
+        """The key of this folder's pseudonyms, made once."""
+        path = self.working / "pseudonym.key"
+        if not path.exists():
+            write_whole(path, secrets.token_bytes(32))
+        return path.read_bytes()
+
+    @contextmanager
+    def writing(self, purpose: str, wait_seconds: float = 600) -> Iterator[None]:
+        """Hold the folder for writing. Raises UnavailableError naming the holder where another process has it."""
+        self.prepare()
+        lock, holder = (
+            FileLock(self.working / "lock", is_singleton=True, thread_local=False),
+            self.working / "lock.holder",
+        )
+        try:
+            with lock.acquire(timeout=wait_seconds):
+                if lock.lock_counter == 1:
+                    write_whole(
+                        holder,
+                        f"{purpose}, process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(),
+                    )
+                yield
+        except Timeout:
+            who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
+            raise UnavailableError(
+                f"{self.root} is being written by {who}. Nothing was done; try again when it has ended."
+            ) from None
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file that is either the old or the new one at any moment; readable by its owner alone."""
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(beside, path)

@@ -1,0 +1,79 @@
+"""The first stage: which organisations there are, and bringing `dcycle.organizations` in step with the tree."""
+
+import asyncio
+from datetime import datetime
+
+import duckdb
+import msgspec
+
+from dcycle_pipeline import ledger
+from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, PATH, Organization, flatten
+from dcycle_pipeline.errors import ContractError, ScopeError, SettingsError, TransientError, UnavailableError
+from dcycle_pipeline.ledger import ScopeRecord
+from dcycle_pipeline.run import Run
+from dcycle_pipeline.schema import quoted
+from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.sweep import Scope, Swept
+from dcycle_pipeline.warehouse import follow, transaction
+
+NOT_LISTED = (
+    "no longer in the tree of organisations; its last rows stay. Exclude it in DCYCLE_ORGANIZATIONS_FILE to accept that"
+)
+
+
+def read_tree(settings: Settings) -> tuple[list[Organization], int]:
+    """All organisations of the group as the API lists them now, and the requests that it took.
+
+    Raises SettingsError for a wrong credential or an unknown organisation, UnavailableError where the API cannot be read.
+    """
+    where = f"GET {PATH} (organisation {settings.organization_id})"
+
+    async def read() -> tuple[bytes, int]:
+        async with DcycleApi(settings) as api:
+            return await api.get(PATH, (), settings.organization_id, where), api.requests_count
+
+    try:
+        body, requests_count = asyncio.run(read())
+        return flatten(msgspec.json.decode(body)), requests_count
+    except (ContractError, TransientError) as error:
+        raise UnavailableError(f"{error} Nothing was published; the last published file stays.") from None
+    except ScopeError as error:
+        raise SettingsError(f"{error} Check DCYCLE_API_KEY, DCYCLE_ORGANIZATION_ID and DCYCLE_BASE_URL.") from None
+
+
+def refresh_organizations(run: Run) -> list[Organization]:
+    """Bring `dcycle.organizations` in step with the tree; the organisations that are synced.
+
+    An organisation that the tree no longer shows keeps its rows and is reported until it is excluded.
+    """
+    started_at = run.now()
+    tree, requests_count = read_tree(run.settings)
+    wanted = [organization for organization in tree if run.settings.organizations.wants(organization.organization_id)]
+    run.folder.prepare()
+    run.folder.claim(tree[0].organization_id)
+    with run.warehouse() as connection, transaction(connection):
+        absent = _absent(connection, run.settings, {organization.organization_id for organization in tree})
+        rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in wanted]
+        with ledger.arrow_view(connection, "fresh_organizations", ORGANIZATIONS, rows):
+            within = f"organization_id NOT IN ({', '.join(map(quoted, absent))})" if absent else "true"
+            follow(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations", within)
+        scopes = [_tree_scope(identifier, started_at, run.now(), NOT_LISTED) for identifier in absent]
+        scopes.append(_tree_scope(tree[0].organization_id, started_at, run.now()))
+        ledger.record_scopes(connection, run.run_id, scopes)
+        ledger.add_requests(connection, run.run_id, requests_count, set())
+    return wanted
+
+
+def _absent(connection: duckdb.DuckDBPyConnection, settings: Settings, tree: set[str]) -> list[str]:
+    """Organisations that should be synced but that the tree does not show: known ones and those asked for by name."""
+    known = {row[0] for row in connection.execute(f"SELECT organization_id FROM {ORGANIZATIONS.qualified}").fetchall()}
+    asked = known | (settings.organizations.include or set())
+    return sorted(identifier for identifier in asked - tree if settings.organizations.wants(identifier))
+
+
+def _tree_scope(organization_id: str, started_at: datetime, finished_at: datetime, reason: str = "") -> ScopeRecord:
+    outcome = "not_found" if reason else "proven"
+    return ScopeRecord(
+        Swept(Scope(organization_id, ORGANIZATIONS.name), outcome, reason, None, None, started_at, finished_at)
+    )

@@ -1,0 +1,1 @@
+"""A finished working file → what others read. One destination so far: a DuckDB file (`duckdb_file`)."""

@@ -1,0 +1,32 @@
+"""A Dcycle API of our own: a real HTTP server with invented data, faithful to the documentation or as naughty as told.
+
+`World` holds the data, `Behaviour` says how it is answered, `Sandbox` serves both. It knows nothing of the pipeline.
+"""
+
+from dcycle_pipeline.sandbox.app import API_KEY, EMAIL, PASSWORD, create_app
+from dcycle_pipeline.sandbox.behaviour import Behaviour
+from dcycle_pipeline.sandbox.deformations import APPROVER, DEFORMATIONS, HARMLESS, RECORDS_ONLY
+from dcycle_pipeline.sandbox.faults import FAULT_KINDS, Fault
+from dcycle_pipeline.sandbox.mutations import Mutation
+from dcycle_pipeline.sandbox.server import Sandbox, serve
+from dcycle_pipeline.sandbox.service import RequestSeen
+from dcycle_pipeline.sandbox.world import World
+
+__all__ = [
+    "API_KEY",
+    "APPROVER",
+    "DEFORMATIONS",
+    "EMAIL",
+    "FAULT_KINDS",
+    "HARMLESS",
+    "PASSWORD",
+    "RECORDS_ONLY",
+    "Behaviour",
+    "Fault",
+    "Mutation",
+    "RequestSeen",
+    "Sandbox",
+    "World",
+    "create_app",
+    "serve",
+]

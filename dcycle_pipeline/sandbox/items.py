@@ -1,0 +1,153 @@
+"""Items as the API sends them: their fields, defaults and JSON text. No state, no behaviour."""
+
+import calendar
+from collections.abc import Mapping
+from datetime import date, timedelta
+from decimal import Decimal
+from typing import Any
+
+import msgspec
+
+Item = dict[str, Any]
+
+FACILITY_FIELDS = (
+    "id", "name", "address", "country", "type", "status", "co2e", "co2e_biomass", "logistic_factor", "categories",
+    "cups_list", "facility_purpose_type", "created_at", "updated_at",
+)  # fmt: skip
+LEGACY_FACILITY_FIELDS = (
+    "id", "name", "country", "type", "address", "logistic_factor", "categories", "cups_list", "status",
+    "facility_fuels_ids", "co2e", "co2e_biomass", "invoices_length", "created_at", "updated_at",
+    "facility_purpose_type", "supercharger", "facility_id", "hub_category",
+)  # fmt: skip
+RECORD_NUMBERS = frozenset(
+    {"quantity", "base_quantity", "m3_water_out", "kg_sludge", "percentage", "co2e", "co2e_biomass"}
+)
+FACILITY_NUMBERS = frozenset({"co2e", "co2e_biomass", "logistic_factor"})
+DEFAULT_USER = {
+    "id": "5a1d0e57-0000-4000-8000-00000000a11c",
+    "first_name": "Zuriñe-Sandbox",
+    "last_name": "Etxeberrigoitia",
+    "email": "zurine.etxeberrigoitia@example.org",
+}
+CUBIC_METRE = {"id": "0c0b1c3e-7d5a-4b7e-9f30-2f6f0a6d3b11", "name": "cubic_meter_(m3)", "type": "volume"}
+
+_encoder = msgspec.json.Encoder(decimal_format="number")
+_decoder = msgspec.json.Decoder(float_hook=Decimal)
+
+
+def encode(value: Any) -> bytes:
+    return _encoder.encode(value)
+
+
+def decode(text: bytes) -> Any:
+    """The JSON value with every non-integer number as an exact Decimal."""
+    return _decoder.decode(text)
+
+
+def facility_item(facility_id: str, name: str, now: str, fields: Mapping[str, Any]) -> Item:
+    item: Item = {
+        "id": facility_id,
+        "name": name,
+        "address": "Camino del Agua 1, Zaragoza",
+        "country": "ES",
+        "type": "factory",
+        "status": "active",
+        "co2e": Decimal("125000.5"),
+        "co2e_biomass": Decimal("0.0"),
+        "logistic_factor": Decimal("0.8"),
+        "categories": ["electricity", "water"],
+        "cups_list": ["ES0021000000000001AA"],
+        "facility_purpose_type": "facilities",
+        "created_at": now,
+        "updated_at": now,
+        "facility_fuels_ids": [],
+        "invoices_length": 12,
+        "supercharger": False,
+        "facility_id": None,
+        "hub_category": None,
+    }
+    return changed(item, fields, FACILITY_NUMBERS)
+
+
+def record_item(record_id: str, facility_id: str, now: str, number: int, fields: Mapping[str, Any]) -> Item:
+    """A treatment of one month; `number` makes the default figures differ from record to record."""
+    start = as_date(fields.get("start_date", "2025-01-01"))
+    settled = fields.get("status", "active") in ("active", "uploaded")
+    water_in = as_number(fields.get("quantity", Decimal(10_000 + number * 37 % 5_000) + Decimal("0.25")))
+    usual = Decimal(0) if water_in is None else water_in
+    water_out = round(usual * Decimal("0.96"), 3)
+    item: Item = {
+        "id": record_id,
+        "type": "waste_water_treatment",
+        "status": "active",
+        "invoice_id": f"WWT-{start:%Y-%m}-{number}",
+        "start_date": start.isoformat(),
+        "end_date": (month_after(start) - timedelta(days=1)).isoformat(),
+        "facility_id": facility_id,
+        "quantity": water_in,
+        "base_quantity": water_out,
+        "m3_water_out": water_out,
+        "kg_sludge": round(usual * Decimal("0.07"), 2),
+        "percentage": Decimal(1),
+        "co2e": round(usual * Decimal("0.3617"), 4) if settled else None,
+        "co2e_biomass": Decimal("0.0"),
+        "unit": dict(CUBIC_METRE),
+        "user": dict(DEFAULT_USER),
+        "uploaded_by": DEFAULT_USER["id"],
+        "source_invoice_id": record_id,
+        "file_url": None,
+        "linked_projects": [],
+        "facility_percentages": [],
+        "created_at": now,
+    }
+    return changed(item, fields, RECORD_NUMBERS)
+
+
+def changed(item: Item, fields: Mapping[str, Any], numbers: frozenset[str]) -> Item:
+    """The item with other values; unknown names are refused because they are typing errors."""
+    if unknown := fields.keys() - item.keys():
+        raise TypeError(f"no such field: {', '.join(sorted(unknown))}")
+    new = {name: as_number(value) if name in numbers else as_text(value) for name, value in fields.items()}
+    if len(new.keys() & {"base_quantity", "m3_water_out"}) == 1:
+        new["base_quantity"] = new["m3_water_out"] = new.get("base_quantity", new.get("m3_water_out"))
+    return {**item, **new}
+
+
+def facility_form(item: Item, *, legacy: bool) -> Item:
+    if not legacy:
+        return {name: item[name] for name in FACILITY_FIELDS}
+    # The legacy page types these as never null.
+    filled = {**item, "co2e": item["co2e"] or Decimal("0.0"), "updated_at": item["updated_at"] or item["created_at"]}
+    return {name: filled[name] for name in LEGACY_FACILITY_FIELDS}
+
+
+def copied(item: Item) -> Item:
+    """Like copy.deepcopy, but quick: items hold only JSON."""
+    return {name: _copied(part) for name, part in item.items()}
+
+
+def _copied(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_copied(part) for part in value]
+    return copied(value) if isinstance(value, dict) else value
+
+
+def as_number(value: Any) -> Decimal | None:
+    if value is None or isinstance(value, Decimal):
+        return value
+    if isinstance(value, bool):
+        raise TypeError("a truth value is no number")
+    return Decimal(str(value))
+
+
+def as_text(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, date) else value
+
+
+def as_date(value: str | date) -> date:
+    return value if isinstance(value, date) else date.fromisoformat(value[:10])
+
+
+def month_after(day: date) -> date:
+    year, month = (day.year + 1, 1) if day.month == 12 else (day.year, day.month + 1)
+    return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))

@@ -1,0 +1,200 @@
+"""Environment, `.env` and the optional organisations file → one frozen Settings; the only reader of the environment.
+
+Every message names the variable to change. Secrets are SecretStr: they show in no repr, log or error.
+"""
+
+import os
+import tomllib
+from functools import cached_property
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any, Literal, Self
+from urllib.parse import urlsplit
+
+from dotenv import dotenv_values
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from dcycle_pipeline.errors import SettingsError
+
+ENV_FILE = ".env"
+PREFIX = "DCYCLE_"
+
+
+class OrganizationEntry(BaseModel):
+    """One organisation of the organisations file that has a key of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    id: str
+    api_key_variable: str
+
+
+class OrganizationsFile(BaseModel):
+    """DCYCLE_ORGANIZATIONS_FILE: which organisations of the tree to read, and keys of their own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    include: frozenset[str] | None = None
+    exclude: frozenset[str] = frozenset()
+    organization: tuple[OrganizationEntry, ...] = ()
+
+    def wants(self, organization_id: str) -> bool:
+        return organization_id not in self.exclude and (self.include is None or organization_id in self.include)
+
+
+class Settings(BaseSettings):
+    """All that the pipeline can be told. Field names are the variables' names without `DCYCLE_`, in lower case."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    api_key: SecretStr | None = Field(None, description="API key of Dcycle (organisation settings → API keys)")
+    organization_id: str = Field(min_length=1, description="any organisation of the group")
+    base_url: str = Field("https://api.dcycle.io", description="where the API is")
+    data_dir: Path = Field(
+        Path("./data"), description="folder for the published file and everything that the pipeline keeps"
+    )
+    max_connections: int = Field(16, ge=1, le=32, description="requests under way at once")
+    personal_data: Literal["drop", "pseudonymise", "keep"] = Field(
+        "drop", description="what happens to names and e-mail addresses before landing"
+    )
+    user_id: str | None = Field(None, description="user id, needed by the legacy API")
+    facilities_api: Literal["v1", "legacy"] = Field("v1", description="which list of facilities to read")
+    auth: Literal["api-key", "bearer"] = Field("api-key", description="how to send the credential")
+    email: str | None = Field(
+        None, description="with DCYCLE_AUTH=bearer: log in with e-mail and password instead of the key"
+    )
+    password: SecretStr | None = Field(None, description="password to DCYCLE_EMAIL")
+    organizations_file: Path | None = Field(None, description="TOML: include, exclude, keys of their own")
+    request_seconds: float = Field(30, gt=0, description="longest time of one request")
+    retry_seconds: float = Field(180, ge=0, description="longest time spent on one request with its repetitions")
+    retry_attempts: int = Field(8, ge=1, description="how often one request is tried")
+    retry_first_wait_seconds: float = Field(0.5, ge=0, description="first wait between tries; doubles, with jitter")
+    keep_runs: int = Field(10, ge=1, description="runs whose landed pages are kept")
+    keep_snapshots: int = Field(3, ge=1, description="published snapshots kept for rollback")
+    memory_limit_mb: int = Field(512, ge=128, description="DuckDB memory limit, MB")
+    schedule_cron: str = Field("0 3 * * *", description="when the daily sync starts")
+    schedule_timezone: str = Field("UTC", description="time zone of the schedule")
+    telemetry: bool = Field(False, description="let libraries send telemetry")
+
+    @field_validator("base_url")
+    @classmethod
+    def _safe_base_url(cls, value: str) -> str:
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in ("http", "https")
+            or not parts.hostname
+            or parts.query
+            or parts.fragment
+            or parts.username
+        ):
+            raise ValueError("must look like https://api.dcycle.io")
+        if parts.scheme == "http" and not is_loopback(parts.hostname):
+            raise ValueError(
+                f"is plain http to {parts.hostname}: the key would travel unprotected; use https (http only to a loopback address)"
+            )
+        return value.rstrip("/")
+
+    @field_validator("api_key", "password")
+    @classmethod
+    def _header_safe(cls, value: SecretStr | None) -> SecretStr | None:
+        text = value.get_secret_value() if value else ""
+        if value and (not text.strip() or not text.isascii() or not text.isprintable()):
+            raise ValueError("is empty or holds characters that no key has (a line break or quote from copying?)")
+        return value
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        login = self.auth == "bearer" and self.email and self.password
+        if not self.api_key and not login:
+            raise ValueError(
+                "DCYCLE_API_KEY is not set: create a key in Dcycle (organisation settings → API keys) and set it"
+            )
+        if self.facilities_api == "legacy" and not self.user_id:
+            raise ValueError("DCYCLE_FACILITIES_API=legacy needs DCYCLE_USER_ID")
+        return self
+
+    @cached_property
+    def organizations(self) -> OrganizationsFile:
+        """The organisations file, or one that takes every organisation."""
+        if self.organizations_file is None:
+            return OrganizationsFile()
+        try:
+            return OrganizationsFile.model_validate(tomllib.loads(self.organizations_file.read_text(encoding="utf-8")))
+        except (OSError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(
+                f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file} cannot be read: {error}."
+            ) from None
+        except ValidationError as error:
+            raise SettingsError(f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file}: {_problems(error)}.") from None
+
+    @cached_property
+    def _own_keys(self) -> dict[str, SecretStr]:
+        variables = {**dotenv_values(ENV_FILE), **os.environ}
+        keys = {}
+        for entry in self.organizations.organization:
+            value = variables.get(entry.api_key_variable)
+            if not value:
+                raise SettingsError(
+                    f"{entry.api_key_variable} is not set, but {self.organizations_file} names it as the key of organisation {entry.id}."
+                )
+            keys[entry.id] = SecretStr(value)
+        return keys
+
+    def key_for(self, organization_id: str) -> str:
+        """The API key for one organisation; empty where a login is used instead."""
+        key = self._own_keys.get(organization_id, self.api_key)
+        return key.get_secret_value() if key else ""
+
+    @property
+    def secrets(self) -> list[str]:
+        """Every secret in clear, for masking."""
+        own = [*self._own_keys.values(), self.api_key, self.password]
+        return [secret.get_secret_value() for secret in own if secret]
+
+    @property
+    def published_file(self) -> Path:
+        return self.data_dir / "dcycle.duckdb"
+
+
+class ScheduleSettings(BaseSettings):
+    """What the definitions need before anything is read; no credential among it."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+    schedule_cron: str = Settings.model_fields["schedule_cron"].default
+    schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the environment, `.env` and `overrides`, which win.
+
+    Raises SettingsError with one line for people.
+    """
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_problems(error)) from None
+    settings.secrets  # noqa: B018 - a wrong organisations file is a wrong setting: say so at once
+    return settings
+
+
+def is_loopback(hostname: str) -> bool:
+    """Whether a host name or address is this machine's own."""
+    if hostname == "localhost":
+        return True
+    try:
+        return ip_address(hostname).is_loopback
+    except ValueError:
+        return False
+
+
+def _problems(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        text = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "missing" and len(problem["loc"]) == 1:
+            text = f"is not set: {Settings.model_fields[where].description}" if where in Settings.model_fields else text
+        name = f"{PREFIX}{where.upper()} " if where in Settings.model_fields else (f"{where}: " if where else "")
+        lines.append(name + text)
+    return "; ".join(lines)

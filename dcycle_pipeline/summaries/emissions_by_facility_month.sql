@@ -1,0 +1,46 @@
+-- Active waste-water records spread over the calendar months that they cover, by days, both dates inclusive.
+-- Quantities are counted in whole billionths (HUGEINT), because dividing a DECIMAL gives a DOUBLE in DuckDB. Each month gets
+-- "all up to its last day" minus "all up to the day before its first", so that the months of a record add up to it exactly.
+WITH records AS (
+    SELECT organization_id, facility_id, waste_water_treatment_id, start_date, end_date, co2e_state,
+        end_date - start_date + 1 AS days,
+        (co2e_kg * 1000000000)::HUGEINT AS co2e, (co2e_biomass_kg * 1000000000)::HUGEINT AS biomass,
+        (water_in_m3 * 1000000000)::HUGEINT AS water_in, (water_out_m3 * 1000000000)::HUGEINT AS water_out,
+        (sludge_kg * 1000000000)::HUGEINT AS sludge
+    FROM dcycle.waste_water_treatments
+    WHERE status = 'active' AND start_date IS NOT NULL AND end_date IS NOT NULL
+), months AS (
+    SELECT *, unnest(generate_series(date_trunc('month', start_date), date_trunc('month', end_date), INTERVAL 1 MONTH))::DATE AS month
+    FROM records
+), parts AS (
+    SELECT *, greatest(start_date, month) AS first_day, least(end_date, last_day(month)) AS final_day,
+        first_day - start_date AS days_before, final_day - start_date + 1 AS days_until
+    FROM months
+), islands AS (
+    SELECT *, max(final_day) OVER (
+            PARTITION BY organization_id, facility_id, month ORDER BY first_day, final_day, waste_water_treatment_id
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS covered_until
+    FROM parts
+), sums AS (
+    SELECT organization_id, facility_id, month,
+        sum(co2e * days_until // days - co2e * days_before // days) AS co2e,
+        sum(biomass * days_until // days - biomass * days_before // days) AS biomass,
+        sum(water_in * days_until // days - water_in * days_before // days) AS water_in,
+        sum(water_out * days_until // days - water_out * days_before // days) AS water_out,
+        sum(sludge * days_until // days - sludge * days_before // days) AS sludge,
+        count(*) AS record_count,
+        count(*) FILTER (co2e_state = 'pending') AS pending_record_count,
+        sum(greatest(0, final_day - greatest(first_day, coalesce(covered_until + 1, first_day)) + 1)) AS covered_days
+    FROM islands
+    GROUP BY organization_id, facility_id, month
+)
+SELECT sums.organization_id, sums.facility_id, facilities.country_code, sums.month,
+    (sums.co2e::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS co2e_kg,
+    (sums.biomass::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS co2e_biomass_kg,
+    (sums.water_in::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS water_in_m3,
+    (sums.water_out::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS water_out_m3,
+    (sums.sludge::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS sludge_kg,
+    sums.record_count, sums.pending_record_count, sums.covered_days::BIGINT AS covered_days,
+    day(last_day(sums.month)) AS days_in_month
+FROM sums LEFT JOIN dcycle.facilities AS facilities USING (organization_id, facility_id)

@@ -1,0 +1,124 @@
+"""Walking every scope of an endpoint and landing what came: the one place where API, endpoint and landing meet."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from urllib.parse import quote
+
+from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.api.paging import Page, Proof, Query, Sink, walk
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.errors import NotFoundError, ScopeError, TransientError, UnauthorizedError
+from dcycle_pipeline.landing import Landing
+from dcycle_pipeline.personal_data import Policy, read_answer
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What one walk is about: the list of one organisation, or of one parent row (`scope_id`) in it."""
+
+    organization_id: str
+    endpoint: str
+    scope_id: str | None = None
+
+    def __str__(self) -> str:
+        scope = f", facility {self.scope_id}" if self.scope_id else ""
+        return f"organisation {self.organization_id}, {self.endpoint}{scope}"
+
+
+@dataclass(frozen=True)
+class Swept:
+    """What became of one scope. `path` is the landed file; only a proven scope has one."""
+
+    scope: Scope
+    outcome: str
+    reason: str
+    proof: Proof | None
+    path: Path | None
+    started_at: datetime
+    finished_at: datetime
+
+    @property
+    def proven(self) -> bool:
+        return self.outcome == "proven"
+
+
+Report = Callable[[Swept], None]
+
+
+class Sweeper:
+    """Sweeps scopes of one endpoint and run through one open connection pool."""
+
+    def __init__(self, api: DcycleApi, landing: Landing, endpoint: Endpoint, policy: Policy, report: Report) -> None:
+        self._api = api
+        self._landing = landing
+        self._endpoint = endpoint
+        self._policy = policy
+        self._report = report
+        self._at_once = asyncio.Semaphore(api.max_connections)
+        self._unauthorized: dict[str, UnauthorizedError] = {}
+
+    async def sweep(self, scopes: Iterable[Scope]) -> list[Swept]:
+        """Walk all scopes side by side; what fails is in the result, not raised."""
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(self._bounded(scope)) for scope in scopes]
+        return [task.result() for task in tasks]
+
+    async def _bounded(self, scope: Scope) -> Swept:
+        async with self._at_once:
+            return await self._one(scope)
+
+    async def _one(self, scope: Scope) -> Swept:
+        started_at = datetime.now(UTC)
+        outcome, reason, proof, path = "unproven", "", None, None
+        try:
+            if refusal := self._unauthorized.get(scope.organization_id):
+                raise refusal
+            proof, path = await self._walk(scope)
+            outcome, reason = ("proven" if proof.proven else "unproven"), proof.reason
+        except UnauthorizedError as error:
+            self._unauthorized[scope.organization_id] = error
+            outcome, reason = error.outcome, str(error)
+        except ScopeError as error:
+            outcome, reason = error.outcome, str(error)
+        except TransientError as error:
+            reason = str(error)
+        swept = Swept(scope, outcome, reason, proof, path, started_at, datetime.now(UTC))
+        self._report(swept)
+        return swept
+
+    async def _walk(self, scope: Scope) -> tuple[Proof, Path | None]:
+        with self._landing.write(scope.organization_id, self._endpoint.name, scope.scope_id) as file:
+            proof = await walk(self._asker(scope), self._endpoint.reading, Sink(file.keep, file.restart))
+            return proof, (file.finish(proof) if proof.proven else None)
+
+    def _asker(self, scope: Scope) -> Callable[[Query, int], Awaitable[Page]]:
+        reading = self._endpoint.reading
+        fixed = reading.query
+        if self._endpoint.scope_parameter and scope.scope_id is not None:
+            fixed = (*fixed, (self._endpoint.scope_parameter, scope.scope_id))
+
+        async def ask(variant: Query, number: int) -> Page:
+            where = f"GET {reading.path} ({scope}, page {number})"
+            body = await self._api.get(
+                reading.path, (*fixed, *variant, ("page", str(number))), scope.organization_id, where
+            )
+            answer = read_answer(body, self._policy, where)
+            payload = b"[" + b",".join(item.body for item in answer.items) + b"]"
+            return Page(number, tuple(item.identity for item in answer.items), answer.envelope, payload)
+
+        return ask
+
+    async def exists(self, organization_id: str, item_id: str) -> bool:
+        """Whether the API still has an item that a list no longer shows.
+
+        Raises ScopeError or TransientError where the API does not say.
+        """
+        path = self._endpoint.reading.detail_path.format(id=quote(item_id, safe=""))
+        try:
+            await self._api.get(path, (), organization_id, f"GET {path} (organisation {organization_id})")
+        except NotFoundError:
+            return False
+        return True

@@ -1,8 +1,10 @@
 """Staged rows → current tables: only what was proven is touched, only what differs is written."""
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 
 import duckdb
+import pyarrow as pa
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.schema import Column, Table, quoted
@@ -31,19 +33,28 @@ class Staging:
             self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_stage(table)} AS {_empty(table)}")
         self._connection.execute("CREATE OR REPLACE TEMP TABLE stage_scopes (scope_id VARCHAR)")
         self._connection.execute("CREATE OR REPLACE TEMP TABLE stage_bad (item_id VARCHAR)")
-        for batch in batches(self._endpoint, swept):
-            self.bad += batch.bad
-            self._connection.register("items", batch.items)
-            for table in self._endpoint.tables:
-                values = ", ".join(_value(column) for column in table.content)
-                self._connection.execute(f"INSERT INTO {_stage(table)} SELECT {values} FROM {table.rows}")
-            self._connection.unregister("items")
+        with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB stores one batch while the next one is decoded
+            storing = None
+            for batch in batches(self._endpoint, swept):
+                self.bad += batch.bad
+                if storing is not None:
+                    storing.result()
+                storing = beside.submit(self._store, batch.items)
+            if storing is not None:
+                storing.result()
         self._connection.execute(
             "INSERT INTO stage_scopes SELECT unnest($1::VARCHAR[])", [[scope.scope.scope_id for scope in swept]]
         )
         self._connection.execute(
             "INSERT INTO stage_bad SELECT unnest($1::VARCHAR[])", [[bad.identity for bad in self.bad]]
         )
+
+    def _store(self, items: pa.Table) -> None:
+        self._connection.register("items", items)
+        for table in self._endpoint.tables:
+            values = ", ".join(_value(column) for column in table.content)
+            self._connection.execute(f"INSERT INTO {_stage(table)} SELECT {values} FROM {table.rows}")
+        self._connection.unregister("items")
 
     def vanished(self) -> dict[str, str | None]:
         """Ids of current rows in staged scopes that the API no longer showed, with their scope."""

@@ -9,12 +9,11 @@ import hmac
 import re
 from decimal import Decimal
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 import msgspec
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import TransientError
 
 WITHHELD = "[withheld: undeclared field]"
 REMOVED = "[personal data removed]"
@@ -24,25 +23,11 @@ _PERSON_KEY = re.compile(
 _EMAIL = re.compile(rb"[^\s@\"'<>,;:\\]+@[^\s@\"'<>,;:\\]+\.[^\s@\"'<>,;:\\]+")
 _PLAIN = frozenset(b"-0123456789tfn")
 
-_items_of_envelope = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_list_of_objects = msgspec.json.Decoder(list[dict[str, msgspec.Raw]])
-_list_of_anything = msgspec.json.Decoder(list[msgspec.Raw])
+_ABSENT = msgspec.Raw(b"")
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything = msgspec.json.Decoder(float_hook=Decimal)
 _encode = msgspec.json.Encoder(decimal_format="number").encode
-
-
-class CleanItem(NamedTuple):
-    """An item ready to be written, and what identifies it (its id, or a digest where it has none)."""
-
-    identity: str
-    body: bytes
-
-
-class CleanAnswer(NamedTuple):
-    """A list answer without personal data: counters and their like, and the items."""
-
-    envelope: dict[str, Any]
-    items: list[CleanItem]
 
 
 class Pseudonyms:
@@ -55,55 +40,6 @@ class Pseudonyms:
         return hmac.new(self._key, value.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def read_answer(body: bytes, policy: "Policy", where: str) -> CleanAnswer:
-    """Split a list answer into envelope and clean items. Raises TransientError where it is no list answer."""
-    try:
-        fields = _items_of_envelope.decode(body)
-        raw_items = fields.pop("items")
-    except (msgspec.DecodeError, KeyError):
-        raise TransientError(f"{where}: 200, but the body has no items.") from None
-    envelope = {name: value for name, raw in fields.items() if (value := _count(bytes(raw))) is not None}
-    return CleanAnswer(envelope, _clean_items(bytes(raw_items), policy, where))
-
-
-def _count(raw: bytes) -> int | None:
-    """Numbers of the envelope, also as text; nothing else of it is needed or kept."""
-    text = raw.strip(b'"')
-    return int(text) if text.removeprefix(b"-").isdigit() else None
-
-
-def _clean_items(raw: bytes, policy: "Policy", where: str) -> list[CleanItem]:
-    first = raw.lstrip()[:1]
-    if first == b"{":
-        raw = b"[" + raw + b"]"
-    elif first != b"[":
-        raise TransientError(f"{where}: 200, but items is no list.")
-    try:
-        return [_clean_object(item, policy) for item in _list_of_objects.decode(raw)]
-    except msgspec.ValidationError:
-        return [_clean_anything(bytes(item), policy) for item in _list_of_anything.decode(raw)]
-
-
-def _clean_object(item: dict[str, msgspec.Raw], policy: "Policy") -> CleanItem:
-    identifier = bytes(item.get("id", b""))
-    if len(identifier) > 2 and identifier[:1] == b'"' and b"\\" not in identifier:
-        return CleanItem(identifier[1:-1].decode(), policy(item))
-    body = policy(item)
-    known = msgspec.json.decode(identifier) if identifier[:1] == b'"' else None
-    return CleanItem(known or _digest(item), body)
-
-
-def _digest(item: dict[str, msgspec.Raw]) -> str:
-    stable = {name: raw for name, raw in item.items() if not _PERSON_KEY.search(name)}
-    return "no-id:" + hashlib.sha256(_encode(stable)).hexdigest()[:32]
-
-
-def _clean_anything(raw: bytes, policy: "Policy") -> CleanItem:
-    if raw.lstrip()[:1] == b"{":
-        return _clean_object(_items_of_envelope.decode(raw), policy)
-    return CleanItem("no-id:" + hashlib.sha256(raw).hexdigest()[:32], _encode(without_text(_anything.decode(raw))))
-
-
 class Policy:
     """What happens to the items of one endpoint: `drop`, `pseudonymise` or `keep` (DCYCLE_PERSONAL_DATA).
 
@@ -114,9 +50,41 @@ class Policy:
         self._known, self._withheld, self._person_ids = endpoint.known_fields, endpoint.withheld, endpoint.person_ids
         self._keep = choice == "keep"
         self._pseudonym = pseudonym if choice == "pseudonymise" else None
+        self._page = _page_decoder(endpoint)
+        self._nested = tuple(sorted(endpoint.nested_fields))
         self.undeclared: set[str] = set()
 
-    def __call__(self, item: dict[str, msgspec.Raw]) -> bytes:
+    def ordinary_page(self, items: bytes) -> tuple[list[bytes], bytes] | None:
+        """The raw ids and the clean JSON of a page of ordinary items, ten times faster than item by item.
+
+        None where any item is not ordinary (undeclared fields, an object where none belongs, an address) or where
+        the choice is not `drop`: then `clean` takes them one by one.
+        """
+        if self._keep or self._pseudonym:
+            return None
+        try:
+            page = self._page.decode(items)
+        except msgspec.ValidationError:
+            return None
+        objects = len(page)
+        for item in page:
+            for name in self._withheld:
+                setattr(item, name, _ABSENT)
+            for name in self._person_ids:
+                if bytes(getattr(item, name))[:1] not in (b'"', b"n", b""):
+                    return None
+            for name in self._nested:
+                if (nested := bytes(getattr(item, name)))[:1] == b"{":
+                    if not _names_nobody(nested):
+                        return None
+                    objects += nested.count(b"{")
+        body = _encode(page)
+        if body.count(b"{") != objects or b"@" in body or b"\\u" in body:
+            return None
+        return [bytes(item.id) for item in page], body
+
+    def clean(self, item: dict[str, msgspec.Raw]) -> bytes:
+        """One item as it may be written."""
         if not item.keys() <= self._known:
             self.undeclared |= item.keys() - self._known
         if self._keep:
@@ -134,15 +102,28 @@ class Policy:
         if user is not None and self._pseudonym is not None:
             item["user"] = _person(bytes(user), self._pseudonym)
         body = _encode(item)
-        return _without_addresses(body) if b"@" in body else body
+        return _without_addresses(body) if b"@" in body or b"\\u" in body else body
+
+    def clean_stranger(self, raw: bytes) -> bytes:
+        """Something that stands where an item should and is none."""
+        return raw if self._keep else _encode(_without_text(_anything.decode(raw)))
+
+
+def _page_decoder(endpoint: Endpoint) -> Any:
+    declared = [field.encode_name for field in msgspec.structs.fields(endpoint.item)]
+    names = [*declared, *sorted(endpoint.known_fields.difference(declared))]
+    fields = [(name, msgspec.Raw, _ABSENT) for name in names]
+    item = msgspec.defstruct("Item", fields, omit_defaults=True, forbid_unknown_fields=True, gc=False)
+    return msgspec.json.Decoder(list[item])  # type: ignore[valid-type]
 
 
 def _without_addresses(body: bytes) -> bytes:
-    fields = _items_of_envelope.decode(body)
+    fields = _fields.decode(body)
     for name, raw in fields.items():
         text = bytes(raw)
-        if name != "id" and b"@" in text:
-            fields[name] = msgspec.Raw(_EMAIL.sub(REMOVED.encode(), text))
+        if name != "id" and (b"@" in text or b"\\u" in text):
+            plain = _encode(_anything.decode(text))
+            fields[name] = msgspec.Raw(_EMAIL.sub(REMOVED.encode(), plain)) if b"@" in plain else raw
     return _encode(fields)
 
 
@@ -166,11 +147,17 @@ def _declared(raw: bytes) -> msgspec.Raw:
 
 
 @lru_cache(maxsize=4096)
+def _names_nobody(raw: bytes) -> bool:
+    value = _anything.decode(raw)
+    return bool(_without_persons(value) == value)
+
+
+@lru_cache(maxsize=4096)
 def _undeclared(raw: bytes) -> msgspec.Raw:
-    return msgspec.Raw(raw if raw_is_plain(raw) else _encode(without_text(_anything.decode(raw))))
+    return msgspec.Raw(raw if _is_plain(raw) else _encode(_without_text(_anything.decode(raw))))
 
 
-def raw_is_plain(raw: bytes | msgspec.Raw) -> bool:
+def _is_plain(raw: bytes | msgspec.Raw) -> bool:
     """Whether a JSON value is a number, true, false or null."""
     return bytes(raw)[:1] != b"" and bytes(raw)[0] in _PLAIN
 
@@ -181,10 +168,10 @@ def _without_persons(value: Any) -> Any:
     return [_without_persons(inner) for inner in value] if isinstance(value, list) else value
 
 
-def without_text(value: Any) -> Any:
+def _without_text(value: Any) -> Any:
     """The same shape and numbers, every text replaced."""
     if isinstance(value, str):
         return WITHHELD
     if isinstance(value, dict):
-        return {key: without_text(inner) for key, inner in value.items() if not _PERSON_KEY.search(key)}
-    return [without_text(inner) for inner in value] if isinstance(value, list) else value
+        return {key: _without_text(inner) for key, inner in value.items() if not _PERSON_KEY.search(key)}
+    return [_without_text(inner) for inner in value] if isinstance(value, list) else value

@@ -12,7 +12,8 @@ from dcycle_pipeline.api.paging import Page, Proof, Query, Sink, walk
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import NotFoundError, ScopeError, TransientError, UnauthorizedError
 from dcycle_pipeline.landing import Landing
-from dcycle_pipeline.personal_data import Policy, read_answer
+from dcycle_pipeline.page_body import read_page
+from dcycle_pipeline.personal_data import Policy
 
 
 @dataclass(frozen=True)
@@ -105,9 +106,8 @@ class Sweeper:
             body = await self._api.get(
                 reading.path, (*fixed, *variant, ("page", str(number))), scope.organization_id, where
             )
-            answer = read_answer(body, self._policy, where)
-            payload = b"[" + b",".join(item.body for item in answer.items) + b"]"
-            return Page(number, tuple(item.identity for item in answer.items), answer.envelope, payload)
+            page = read_page(body, self._policy, where)
+            return Page(number, page.identities, page.envelope, page.payload)
 
         return ask
 

@@ -67,66 +67,66 @@ def batches(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
 
     Raises UnavailableError where a landed file is not whole.
     """
-    pages: list[pa.RecordBatch] = []
+    layout = _layout(endpoint.item)
     bad: list[BadItem] = []
+    pages: list[_Page] = []
     rows = 0
     for scope in swept:
-        for page in _pages(endpoint, scope, bad):
+        for page in _pages(endpoint, layout, scope, bad):
             pages.append(page)
-            rows += page.num_rows
+            rows += len(page.items)
             if rows >= ROWS_A_BATCH:
-                yield Batch(pa.Table.from_batches(pages), bad)
-                pages, bad, rows = [], [], 0
-    yield Batch(pa.Table.from_batches(pages, schema=_layout(endpoint.item).schema), bad)
+                yield Batch(layout.table(pages, bad), bad.copy())
+                pages, rows = [], 0
+                bad.clear()
+    yield Batch(layout.table(pages, bad), bad.copy())
 
 
-def _pages(endpoint: Endpoint, swept: Swept, bad: list[BadItem]) -> Iterator[pa.RecordBatch]:
+@dataclass
+class _Page:
+    """The usable items of one page. `line` is what they were read from."""
+
+    swept: Swept
+    number: int
+    items: list[Any]
+
+
+def _pages(endpoint: Endpoint, layout: "_Layout", swept: Swept, bad: list[BadItem]) -> Iterator[_Page]:
     if swept.path is None or swept.proof is None:
         return iter(())
-    reader = _Reader(endpoint, swept, bad)
-    read = reader.each_page(swept.path)
-    return read if swept.proof.rows == swept.proof.distinct else reader.latest(read)
+    pages = (_page(endpoint, layout, swept, line, bad) for line in lines(swept.path))
+    return pages if swept.proof.rows == swept.proof.distinct else _latest(pages, swept, bad)
 
 
-class _Reader:
-    def __init__(self, endpoint: Endpoint, swept: Swept, bad: list[BadItem]) -> None:
-        self._endpoint, self._swept, self._bad = endpoint, swept, bad
-        self._scope_id = swept.scope.scope_id
-        self._layout = _layout(endpoint.item)
+def _page(endpoint: Endpoint, layout: "_Layout", swept: Swept, line: bytes, bad: list[BadItem]) -> _Page:
+    scope_id = swept.scope.scope_id
+    try:
+        page = layout.decoder.decode(line)
+        if not any(endpoint.problem(item, scope_id) for item in page.items):
+            return _Page(swept, page.page, page.items)
+    except msgspec.ValidationError:
+        pass
+    raw_page = msgspec.json.decode(line, type=_RawPage)
+    good = []
+    for position, raw in enumerate(raw_page.items):
+        try:
+            item = _lenient(bytes(raw), layout)
+            reason = endpoint.problem(item, scope_id)
+        except (msgspec.ValidationError, ValueError) as error:
+            reason = str(error)
+        if reason is None:
+            good.append(item)
+        else:
+            bad.append(BadItem(swept, _identity(bytes(raw)), raw_page.page, position, reason, bytes(raw).decode()))
+    return _Page(swept, raw_page.page, good)
 
-    def each_page(self, path: Path) -> Iterator[pa.RecordBatch]:
-        for line in lines(path):
-            try:
-                items = self._layout.decoder.decode(line).items
-                if not any(self._endpoint.problem(item, self._scope_id) for item in items):
-                    yield self._layout.batch(items, self._swept)
-                    continue
-            except (msgspec.ValidationError, pa.ArrowException):
-                pass
-            yield self._layout.batch(list(self._one_by_one(line)), self._swept)
 
-    def _one_by_one(self, line: bytes) -> Iterator[Any]:
-        page = msgspec.json.decode(line, type=_RawPage)
-        for position, raw in enumerate(page.items):
-            try:
-                item = _lenient(bytes(raw), self._layout)
-                reason = self._endpoint.problem(item, self._scope_id)
-            except (msgspec.ValidationError, ValueError) as error:
-                reason = str(error)
-            if reason is None:
-                yield item
-            else:
-                self._bad.append(
-                    BadItem(self._swept, _identity(bytes(raw)), page.page, position, reason, bytes(raw).decode())
-                )
-
-    def latest(self, pages: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
-        """The last version of each row, where the walk met some rows more than once."""
-        table = pa.Table.from_batches(list(pages), schema=self._layout.schema)
-        last = {identifier: index for index, identifier in enumerate(table["id"].to_pylist())}
-        yield from table.take(pa.array(sorted(last.values()), pa.int64())).to_batches()
-        latest = {item.identity: item for item in self._bad if item.swept is self._swept}
-        self._bad[:] = [item for item in self._bad if item.swept is not self._swept] + list(latest.values())
+def _latest(pages: Iterator[_Page], swept: Swept, bad: list[BadItem]) -> Iterator[_Page]:
+    """The last version of each row, where the walk met some rows more than once."""
+    good = {item.id: item for page in pages for item in page.items}
+    last = {item.identity or (item.page, item.position): item for item in bad if item.swept is swept}
+    bad[:] = [item for item in bad if item.swept is not swept] + list(last.values())
+    yield _Page(swept, 0, list(good.values()))
 
 
 class _Layout:
@@ -146,16 +146,43 @@ class _Layout:
             ]
         )
 
-    def batch(self, items: list[Any], swept: Swept) -> pa.RecordBatch:
-        scope = swept.scope
-        columns = [pa.array([value] * len(items), pa.string()) for value in (scope.organization_id, scope.scope_id)]
-        for name, hint in self.types.items():
-            values = [getattr(item, name) for item in items]
-            if hint in _ARROW:
-                columns.append(pa.array(values, _ARROW[hint]))
-            else:
-                columns.append(pa.array([_spelled(value) for value in values], _arrow_type(hint)))
-        return pa.RecordBatch.from_arrays(columns, schema=self.schema)
+    def table(self, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
+        """The items as Arrow columns; a number that no column can hold sends its item to `bad`."""
+        try:
+            return self._table(pages)
+        except (pa.ArrowException, ValueError):
+            for page in pages:
+                page.items = [item for item in page.items if self._fits(page, item, bad)]
+            return self._table(pages)
+
+    def _fits(self, page: _Page, item: Any, bad: list[BadItem]) -> bool:
+        try:
+            _make_exact(item, self)
+        except ValueError as error:
+            text = msgspec.json.encode(item).decode()
+            bad.append(BadItem(page.swept, item.id, page.number, page.items.index(item), str(error), text))
+            return False
+        return True
+
+    def _table(self, pages: list[_Page]) -> pa.Table:
+        items = [item for page in pages for item in page.items]
+        organizations = [page.swept.scope.organization_id for page in pages for _ in page.items]
+        scopes = [page.swept.scope.scope_id for page in pages for _ in page.items]
+        columns = [pa.array(organizations, pa.string()), pa.array(scopes, pa.string())]
+        columns += [_column([getattr(item, name) for item in items], hint, name) for name, hint in self.types.items()]
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+def _column(values: list[Any], hint: Any, name: str) -> pa.Array:
+    """One Arrow column. Raises ValueError or ArrowException for a value that it cannot hold."""
+    if hint not in _ARROW:
+        return pa.array([value and _spelled(value) for value in values], _arrow_type(hint))
+    try:
+        return pa.array(values, _ARROW[hint])
+    except pa.ArrowInvalid:
+        if hint is not Decimal:
+            raise
+        return pa.array([value if value is None else _exact(value, name) for value in values], _DECIMAL)
 
 
 @lru_cache(maxsize=32)
@@ -181,12 +208,8 @@ def _arrow_type(hint: Any) -> pa.DataType:
 
 
 def _spelled(value: Any) -> Any:
-    """Nested structs as dicts, lists as texts, JSON of unknown shape as its text."""
-    if isinstance(value, msgspec.Struct):
-        return msgspec.structs.asdict(value)
-    if isinstance(value, list):
-        return [_text(element) for element in value]
-    return None if value is None else _text(value)
+    """Nested structs as dicts, lists as texts."""
+    return [_text(element) for element in value] if isinstance(value, list) else msgspec.structs.asdict(value)
 
 
 def _text(value: str | msgspec.Raw) -> str:
@@ -204,11 +227,15 @@ def _lenient(raw: bytes, layout: _Layout) -> Any:
         if hint is date or hint is int:
             fields[name] = msgspec.Raw(_day(bytes(value)) if hint is date else _whole(bytes(value)))
     item = layout.item_decoder.decode(msgspec.json.encode(fields))
+    _make_exact(item, layout)
+    return item
+
+
+def _make_exact(item: Any, layout: _Layout) -> None:
     for name, hint in layout.types.items():
         value = getattr(item, name)
         if hint is Decimal and value is not None:
             setattr(item, name, _exact(value, name))
-    return item
 
 
 def _day(raw: bytes) -> bytes:

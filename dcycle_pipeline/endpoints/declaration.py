@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args, get_type_hints
 
 import msgspec
 
@@ -16,8 +16,8 @@ class Endpoint:
 
     `tables[0]` has one row an item; the others are filled from lists inside the items. `parent` is the name of the
     endpoint whose every row is one scope to walk, its id sent as `scope_parameter`. `problem` tells why an item that
-    has the right types still cannot be used. `withheld` are fields that hold personal data, `person_ids` those that
-    hold nothing but an id of a person.
+    has the right types still cannot be used. `withheld` are fields that hold personal data, `person_ids` those that hold
+    nothing but an id of a person, `unused` those that are known and land, but fill no column.
     """
 
     name: str
@@ -29,6 +29,7 @@ class Endpoint:
     parent: str | None = None
     scope_parameter: str | None = None
     withheld: frozenset[str] = frozenset()
+    unused: frozenset[str] = frozenset()
     person_ids: frozenset[str] = frozenset()
 
     @property
@@ -39,4 +40,14 @@ class Endpoint:
     @property
     def known_fields(self) -> frozenset[str]:
         """The item's field names in the API that the pipeline understands."""
-        return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld
+        return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld | self.unused
+
+    @property
+    def nested_fields(self) -> frozenset[str]:
+        """Those among them that hold an object."""
+        hints = get_type_hints(self.item)
+        return frozenset(name for name, hint in hints.items() if any(_is_struct(part) for part in get_args(hint)))
+
+
+def _is_struct(hint: object) -> bool:
+    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)

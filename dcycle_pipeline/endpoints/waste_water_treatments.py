@@ -37,9 +37,7 @@ class WasteWaterTreatment(msgspec.Struct, gc=False):
     co2e_biomass: Decimal | None = None
     unit: Unit | None = None
     uploaded_by: str | None = None
-    source_invoice_id: str | None = None
     linked_projects: list[msgspec.Raw] | None = None
-    facility_percentages: list[msgspec.Raw] | None = None
     created_at: datetime | None = None
 
 
@@ -198,4 +196,5 @@ ENDPOINT = Endpoint(
     scope_parameter="facility_id",
     withheld=frozenset({"user", "file_url"}),
     person_ids=frozenset({"uploaded_by"}),
+    unused=frozenset({"source_invoice_id", "facility_percentages"}),
 )

@@ -44,10 +44,10 @@ def decode(text: bytes) -> Any:
     return _decoder.decode(text)
 
 
-def facility_item(facility_id: str, name: str, now: str, fields: Mapping[str, Any]) -> Item:
+def facility_item(facility_id: str, number: int, now: str, fields: Mapping[str, Any]) -> Item:
     item: Item = {
         "id": facility_id,
-        "name": name,
+        "name": f"Planta {number}",
         "address": "Camino del Agua 1, Zaragoza",
         "country": "ES",
         "type": "factory",
@@ -63,7 +63,7 @@ def facility_item(facility_id: str, name: str, now: str, fields: Mapping[str, An
         "facility_fuels_ids": [],
         "invoices_length": 12,
         "supercharger": False,
-        "facility_id": None,
+        "facility_id": f"FAC-2024-{number:03d}",
         "hub_category": None,
     }
     return changed(item, fields, FACILITY_NUMBERS)

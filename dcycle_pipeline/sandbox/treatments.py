@@ -88,7 +88,7 @@ def _wanted(query: QueryParams, default_statuses: tuple[str, ...]) -> _Wanted:
     if co2e_status is not None:
         _known("co2e_status", co2e_status, ("calculated", "not_calculated"))
     sort = query.get("sort") or DEFAULT_SORT
-    _known("sort", sort.removeprefix("-"), SORTABLE)
+    _known("sort", sort, (*SORTABLE, *(f"-{name}" for name in SORTABLE)))
     start, end = _day(query, "start_date", "0001-01-01"), _day(query, "end_date", "9999-12-31")
     return _Wanted(start, end, frozenset(statuses), co2e_status, query.get("project_id"), sort)
 

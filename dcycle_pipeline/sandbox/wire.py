@@ -59,9 +59,7 @@ def _extra_headers(fault: Fault) -> list[tuple[bytes, bytes]]:
     return []
 
 
-async def _cut_short(
-    fault: Fault, answer: tuple[int, bytes], receive: Receive, send: Send, raw_send: Send
-) -> None:
+async def _cut_short(fault: Fault, answer: tuple[int, bytes], receive: Receive, send: Send, raw_send: Send) -> None:
     status, body = answer
     half = body[: len(body) // 2]
     if fault.kind == "bad_json":

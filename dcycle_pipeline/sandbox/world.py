@@ -86,8 +86,8 @@ class World:
             facility_id = fields.get("id") or self.new_id()
             if facility_id in self._sites:
                 raise ValueError(f"facility {facility_id} exists already")
-            name = f"Planta {len(self._sites) + 1}"
-            item = items.facility_item(facility_id, name, self._now(), fields | {"id": facility_id})
+            number = len(self._sites) + 1
+            item = items.facility_item(facility_id, number, self._now(), fields | {"id": facility_id})
             self._sites[facility_id] = _Site(organization_id, item)
             self._changed(facility_id)
             return str(facility_id)

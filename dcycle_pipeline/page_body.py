@@ -1,0 +1,65 @@
+"""The body of one page of a list → its counters, the identity of each item, and the items as they may be written."""
+
+import hashlib
+import re
+from typing import Any, NamedTuple
+
+import msgspec
+
+from dcycle_pipeline.errors import TransientError
+from dcycle_pipeline.personal_data import Policy
+
+_COUNT = re.compile(rb'"?(-?[0-9]{1,18})"?')
+
+_fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_items = msgspec.json.Decoder(list[msgspec.Raw])
+_text = msgspec.json.Decoder(str)
+
+
+class PageBody(NamedTuple):
+    """A page without personal data. `identities` are ids, or digests where an item has none; `payload` a JSON array."""
+
+    envelope: dict[str, Any]
+    identities: tuple[str, ...]
+    payload: bytes
+
+
+def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
+    """Take a list answer apart. Raises TransientError where it is none."""
+    try:
+        fields = _fields.decode(body)
+        items = bytes(fields.pop("items"))
+    except (msgspec.DecodeError, KeyError):
+        raise TransientError(f"{where}: 200, but the body has no items.") from None
+    first = items.lstrip()[:1]
+    if first == b"{":
+        items = b"[" + items + b"]"
+    elif first != b"[":
+        raise TransientError(f"{where}: 200, but items is no list.")
+    envelope = {name: int(found[1]) for name, raw in fields.items() if (found := _COUNT.fullmatch(bytes(raw)))}
+    if (ordinary := policy.ordinary_page(items)) is not None:
+        identifiers, payload = ordinary
+        identities = [_plain_text(raw) for raw in identifiers]
+        if None not in identities:
+            return PageBody(envelope, tuple(identities), payload)  # type: ignore[arg-type]
+    singles = [_one(bytes(raw), policy) for raw in _items.decode(items)]
+    return PageBody(envelope, tuple(one[0] for one in singles), b"[" + b",".join(one[1] for one in singles) + b"]")
+
+
+def _one(raw: bytes, policy: Policy) -> tuple[str, bytes]:
+    try:
+        item = _fields.decode(raw)
+    except msgspec.ValidationError:
+        return _digest(raw), policy.clean_stranger(raw)
+    identifier = bytes(item.get("id", b""))
+    body = policy.clean(item)
+    return (_text.decode(identifier) if identifier[:1] == b'"' and len(identifier) > 2 else _digest(body)), body
+
+
+def _plain_text(raw: bytes) -> str | None:
+    """The text of a JSON string without escapes; None for anything else."""
+    return raw[1:-1].decode() if len(raw) > 2 and raw[:1] == b'"' and b"\\" not in raw else None
+
+
+def _digest(content: bytes) -> str:
+    return "no-id:" + hashlib.sha256(content).hexdigest()[:32]

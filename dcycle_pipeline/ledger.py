@@ -201,6 +201,12 @@ def arrow_view(
         connection.unregister(name)
 
 
+def run_facts(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
+    """The row of one run, by column."""
+    cursor = connection.execute(f"SELECT * FROM {RUNS.qualified} WHERE run_id = ?", [run_id])
+    return dict(zip(RUNS.names(), cursor.fetchall()[0], strict=True))
+
+
 def take_back(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     """The snapshot could not be put in place: the run is not published after all."""
     connection.execute(

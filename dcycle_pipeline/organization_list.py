@@ -21,6 +21,8 @@ NOT_LISTED = (
     "no longer in the tree of organisations; its last rows stay. Exclude it in DCYCLE_ORGANIZATIONS_FILE to accept that"
 )
 
+APPEARED = "appeared in the tree while this run was starting and is not part of it: sync again"
+
 
 def read_tree(settings: Settings) -> tuple[list[Organization], int]:
     """All organisations of the group as the API lists them now, and the requests that it took.
@@ -40,6 +42,21 @@ def read_tree(settings: Settings) -> tuple[list[Organization], int]:
         raise UnavailableError(f"{error} Nothing was published; the last published file stays.") from None
     except ScopeError as error:
         raise SettingsError(f"{error} Check DCYCLE_API_KEY, DCYCLE_ORGANIZATION_ID and DCYCLE_BASE_URL.") from None
+
+
+def wanted_organizations(settings: Settings) -> list[str]:
+    """Ids of the organisations that a sync reads, root first. Raises as `read_tree` does."""
+    tree, _ = read_tree(settings)
+    return [o.organization_id for o in tree if settings.organizations.wants(o.organization_id)]
+
+
+def leave_open(run: Run, organization_ids: list[str]) -> None:
+    """Report organisations that this run does not reach, because they appeared while it was starting."""
+    if organization_ids:
+        with run.warehouse() as connection, transaction(connection):
+            moment = run.now()
+            records = [_tree_scope(identifier, moment, moment, APPEARED) for identifier in organization_ids]
+            ledger.record_scopes(connection, run.run_id, records)
 
 
 def refresh_organizations(run: Run) -> list[Organization]:

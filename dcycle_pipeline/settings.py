@@ -178,6 +178,11 @@ def load(**overrides: Any) -> Settings:
     return settings
 
 
+def load_schedule() -> ScheduleSettings:
+    """The schedule's settings, without asking for a credential."""
+    return ScheduleSettings()
+
+
 def is_loopback(hostname: str) -> bool:
     """Whether a host name or address is this machine's own."""
     if hostname == "localhost":

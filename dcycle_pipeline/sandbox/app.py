@@ -93,7 +93,7 @@ class DcycleApi(Starlette):
         else:
             if fault.kind == "reset":
                 self._note(scope, target, fault, None)
-            await answer_with(fault, super().__call__, scope, receive, watched, send)
+            await answer_with(fault, super().__call__, scope, receive, watched, raw_send=send)
 
     def _target(self, scope: Scope) -> Target:
         query = QueryParams(scope["query_string"])

@@ -83,7 +83,7 @@ def _treat(holding: _Holding, facility_id: str, place: Place) -> Decimal:
     code = _plain(place.name).upper()[:12].strip("-")
     imported = _moment(random, date(place.first_year, 12, 20))
     for start, end in _periods(random, place):
-        fields = _figures(random, place, start, end, trend, places)
+        fields = _figures(random, place, start, end, trend=trend, places=places)
         user = random.choice(holding.people)
         in_bulk = start.year == place.first_year and end.month < 12
         late = end + timedelta(days=random.randint(1, 20))
@@ -122,7 +122,7 @@ def _periods(random: Random, place: Place) -> Iterator[tuple[date, date]]:
         day = end + timedelta(days=1 + pause)
 
 
-def _figures(random: Random, place: Place, start: date, end: date, trend: float, places: int) -> dict[str, Any]:
+def _figures(random: Random, place: Place, start: date, end: date, *, trend: float, places: int) -> dict[str, Any]:
     days = 30 if place.rhythm == "day" else (end - start).days + 1
     phase = math.cos((start.timetuple().tm_yday - 210) / 365 * 2 * math.pi)
     season = 1 + (0.55 if place.tourism else 0.12) * phase

@@ -24,7 +24,9 @@ _REFUSALS: dict[str, dict[str, str]] = {
 _GATEWAY = {"502": "Bad Gateway", "503": "Service Unavailable", "504": "Gateway Timeout"}
 
 
-async def answer_with(fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send, raw_send: Send) -> None:
+async def answer_with(
+    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, raw_send: Send
+) -> None:
     """`send` is watched by the caller; `raw_send` leads to the connection itself."""
     if fault.kind == "slow":
         await asyncio.sleep(fault.seconds)

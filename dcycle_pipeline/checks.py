@@ -1,0 +1,101 @@
+"""What must hold in the working file after a stage: derived from the declarations, asked in SQL, free of Dagster."""
+
+from dataclasses import dataclass
+
+import duckdb
+
+from dcycle_pipeline import ledger
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.run import Run
+from dcycle_pipeline.schema import QUANTITY, Table
+
+EVERY_SCOPE_PROVEN = "every_scope_proven"
+COUNTERS_AGREE = "counters_agree"
+KEYS_UNIQUE = "keys_unique"
+KILOGRAMS_CONSERVED = "kilograms_conserved"
+MOST_NAMED = 20
+
+
+@dataclass(frozen=True)
+class Finding:
+    """The outcome of one check. `blocks` is whether the published file would be wrong."""
+
+    check: str
+    passed: bool
+    blocks: bool
+    what: str
+
+
+def endpoint_findings(run: Run, endpoint: Endpoint) -> list[Finding]:
+    """Completeness, counters and keys of one endpoint after its stage."""
+    with run.warehouse() as connection:
+        return [
+            _every_scope_proven(connection, run.run_id, endpoint),
+            _counters_agree(connection, run.run_id, endpoint),
+            _keys_unique(connection, endpoint.tables),
+        ]
+
+
+def summary_findings(run: Run, summary: Table) -> list[Finding]:
+    """Keys and conservation of quantities from the table to one summary."""
+    with run.warehouse() as connection:
+        return [_keys_unique(connection, (summary,)), _conserved(connection, summary)]
+
+
+def _every_scope_proven(connection: duckdb.DuckDBPyConnection, run_id: str, endpoint: Endpoint) -> Finding:
+    """Open scopes keep their last rows, so they warn and do not block; a run where no scope at all is proven blocks."""
+    scopes = [scope for scope in ledger.open_scopes(connection, run_id) if scope[1] == endpoint.name]
+    named = "; ".join(
+        f"{organization} {facility or ''}: {outcome} ({reason})"
+        for organization, _, facility, outcome, reason in scopes[:MOST_NAMED]
+    )
+    more = f" and {len(scopes) - MOST_NAMED} more" if len(scopes) > MOST_NAMED else ""
+    return Finding(
+        EVERY_SCOPE_PROVEN, not scopes, False, f"{len(scopes)} open: {named}{more}" if scopes else "all scopes proven"
+    )
+
+
+def _counters_agree(connection: duckdb.DuckDBPyConnection, run_id: str, endpoint: Endpoint) -> Finding:
+    """The rows of a proven scope are those that its counter says, less what was quarantined and has no older version."""
+    main = endpoint.tables[0]
+    scope = endpoint.scope_parameter if endpoint.parent else "NULL::VARCHAR"
+    wrong = connection.execute(
+        f"""SELECT s.organization_id, s.facility_id, s.counter, s.quarantined_count, coalesce(t.row_count, 0)
+        FROM {ledger.SCOPES.qualified} AS s
+        LEFT JOIN (SELECT organization_id, {scope} AS scope_id, count(*) AS row_count FROM {main.qualified} GROUP BY ALL) AS t
+            ON t.organization_id = s.organization_id AND t.scope_id IS NOT DISTINCT FROM s.facility_id
+        WHERE s.run_id = ? AND s.endpoint = ? AND s.outcome = 'proven'
+            AND coalesce(t.row_count, 0) NOT BETWEEN s.counter - s.quarantined_count AND s.counter""",
+        [run_id, endpoint.name],
+    ).fetchall()
+    named = "; ".join(
+        f"{o} {f or ''}: {rows} rows, counter {counter}, {bad} quarantined"
+        for o, f, counter, bad, rows in wrong[:MOST_NAMED]
+    )
+    return Finding(COUNTERS_AGREE, not wrong, True, named or f"{main.qualified} has as many rows as the counters say")
+
+
+def _keys_unique(connection: duckdb.DuckDBPyConnection, tables: tuple[Table, ...]) -> Finding:
+    doubles = []
+    for table in tables:
+        key = ", ".join(table.key)
+        count = connection.execute(
+            f"SELECT count(*) FROM (SELECT 1 FROM {table.qualified} GROUP BY {key} HAVING count(*) > 1)"
+        ).fetchall()[0][0]
+        if count:
+            doubles.append(f"{table.qualified}: {count} keys ({key}) stand more than once")
+    return Finding(KEYS_UNIQUE, not doubles, True, "; ".join(doubles) or "every key stands once")
+
+
+def _conserved(connection: duckdb.DuckDBPyConnection, summary: Table) -> Finding:
+    """Each quantity of a summary adds up to that of the active records, to the last decimal."""
+    quantities = [column.name for column in summary.columns if column.type == QUANTITY]
+    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in quantities)
+    there = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
+    here = connection.execute(f"SELECT {sums} FROM {summary.source} WHERE status = 'active'").fetchall()[0]
+    wrong = [
+        f"{name}: {a} in the summary, {b} in the records"
+        for name, a, b in zip(quantities, there, here, strict=True)
+        if a != b
+    ]
+    return Finding(KILOGRAMS_CONSERVED, not wrong, True, "; ".join(wrong) or f"{', '.join(quantities)} add up exactly")

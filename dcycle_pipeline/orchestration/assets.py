@@ -1,0 +1,186 @@
+"""The assets: organisations, one asset an endpoint (partitioned by organisation), summaries, the published file."""
+
+import time
+from typing import Any
+
+import dagster as dg
+
+from dcycle_pipeline import checks, ledger
+from dcycle_pipeline.endpoint_sync import StageOutcome, sync_endpoint
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.orchestration.context import Environment, stage
+from dcycle_pipeline.organization_list import leave_open, refresh_organizations
+from dcycle_pipeline.publication import publish, summarise
+from dcycle_pipeline.run import Run
+from dcycle_pipeline.schema import QUANTITY, Table
+
+POOL = "dcycle_warehouse"
+OWNERS = ["team:sustainability-data"]
+RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+PUBLISHED_FILE = "published_file"
+
+
+def columns(table: Table) -> dict[str, Any]:
+    """Column metadata for Dagster's catalogue."""
+    schema = [dg.TableColumn(column.name, column.type, column.comment) for column in table.columns]
+    return {"dagster/column_schema": dg.TableSchema(schema), "dagster/table_name": table.qualified}
+
+
+def organizations_asset(environment: Environment) -> dg.AssetsDefinition:
+    """The tree of organisations; it also keeps the partitions in step."""
+
+    @dg.asset(
+        name=ORGANIZATIONS.name,
+        description=ORGANIZATIONS.comment,
+        group_name="dcycle",
+        kinds={"python", "duckdb"},
+        owners=OWNERS,
+        pool=POOL,
+        retry_policy=RETRY,
+        metadata=columns(ORGANIZATIONS),
+    )
+    def organizations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
+        with stage(context, environment) as run:
+            found = [organization.organization_id for organization in refresh_organizations(run)]
+            if partitions.FULL_SYNC_TAG in context.run.tags:
+                leave_open(run, sorted(set(found) - set(partitions.known(context.instance))))
+            partitions.keep_in_step(context.instance, found)
+            return dg.MaterializeResult(metadata={"dagster/row_count": len(found)})
+
+    return organizations
+
+
+def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDefinition:
+    """One endpoint of the API as an asset."""
+    names = (checks.EVERY_SCOPE_PROVEN, checks.COUNTERS_AGREE, checks.KEYS_UNIQUE)
+
+    @dg.asset(
+        name=endpoint.name,
+        description=f"{endpoint.title}. {endpoint.tables[0].comment}",
+        group_name="dcycle",
+        kinds={"python", "duckdb"},
+        owners=OWNERS,
+        pool=POOL,
+        retry_policy=RETRY,
+        metadata=columns(endpoint.tables[0]),
+        partitions_def=partitions.ORGANIZATIONS,
+        backfill_policy=dg.BackfillPolicy.single_run(),
+        deps=[endpoint.parent or ORGANIZATIONS.name],
+        check_specs=[dg.AssetCheckSpec(name, asset=endpoint.name, blocking=True) for name in names],
+    )
+    def sync(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
+        started = time.monotonic()
+        with stage(context, environment) as run:
+            outcome = sync_endpoint(run, endpoint, list(context.partition_keys))
+            findings = checks.endpoint_findings(run, endpoint)
+        _describe_partitions(context, endpoint, outcome)
+        return dg.MaterializeResult(
+            metadata={"requests": outcome.requests_count, "duration_s": round(time.monotonic() - started, 3)},
+            check_results=[_result(finding, endpoint.name) for finding in findings],
+        )
+
+    return sync
+
+
+def _describe_partitions(context: dg.AssetExecutionContext, endpoint: Endpoint, outcome: StageOutcome) -> None:
+    for one in outcome.organizations:
+        open_scopes = [record.swept for record in one.records if not record.swept.proven]
+        context.add_asset_metadata(
+            {
+                "records": one.rows_count,
+                "scopes": len(one.records),
+                "scopes_open": len(open_scopes),
+                "quarantined": sum(record.quarantined_count for record in one.records),
+                "deleted": sum(record.deleted_count for record in one.records),
+                "undeclared_fields": sorted(one.undeclared),
+            },
+            asset_key=endpoint.name,
+            partition_key=one.organization_id,
+        )
+
+
+def _result(finding: checks.Finding, asset: str) -> dg.AssetCheckResult:
+    severity = dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN
+    return dg.AssetCheckResult(
+        check_name=finding.check, asset_key=asset, passed=finding.passed, severity=severity, description=finding.what
+    )
+
+
+def summary_asset(environment: Environment, summary: Table) -> dg.AssetsDefinition:
+    """One summary as an asset, with the check that it conserves what it sums."""
+    names = (checks.KEYS_UNIQUE, checks.KILOGRAMS_CONSERVED)
+
+    @dg.asset(
+        name=summary.name,
+        description=summary.comment,
+        group_name="summaries",
+        kinds={"sql", "duckdb"},
+        owners=OWNERS,
+        pool=POOL,
+        retry_policy=RETRY,
+        metadata=columns(summary),
+        deps=["facilities", "waste_water_treatments"],
+        check_specs=[dg.AssetCheckSpec(name, asset=summary.name, blocking=True) for name in names],
+    )
+    def summarised(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
+        with stage(context, environment) as run:
+            changed = summarise(run)
+            findings = checks.summary_findings(run, summary)
+            totals = _totals(run, summary)
+        return dg.MaterializeResult(
+            metadata={"rows_changed": changed, **totals},
+            check_results=[_result(finding, summary.name) for finding in findings],
+        )
+
+    return summarised
+
+
+def _totals(run: Run, summary: Table) -> dict[str, Any]:
+    quantities = [column.name for column in summary.columns if column.type == QUANTITY]
+    with run.warehouse() as connection:
+        sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)
+        count, *values = connection.execute(f"SELECT count(*), {sums} FROM {summary.qualified}").fetchall()[0]
+    return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}
+
+
+def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsDefinition:
+    """The file that BI tools read."""
+
+    @dg.asset(
+        name=PUBLISHED_FILE,
+        description="dcycle.duckdb: a complete snapshot of all tables, swapped in at once and never locked by the pipeline.",
+        group_name="publish",
+        kinds={"duckdb", "file"},
+        owners=OWNERS,
+        pool=POOL,
+        retry_policy=RETRY,
+        deps=upstream,
+    )
+    def published_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
+        with stage(context, environment) as run:
+            publication = publish(run)
+            with run.warehouse() as connection:
+                facts = ledger.run_facts(connection, run.run_id)
+                open_scopes = ledger.open_scopes(connection, run.run_id)
+        rows = "\n".join(
+            f"| {' | '.join(str(part or '') for part in scope)} |" for scope in open_scopes[: checks.MOST_NAMED]
+        )
+        table = f"| organisation | endpoint | facility | outcome | reason |\n|---|---|---|---|---|\n{rows}"
+        return dg.MaterializeResult(
+            metadata={
+                "path": dg.MetadataValue.path(str(publication.file)),
+                "size_bytes": publication.snapshot.stat().st_size,
+                "content_hash": publication.content_hash,
+                "content_changed": publication.content_changed,
+                "outcome": publication.outcome,
+                "open_scopes": dg.MetadataValue.md(table if open_scopes else "none"),
+                **{
+                    name: facts[name]
+                    for name in ("requests_count", "rows_count", "scopes_open_count", "quarantined_count")
+                },
+            }
+        )
+
+    return published_file

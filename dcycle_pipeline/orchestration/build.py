@@ -1,0 +1,57 @@
+"""All definitions put together: the job over every asset, its schedule, one writer at a time."""
+
+import dagster as dg
+
+from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.errors import DcycleError
+from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_asset
+from dcycle_pipeline.orchestration.context import Environment
+from dcycle_pipeline.organization_list import wanted_organizations
+from dcycle_pipeline.settings import ScheduleSettings
+from dcycle_pipeline.summaries import SUMMARIES
+
+JOB = "sync"
+
+
+def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definitions:
+    """Definitions over an environment; nothing is read until a step or a schedule runs."""
+    endpoints = [endpoint_asset(environment, endpoint) for endpoint in declared()]
+    summaries = [summary_asset(environment, summary) for summary in SUMMARIES]
+    upstream = [asset.key.to_user_string() for asset in (*endpoints, *summaries)]
+    job = dg.define_asset_job(
+        JOB,
+        selection=dg.AssetSelection.all(),
+        description="Read every organisation completely, derive the summaries, publish one file.",
+        executor_def=dg.in_process_executor,
+    )
+    return dg.Definitions(
+        assets=[organizations_asset(environment), *endpoints, *summaries, published_asset(environment, upstream)],
+        jobs=[job],
+        schedules=[_daily(environment, schedule)],
+        executor=dg.in_process_executor,
+    )
+
+
+def _daily(environment: Environment, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="daily_sync",
+        job_name=JOB,
+        cron_schedule=schedule.schedule_cron,
+        execution_timezone=schedule.schedule_timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Sync every organisation; DCYCLE_SCHEDULE_CRON and DCYCLE_SCHEDULE_TIMEZONE say when.",
+    )
+    def daily_sync(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            found = wanted_organizations(environment.settings())
+        except DcycleError as error:
+            raise dg.Failure(str(error)) from None
+        partitions.keep_in_step(context.instance, found)
+        if not found:
+            return dg.SkipReason(
+                "No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE."
+            )
+        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance)))
+
+    return daily_sync

@@ -1,0 +1,28 @@
+"""One partition an organisation, kept in step with the tree of organisations."""
+
+from collections.abc import Iterable, Mapping
+
+import dagster as dg
+from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+
+ORGANIZATIONS = dg.DynamicPartitionsDefinition(name="dcycle_organizations")
+_NAME = "dcycle_organizations"
+FULL_SYNC_TAG = "dcycle_pipeline/full_sync"
+
+
+def keep_in_step(instance: dg.DagsterInstance, organization_ids: Iterable[str]) -> None:
+    """Add partitions of new organisations, remove those of organisations that are no longer synced."""
+    wanted, known = list(organization_ids), instance.get_dynamic_partitions(_NAME)
+    for gone in set(known) - set(wanted):
+        instance.delete_dynamic_partition(_NAME, gone)
+    instance.add_dynamic_partitions(_NAME, [new for new in wanted if new not in known])
+
+
+def all_of_them(instance: dg.DagsterInstance) -> Mapping[str, str]:
+    """Tags of one run over every organisation."""
+    known = instance.get_dynamic_partitions(_NAME)
+    return {ASSET_PARTITION_RANGE_START_TAG: known[0], ASSET_PARTITION_RANGE_END_TAG: known[-1], FULL_SYNC_TAG: "true"}
+
+
+def known(instance: dg.DagsterInstance) -> list[str]:
+    return list(instance.get_dynamic_partitions(_NAME))

@@ -183,6 +183,22 @@ def load_schedule() -> ScheduleSettings:
     return ScheduleSettings()
 
 
+def dagster_home() -> str:
+    """Where Dagster keeps its runs, empty where it has no home."""
+    return os.environ.get("DAGSTER_HOME", "")
+
+
+def turn_off_dagster_telemetry() -> None:
+    """Dagster reads this variable at every start; DCYCLE_TELEMETRY=true leaves it alone."""
+    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+
+
+def data_dir() -> Path:
+    """DCYCLE_DATA_DIR alone, for what needs no credential."""
+    value = {**dotenv_values(ENV_FILE), **os.environ}.get("DCYCLE_DATA_DIR")
+    return Path(value) if value else Path(Settings.model_fields["data_dir"].default)
+
+
 def is_loopback(hostname: str) -> bool:
     """Whether a host name or address is this machine's own."""
     if hostname == "localhost":

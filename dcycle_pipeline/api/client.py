@@ -53,6 +53,7 @@ class DcycleApi:
         self.max_connections = settings.max_connections
         self._slots = asyncio.Semaphore(settings.max_connections)
         self.requests_count = 0
+        self.server_date = ""
         limits = httpx.Limits(
             max_connections=settings.max_connections, max_keepalive_connections=settings.max_connections
         )
@@ -108,6 +109,7 @@ class DcycleApi:
                         headers=self._headers(organization_id),
                         auth=self._auth(organization_id),
                     )
+            self.server_date = response.headers.get("date", self.server_date)
             body = read(response, where, self._mask)
         except ThrottledError as error:
             pace.throttled(asked_at, error.retry_after_seconds)

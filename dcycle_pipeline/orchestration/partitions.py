@@ -3,7 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 import dagster as dg
-from dagster._core.storage.tags import ASSET_PARTITION_RANGE_END_TAG, ASSET_PARTITION_RANGE_START_TAG
+from dagster._core.storage.tags import (
+    ASSET_PARTITION_RANGE_END_TAG,
+    ASSET_PARTITION_RANGE_START_TAG,
+    PARTITION_NAME_TAG,
+)
 
 ORGANIZATIONS = dg.DynamicPartitionsDefinition(name="dcycle_organizations")
 _NAME = "dcycle_organizations"
@@ -22,6 +26,11 @@ def all_of_them(instance: dg.DagsterInstance) -> Mapping[str, str]:
     """Tags of one run over every organisation."""
     known = instance.get_dynamic_partitions(_NAME)
     return {ASSET_PARTITION_RANGE_START_TAG: known[0], ASSET_PARTITION_RANGE_END_TAG: known[-1], FULL_SYNC_TAG: "true"}
+
+
+def only(organization_id: str) -> Mapping[str, str]:
+    """Tags of a run over one organisation."""
+    return {PARTITION_NAME_TAG: organization_id}
 
 
 def known(instance: dg.DagsterInstance) -> list[str]:

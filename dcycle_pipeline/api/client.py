@@ -18,6 +18,8 @@ from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
 from dcycle_pipeline.settings import Settings, is_loopback
 
 LONGEST_WAIT_SECONDS = 30.0
+# Its default hook prints to stdout where structlog is installed, and stdout is for results.
+stamina.instrumentation.set_on_retry_hooks((stamina.instrumentation.LoggingOnRetryHook,))
 _BROKEN = (httpx.TransportError, httpx.DecodingError)
 
 

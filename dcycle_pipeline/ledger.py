@@ -139,10 +139,8 @@ def record_scopes(connection: duckdb.DuckDBPyConnection, run_id: str, records: l
 def _scope_row(run_id: str, record: ScopeRecord) -> tuple[Any, ...]:
     swept, scope, proof = record.swept, record.swept.scope, record.swept.proof
     facts = (proof.rows, proof.distinct, proof.counter, proof.passes, proof.pages) if proof else (None,) * 5
-    return (
-        (run_id, scope.organization_id, scope.endpoint, scope.scope_id, swept.outcome, swept.reason, *facts)
-        + (record.deleted_count, record.quarantined_count, swept.started_at, swept.finished_at)
-    )  # fmt: skip
+    where = (run_id, scope.organization_id, scope.endpoint, scope.scope_id, swept.outcome, swept.reason)
+    return (*where, *facts, record.deleted_count, record.quarantined_count, swept.started_at, swept.finished_at)
 
 
 def record_quarantine(

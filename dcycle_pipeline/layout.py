@@ -1,0 +1,112 @@
+"""How the items of an endpoint are decoded and laid out as Arrow columns, with exact decimals."""
+
+import types
+import typing
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from dcycle_pipeline.schema import QUANTITY_PRECISION, QUANTITY_SCALE
+
+_DECIMAL = pa.decimal128(QUANTITY_PRECISION, QUANTITY_SCALE)
+_STEP = Decimal(1).scaleb(-QUANTITY_SCALE)
+_LIMIT = Decimal(10) ** (QUANTITY_PRECISION - QUANTITY_SCALE)
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_ARROW = {
+    str: pa.string(),
+    Decimal: _DECIMAL,
+    date: pa.date32(),
+    datetime: pa.timestamp("us", tz="UTC"),
+    bool: pa.bool_(),
+    int: pa.int64(),
+}
+
+
+class Layout:
+    """How the items of one endpoint are decoded and laid out as Arrow columns."""
+
+    def __init__(self, item: type[msgspec.Struct]) -> None:
+        hints = {f.encode_name: _plain_type(typing.get_type_hints(item)[f.name]) for f in msgspec.structs.fields(item)}
+        self.types = hints
+        page: Any = msgspec.defstruct("LandedPage", [("page", int), ("items", list[item])])  # type: ignore[valid-type]
+        self.decoder = msgspec.json.Decoder(page)
+        self.item_decoder = msgspec.json.Decoder(item)
+        self.schema = pa.schema(
+            [
+                ("organization_id", pa.string()),
+                ("scope_id", pa.string()),
+                *((name, _arrow_type(hint)) for name, hint in hints.items()),
+            ]
+        )
+
+    def table(self, items: list[Any], organizations: list[str], scopes: list[str | None]) -> pa.Table:
+        """The items as Arrow columns. Raises ValueError or ArrowException for a value that no column can hold."""
+        columns = [pa.array(organizations, pa.string()), pa.array(scopes, pa.string())]
+        columns += [_column([getattr(item, name) for item in items], hint, name) for name, hint in self.types.items()]
+        return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+@lru_cache(maxsize=32)
+def layout_of(item: type[msgspec.Struct]) -> Layout:
+    return Layout(item)
+
+
+def _plain_type(hint: Any) -> Any:
+    """`X` for `X | None`."""
+    if isinstance(hint, types.UnionType):
+        return next(part for part in hint.__args__ if part is not type(None))
+    return hint
+
+
+def _arrow_type(hint: Any) -> pa.DataType:
+    if hint in _ARROW:
+        return _ARROW[hint]
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return pa.struct(
+            [(name, _arrow_type(_plain_type(inner))) for name, inner in typing.get_type_hints(hint).items()]
+        )
+    return pa.list_(pa.string()) if typing.get_origin(hint) is list else pa.string()
+
+
+def _spelled(value: Any) -> Any:
+    """Nested structs as dicts, lists as texts."""
+    return [_text(element) for element in value] if isinstance(value, list) else msgspec.structs.asdict(value)
+
+
+def _text(value: str | msgspec.Raw) -> str:
+    if isinstance(value, str):
+        return value
+    raw = bytes(value)
+    return msgspec.json.decode(raw, type=str) if raw[:1] == b'"' else raw.decode()
+
+
+def _column(values: list[Any], hint: Any, name: str) -> pa.Array:
+    """One Arrow column. Raises ValueError or ArrowException for a value that it cannot hold."""
+    if hint not in _ARROW:
+        return pa.array([value and _spelled(value) for value in values], _arrow_type(hint))
+    try:
+        return pa.array(values, _ARROW[hint])
+    except pa.ArrowInvalid:
+        if hint is not Decimal:
+            raise
+        return pa.array([value if value is None else _exact(value, name) for value in values], _DECIMAL)
+
+
+def make_exact(item: Any, layout: Layout) -> None:
+    """Round every number of an item to the places of the columns, half-even. Raises ValueError where one is too large."""
+    for name, hint in layout.types.items():
+        value = getattr(item, name)
+        if hint is Decimal and value is not None:
+            setattr(item, name, _exact(value, name))
+
+
+def _exact(value: Decimal, name: str) -> Decimal:
+    if value.is_finite() and abs(value) < _LIMIT:
+        rounded = value.quantize(_STEP, context=_EXACT)
+        if abs(rounded) < _LIMIT:
+            return rounded
+    raise ValueError(f"{name} is {value:.30g}, not a number below {_LIMIT:.0e}")

@@ -1,7 +1,9 @@
 """The stage of one endpoint: sweep every scope, stage, confirm what vanished, merge; organisation by organisation."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import duckdb
 
@@ -16,9 +18,12 @@ from dcycle_pipeline.merge import Staging
 from dcycle_pipeline.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.run import Run
 from dcycle_pipeline.sweep import Scope, Sweeper, Swept
-from dcycle_pipeline.warehouse import transaction
+from dcycle_pipeline.warehouse import memory_limit, transaction
 
 WALKS_AT_MOST = 3
+# Enough for staging and merging a million rows, measured as fast as any more; memory then hardly grows with the data.
+LOADING_MEMORY_MB = 64
+T = TypeVar("T")
 _NOTHING_LEFT = Proof(proven=True, reason="", counter=0, rows=0, distinct=0, passes=0, pages=0)
 
 
@@ -48,7 +53,7 @@ def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> 
 
     What cannot be read is in the outcome and in `sync.scopes`. Raises UnavailableError where the working file fails.
     """
-    with run.warehouse() as connection:
+    with run.warehouse(LOADING_MEMORY_MB) as connection:
         return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids))
 
 
@@ -117,7 +122,7 @@ class _Organization:
         """Stage, confirm and merge; scopes with a row that vanished without being deleted are walked again."""
         staging = Staging(self.connection, self.endpoint, self.organization_id)
         for walk in range(1, WALKS_AT_MOST + 1):
-            await asyncio.to_thread(staging.load, [result for result in swept.values() if result.proven])
+            await self._load(staging, [result for result in swept.values() if result.proven])
             deleted, doubts = await self._confirm(staging.vanished())
             if not doubts:
                 break
@@ -128,9 +133,21 @@ class _Organization:
                 swept |= {
                     scope: replace(swept[scope], outcome="unproven", reason=doubts[scope.scope_id]) for scope in doubted
                 }
-                await asyncio.to_thread(staging.load, [result for result in swept.values() if result.proven])
+                await self._load(staging, [result for result in swept.values() if result.proven])
                 deleted = {item: scope for item, scope in deleted.items() if scope not in doubts}
-        return await asyncio.to_thread(self._merge, staging, [*swept.values(), *self._unlisted()], deleted)
+        everything = [*swept.values(), *self._unlisted()]
+        return await asyncio.to_thread(self._with_room, lambda: self._merge(staging, everything, deleted))
+
+    async def _load(self, staging: Staging, swept: list[Swept]) -> None:
+        await asyncio.to_thread(self._with_room, lambda: staging.load(swept))
+
+    def _with_room(self, step: Callable[[], T]) -> T:
+        """Do a step in little memory; where that is not enough, once more with all that the settings grant."""
+        try:
+            return step()
+        except duckdb.OutOfMemoryException:
+            self.connection.execute(memory_limit(self.run.settings.memory_limit_mb))
+            return step()
 
     async def _confirm(self, vanished: dict[str, str | None]) -> tuple[dict[str, str | None], dict[str | None, str]]:
         """The vanished rows that are deleted, and for every scope with another one what is doubtful."""

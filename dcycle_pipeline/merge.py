@@ -100,7 +100,7 @@ class Staging:
 
     def _has_duplicates(self, stage: str, identifier: str) -> bool:
         total, distinct = self._connection.execute(
-            f"SELECT count(*), count(DISTINCT {identifier}) FROM {stage}"
+            f"SELECT count(*), count(DISTINCT hash({identifier})) FROM {stage}"
         ).fetchall()[0]
         return bool(total != distinct)
 

@@ -59,13 +59,13 @@ class Run:
         return declared(self.settings.facilities_api)
 
     @contextmanager
-    def warehouse(self) -> Iterator[duckdb.DuckDBPyConnection]:
+    def warehouse(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """The working file, held for writing, with this run noted in it."""
         with self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds):
             root = self.folder.about().get("root_organization_id")
             if root is None:
                 raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
-            with opened(self.folder, all_tables(), self.settings.memory_limit_mb) as connection:
+            with opened(self.folder, all_tables(), memory_limit_mb or self.settings.memory_limit_mb) as connection:
                 ledger.begin(connection, self.run_id, self.now(), root, version("dcycle_pipeline"))
                 yield connection
 

@@ -72,7 +72,7 @@ class Settings(BaseSettings):
     retry_first_wait_seconds: float = Field(0.5, ge=0, description="first wait between tries; doubles, with jitter")
     keep_runs: int = Field(10, ge=1, description="runs whose landed pages are kept")
     keep_snapshots: int = Field(3, ge=1, description="published snapshots kept for rollback")
-    memory_limit_mb: int = Field(128, ge=64, description="DuckDB memory limit, MB")
+    memory_limit_mb: int = Field(512, ge=128, description="DuckDB memory limit, MB")
     schedule_cron: str = Field("0 3 * * *", description="when the daily sync starts")
     schedule_timezone: str = Field("UTC", description="time zone of the schedule")
     telemetry: bool = Field(False, description="let libraries send telemetry")

@@ -22,7 +22,7 @@ def opened(folder: DataFolder, tables: Iterable[Table], memory_limit_mb: int) ->
     connection = duckdb.connect(":memory:", config={"threads": THREADS})
     try:
         for statement in (
-            f"SET memory_limit = '{memory_limit_mb}MB'",
+            memory_limit(memory_limit_mb),
             f"SET temp_directory = {quoted(str(folder.spill))}",
             "SET preserve_insertion_order = false",
             "SET TimeZone = 'UTC'",
@@ -38,6 +38,11 @@ def opened(folder: DataFolder, tables: Iterable[Table], memory_limit_mb: int) ->
         raise UnavailableError(f"The working file {folder.warehouse} failed: {str(error).splitlines()[0]}") from error
     finally:
         connection.close()
+
+
+def memory_limit(megabytes: int) -> str:
+    """The statement that bounds what DuckDB may use before it spills."""
+    return f"SET memory_limit = '{megabytes}MB'"
 
 
 @contextmanager

@@ -2,8 +2,7 @@
 -- Quantities are counted in whole billionths (HUGEINT), because dividing a DECIMAL gives a DOUBLE in DuckDB. Each month gets
 -- "all up to its last day" minus "all up to the day before its first", so that the months of a record add up to it exactly.
 WITH records AS (
-    SELECT organization_id, facility_id, waste_water_treatment_id, start_date, end_date, co2e_state,
-        end_date - start_date + 1 AS days,
+    SELECT organization_id, facility_id, start_date, end_date, co2e_state, end_date - start_date + 1 AS days,
         (co2e_kg * 1000000000)::HUGEINT AS co2e, (co2e_biomass_kg * 1000000000)::HUGEINT AS biomass,
         (water_in_m3 * 1000000000)::HUGEINT AS water_in, (water_out_m3 * 1000000000)::HUGEINT AS water_out,
         (sludge_kg * 1000000000)::HUGEINT AS sludge
@@ -13,15 +12,8 @@ WITH records AS (
     SELECT *, unnest(generate_series(date_trunc('month', start_date), date_trunc('month', end_date), INTERVAL 1 MONTH))::DATE AS month
     FROM records
 ), parts AS (
-    SELECT *, greatest(start_date, month) AS first_day, least(end_date, last_day(month)) AS final_day,
-        first_day - start_date AS days_before, final_day - start_date + 1 AS days_until
+    SELECT *, greatest(start_date, month) - start_date AS days_before, least(end_date, last_day(month)) - start_date + 1 AS days_until
     FROM months
-), islands AS (
-    SELECT *, max(final_day) OVER (
-            PARTITION BY organization_id, facility_id, month ORDER BY first_day, final_day, waste_water_treatment_id
-            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
-        ) AS covered_until
-    FROM parts
 ), sums AS (
     SELECT organization_id, facility_id, month,
         sum(co2e * days_until // days - co2e * days_before // days) AS co2e,
@@ -30,9 +22,27 @@ WITH records AS (
         sum(water_out * days_until // days - water_out * days_before // days) AS water_out,
         sum(sludge * days_until // days - sludge * days_before // days) AS sludge,
         count(*) AS record_count,
-        count(*) FILTER (co2e_state = 'pending') AS pending_record_count,
-        sum(greatest(0, final_day - greatest(first_day, coalesce(covered_until + 1, first_day)) + 1)) AS covered_days
-    FROM islands
+        count(*) FILTER (co2e_state = 'pending') AS pending_record_count
+    FROM parts
+    GROUP BY organization_id, facility_id, month
+), reached AS (
+    SELECT organization_id, facility_id, start_date, end_date, max(end_date) OVER (
+            PARTITION BY organization_id, facility_id ORDER BY start_date, end_date
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        ) AS covered_until
+    FROM (SELECT DISTINCT organization_id, facility_id, start_date, end_date FROM records)
+), fresh AS (
+    -- What each period covers that none before it does: these never overlap.
+    SELECT organization_id, facility_id, end_date, greatest(start_date, coalesce(covered_until + 1, start_date)) AS first_date
+    FROM reached
+    WHERE covered_until IS NULL OR end_date > covered_until
+), covered AS (
+    SELECT organization_id, facility_id, month,
+        sum(least(end_date, last_day(month)) - greatest(first_date, month) + 1) AS covered_days
+    FROM (
+        SELECT *, unnest(generate_series(date_trunc('month', first_date), date_trunc('month', end_date), INTERVAL 1 MONTH))::DATE AS month
+        FROM fresh
+    )
     GROUP BY organization_id, facility_id, month
 )
 SELECT sums.organization_id, sums.facility_id, facilities.country_code, sums.month,
@@ -41,6 +51,7 @@ SELECT sums.organization_id, sums.facility_id, facilities.country_code, sums.mon
     (sums.water_in::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS water_in_m3,
     (sums.water_out::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS water_out_m3,
     (sums.sludge::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS sludge_kg,
-    sums.record_count, sums.pending_record_count, sums.covered_days::BIGINT AS covered_days,
+    sums.record_count, sums.pending_record_count, covered.covered_days::BIGINT AS covered_days,
     day(last_day(sums.month)) AS days_in_month
-FROM sums LEFT JOIN dcycle.facilities AS facilities USING (organization_id, facility_id)
+FROM sums JOIN covered USING (organization_id, facility_id, month)
+LEFT JOIN dcycle.facilities AS facilities USING (organization_id, facility_id)

@@ -1,0 +1,61 @@
+"""Page bodies → cleaned, landed, read back, validated, staged and committed. Prints one JSON line."""
+
+import json
+import resource
+import sys
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dcycle_pipeline.api.paging import Page, Proof
+from dcycle_pipeline.endpoint_sync import LOADING_MEMORY_MB
+from dcycle_pipeline.endpoints import waste_water_treatments
+from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.landing import Landing
+from dcycle_pipeline.merge import Staging
+from dcycle_pipeline.page_body import read_page
+from dcycle_pipeline.personal_data import Policy, Pseudonyms
+from dcycle_pipeline.run import all_tables
+from dcycle_pipeline.sweep import Scope, Swept
+from dcycle_pipeline.warehouse import opened, transaction
+
+ORGANIZATION = "11111111-1111-4111-8111-111111111111"
+ENDPOINT = waste_water_treatments.ENDPOINT
+
+
+def land(landing: Landing, policy: Policy, facility: str, bodies: list[bytes]) -> Swept:
+    now = datetime.now(UTC)
+    with landing.write(ORGANIZATION, ENDPOINT.name, facility) as file:
+        count = 0
+        for number, body in enumerate(bodies, start=1):
+            page = read_page(body, policy, "benchmark")
+            file.keep(Page(number, page.identities, page.envelope, page.payload))
+            count += len(page.identities)
+        proof = Proof(True, "", count, count, count, 1, len(bodies))
+        return Swept(Scope(ORGANIZATION, ENDPOINT.name, facility), "proven", "", proof, file.finish(proof), now, now)
+
+
+def main() -> None:
+    source, data = Path(sys.argv[1]), DataFolder(Path(sys.argv[2]))
+    data.prepare()
+    landing, policy = Landing(data.landing, "run"), Policy(ENDPOINT, "drop", Pseudonyms(b"key"))
+    seconds, swept = 0.0, []
+    for path in sorted(source.iterdir()):
+        bodies = path.read_bytes().split(b"\n")
+        started = time.perf_counter()
+        swept.append(land(landing, policy, path.name, bodies))
+        seconds += time.perf_counter() - started
+    started = time.perf_counter()
+    with opened(data, all_tables(), LOADING_MEMORY_MB) as connection:
+        staging = Staging(connection, ENDPOINT, ORGANIZATION)
+        staging.load(swept)
+        with transaction(connection):
+            staging.merge([], datetime.now(UTC))
+        seconds += time.perf_counter() - started
+        committed = connection.execute("SELECT count(*) FROM dcycle.waste_water_treatments").fetchall()[0][0]
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(json.dumps({"rows": committed, "quarantined": len(staging.bad), "seconds": seconds, "peak_mb": peak_mb}))
+
+
+if __name__ == "__main__":
+    main()

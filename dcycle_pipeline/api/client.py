@@ -61,12 +61,15 @@ class DcycleApi:
         )
         # A proxy of the environment may carry TLS, but must never see a plain request to this machine.
         proxies_allowed = not is_loopback(urlsplit(settings.base_url).hostname or "")
-        transport = httpx.AsyncHTTPTransport(limits=limits, trust_env=proxies_allowed)
+        # Loading the certificates takes 30 ms and plain http (to this machine only) has no use for them.
+        certificates = settings.base_url.startswith("https:")
+        transport = httpx.AsyncHTTPTransport(verify=certificates, limits=limits, trust_env=proxies_allowed)
         self._http = httpx.AsyncClient(
             base_url=settings.base_url,
             transport=_OnlyReads(transport, httpx.URL(settings.base_url)),
             timeout=httpx.Timeout(settings.request_seconds),
             follow_redirects=False,
+            verify=certificates,
             trust_env=proxies_allowed,
         )
 

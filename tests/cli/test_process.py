@@ -1,0 +1,71 @@
+"""The installed program as a process of its own: what it prints where, and that it leaves nothing behind."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import duckdb
+
+from dcycle_pipeline.sandbox import Sandbox
+from tests.cli.conftest import spawn, variables
+from tests.conftest import CHILD, ROOT
+
+
+def everything_below(*folders: Path) -> set[str]:
+    return {str(path) for folder in folders for path in folder.rglob("*")}
+
+
+def test_demo_shows_its_tables_and_leaves_nothing_but_the_data_folder(tmp_path: Path) -> None:
+    home, here, data = tmp_path / "home", tmp_path / "here", tmp_path / "data"
+    here.mkdir()
+    (home / "tmp").mkdir(parents=True)
+    before = everything_below(home, here)
+    # Variables of a real account must not reach the demo.
+    mine = {"DCYCLE_API_KEY": "sk_real_9876543210", "DCYCLE_ORGANIZATION_ID": "mine"}
+    result = spawn("demo", cwd=here, home=home, DCYCLE_DATA_DIR=str(data), **mine)
+    assert result.returncode == 0, result.stderr
+    for table in ("dcycle.facilities", "dcycle.waste_water_treatments", "summaries.", "sync.runs", "sync.scopes"):
+        assert table in result.stdout
+    assert str(data / "dcycle.duckdb") in result.stdout
+    assert everything_below(home, here) == before
+    assert "Traceback" not in result.stderr
+    assert "sk_real_9876543210" not in result.stdout + result.stderr
+    with duckdb.connect(str((data / "dcycle.duckdb").resolve()), read_only=True) as connection:
+        assert connection.execute("SELECT outcome, scopes_open_count FROM sync.runs").fetchall() == [("published", 0)]
+
+
+def test_sync_prints_json_alone_and_is_seen_in_dagster(sandbox: Sandbox, tmp_path: Path) -> None:
+    home, here, data, dagster_home = (tmp_path / name for name in ("home", "here", "data", "dagster"))
+    here.mkdir()
+    dagster_home.mkdir()
+    (dagster_home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    result = spawn("sync", "--json", cwd=here, home=home, DAGSTER_HOME=str(dagster_home), **variables(sandbox, data))
+    assert result.returncode == 0, result.stderr
+    (line,) = result.stdout.splitlines()
+    answer = json.loads(line)
+    assert (answer["exit_code"], answer["outcome"], answer["rows_count"]) == (0, "published", 142)
+    assert list(here.iterdir()) == []
+    with dg.DagsterInstance.from_config(str(dagster_home)) as instance:
+        (run,) = instance.get_runs()
+        assert (run.run_id, run.job_name, run.status) == (answer["run_id"], "sync", dg.DagsterRunStatus.SUCCESS)
+        assert set(instance.get_materialized_partitions(dg.AssetKey("facilities"))) == {ROOT, CHILD}
+        events = [record.event_log_entry for record in instance.get_records_for_run(run.run_id).records]
+        results = [event.dagster_event.event_specific_data for event in events if event.dagster_event]
+        checks = [data for data in results if isinstance(data, dg.AssetCheckEvaluation)]
+        assert {check.asset_key.to_user_string() for check in checks} >= {"facilities", "waste_water_treatments"}
+        assert all(check.passed for check in checks)
+    hidden = [sandbox.api_key, *sandbox.personal_strings()]
+    for path in (path for path in dagster_home.rglob("*") if path.is_file()):
+        body = path.read_bytes()
+        assert not [text for text in hidden if text.encode() in body], path
+
+
+def test_the_module_has_the_same_help() -> None:
+    result = subprocess.run(
+        [sys.executable, "-m", "dcycle_pipeline", "--help"], capture_output=True, text=True, check=False
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    for verb in ("demo", "sync", "status", "doctor", "sandbox"):
+        assert f"  {verb} " in result.stdout

@@ -1,0 +1,195 @@
+"""What the tests of the core share: a clean environment, a sync as the job does it, and what a world should look like."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import ROUND_HALF_EVEN, Context, Decimal
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import duckdb
+import pytest
+from hypothesis import HealthCheck
+from hypothesis import settings as hypothesis_settings
+
+from dcycle_pipeline.endpoint_sync import sync_endpoint
+from dcycle_pipeline.organization_list import refresh_organizations
+from dcycle_pipeline.publication import Publication, publish
+from dcycle_pipeline.run import Run
+from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.settings import Settings, load
+
+ROOT = "11111111-1111-4111-8111-111111111111"
+CHILD = "22222222-2222-4222-8222-222222222222"
+BUSINESS = {
+    "facilities": "organization_id, facility_id, name, country_code, facility_type, status, address, logistic_factor, "
+    "co2e_kg, co2e_biomass_kg, facility_purpose_type, external_facility_id, hub_category, invoices_count, "
+    "has_supercharger, created_at, updated_at",
+    "waste_water_treatments": "organization_id, facility_id, waste_water_treatment_id, record_label, status, "
+    "start_date, end_date, water_in_m3, water_out_m3, sludge_kg, co2e_kg, co2e_biomass_kg, co2e_state, percentage, "
+    "unit_name, uploaded_by_user_id, created_at",
+}
+
+hypothesis_settings.register_profile(
+    "ours", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+hypothesis_settings.load_profile("ours")
+
+
+@pytest.fixture(autouse=True)
+def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    for name in [name for name in os.environ if name.startswith("DCYCLE_")]:
+        monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+    return
+
+
+def settings_for(sandbox: Sandbox, folder: Path, **overrides: Any) -> Settings:
+    usual: dict[str, Any] = {
+        "api_key": sandbox.api_key,
+        "organization_id": sandbox.world.root_id,
+        "base_url": sandbox.base_url,
+        "data_dir": folder,
+        "retry_first_wait_seconds": 0.001,
+        "retry_attempts": 4,
+    }
+    return load(**usual | overrides)
+
+
+@dataclass(frozen=True)
+class Published:
+    """A published file as its readers see it."""
+
+    file: Path
+
+    def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
+        with duckdb.connect(str(self.file.resolve()), read_only=True) as connection:
+            connection.execute("SET TimeZone = 'UTC'")
+            return connection.execute(sql, list(parameters)).fetchall()
+
+    def rows(self, table: str) -> dict[str, tuple[Any, ...]]:
+        """Business columns by id (ids are unique in a world)."""
+        index = 1 if table == "facilities" else 2
+        found = self.query(f"SELECT {BUSINESS[table]} FROM dcycle.{table}")
+        assert len({row[index] for row in found}) == len(found), "an id stands twice"
+        return {row[index]: row for row in found}
+
+    def facilities(self) -> dict[str, tuple[Any, ...]]:
+        return self.rows("facilities")
+
+    def records(self) -> dict[str, tuple[Any, ...]]:
+        return self.rows("waste_water_treatments")
+
+
+@dataclass(frozen=True)
+class Synced(Published):
+    """What one sync left behind."""
+
+    run_id: str
+    settings: Settings
+    publication: Publication
+
+    @property
+    def outcome(self) -> str:
+        return self.publication.outcome
+
+    def open_scopes(self) -> dict[tuple[str, str, str | None], tuple[str, str]]:
+        rows = self.query(
+            "SELECT organization_id, endpoint, facility_id, outcome, reason FROM sync.scopes "
+            "WHERE run_id = ? AND outcome <> 'proven'",
+            self.run_id,
+        )
+        return {row[:3]: row[3:] for row in rows}
+
+    def quarantined(self) -> list[tuple[str, str]]:
+        return self.query("SELECT item_id, reason FROM sync.quarantine WHERE run_id = ? ORDER BY ALL", self.run_id)
+
+
+def sync(settings: Settings) -> Synced:
+    """All stages in the order of the job."""
+    run = Run(run_id=str(uuid4()), settings=settings)
+    organizations = [organization.organization_id for organization in refresh_organizations(run)]
+    for endpoint in run.endpoints:
+        sync_endpoint(run, endpoint, organizations)
+    publication = publish(run)
+    return Synced(publication.snapshot, run.run_id, settings, publication)
+
+
+def quantity(value: Decimal | None) -> Decimal | None:
+    exact = Context(prec=60, rounding=ROUND_HALF_EVEN)
+    return None if value is None else value.quantize(Decimal("1e-9"), context=exact)
+
+
+def moment(text: str | None) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def facility_row(organization_id: str, item: dict[str, Any]) -> tuple[Any, ...]:
+    """The row of `dcycle.facilities` that a wire item stands for."""
+    named = ("name", "country", "type", "status", "address")
+    numbers = tuple(quantity(item.get(name)) for name in ("logistic_factor", "co2e", "co2e_biomass"))
+    rest = ("facility_purpose_type", "facility_id", "hub_category", "invoices_length", "supercharger")
+    times = moment(item.get("created_at")), moment(item.get("updated_at"))
+    texts = tuple(item.get(name) for name in named)
+    return (organization_id, item["id"], *texts, *numbers, *(item.get(name) for name in rest), *times)
+
+
+def record_row(organization_id: str, item: dict[str, Any]) -> tuple[Any, ...]:
+    """The row of `dcycle.waste_water_treatments` that a wire item stands for."""
+    days = (date.fromisoformat(item[name][:10]) for name in ("start_date", "end_date"))
+    numbers = (quantity(item[name]) for name in ("quantity", "m3_water_out", "kg_sludge", "co2e", "co2e_biomass"))
+    state = "pending" if item["co2e"] is None else "calculated"
+    rest = quantity(item["percentage"]), item["unit"]["name"], item.get("uploaded_by"), moment(item["created_at"])
+    key = (organization_id, item["facility_id"], item["id"], item["invoice_id"], item["status"])
+    return (*key, *days, *numbers, state, *rest)
+
+
+def facilities_of(world: World, *, legacy: bool = False) -> dict[str, tuple[Any, ...]]:
+    return {
+        item["id"]: facility_row(organization, item)
+        for organization in world.organization_ids()
+        for item in world.facilities(organization, legacy=legacy)
+        if not legacy or item["hub_category"] is None
+    }
+
+
+def records_of(world: World) -> dict[str, tuple[Any, ...]]:
+    return {
+        item["id"]: record_row(organization, item)
+        for organization in world.organization_ids()
+        for item in world.records(organization)
+    }
+
+
+def assert_equal(synced: Synced, world: World, *, legacy: bool = False) -> None:
+    """Every column of every row is what the world holds."""
+    assert synced.facilities() == facilities_of(world, legacy=legacy)
+    assert synced.records() == records_of(world)
+
+
+def small_world() -> World:
+    """Two organisations, four facilities, one of them with more than a page of records."""
+    world = World.empty(ROOT, "Holding X")
+    world.add_organization(CHILD, "Water North", ROOT)
+    large = world.add_facility(ROOT, id="f-large", name="Planta Álamo")
+    world.add_facility(ROOT, id="f-old", name="Ancienne Station", country="FR", status="archived", co2e=None)
+    world.add_facility(ROOT, id="f-empty", name="Büro", type="office", categories=None, cups_list=None)
+    world.add_facility(CHILD, id="f-north", name="Nordwerk", country="DE", co2e="0.1234567891")
+    world.add_records(large, 130)
+    world.add_records("f-old", 3, status="error")
+    world.add_record("f-old", status="loading", linked_projects=["p-1", {"id": "p-2", "name": "x"}])
+    world.add_records("f-north", 4, quantity="9007199254740993.123456789", co2e=None)
+    return world
+
+
+@pytest.fixture
+def world() -> World:
+    return small_world()
+
+
+@pytest.fixture
+def sandbox(world: World) -> Iterator[Sandbox]:
+    with Sandbox(world) as running:
+        yield running

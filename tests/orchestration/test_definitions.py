@@ -1,0 +1,152 @@
+"""What the Dagster UI shows before anything has run, derived from the declarations."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import dagster as dg
+import pytest
+import yaml
+
+from dcycle_pipeline import checks
+from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.orchestration.build import JOB, build
+from dcycle_pipeline.orchestration.context import Environment
+from dcycle_pipeline.schema import Table
+from dcycle_pipeline.settings import ScheduleSettings
+from dcycle_pipeline.summaries import SUMMARIES
+
+CHECKOUT = Path(__file__).parents[2]
+PER_ENDPOINT = {checks.EVERY_SCOPE_PROVEN, checks.COUNTERS_AGREE, checks.KEYS_UNIQUE}
+PER_SUMMARY = {checks.KEYS_UNIQUE, checks.KILOGRAMS_CONSERVED}
+
+# Loads the definitions with every connection and every file opened for writing noted.
+LOADER = """
+import json, os, sys
+seen = []
+def watch(event, details):
+    if event in ("socket.connect", "socket.getaddrinfo", "os.mkdir", "os.rename", "os.remove"):
+        seen.append([event, str(details)])
+    if event == "open" and isinstance(details[2], int) and details[2] & (os.O_WRONLY | os.O_RDWR | os.O_CREAT):
+        if details[0] != os.devnull:
+            seen.append([event, str(details)])
+sys.addaudithook(watch)
+from dcycle_pipeline.definitions import defs
+loaded = [key.to_user_string() for key in defs.resolve_asset_graph().get_all_asset_keys()]
+print(json.dumps({"assets": sorted(loaded), "seen": seen}))
+"""
+
+
+def _no_settings() -> None:
+    raise SettingsError("nothing may ask for settings before a step or a schedule runs")
+
+
+@pytest.fixture(scope="module")
+def definitions() -> dg.Definitions:
+    return build(Environment(_no_settings), ScheduleSettings())  # type: ignore[arg-type]
+
+
+def spec(definitions: dg.Definitions, name: str) -> dg.AssetSpec:
+    return definitions.resolve_asset_graph().get(dg.AssetKey(name)).to_asset_spec()
+
+
+def assert_described(definitions: dg.Definitions, name: str, table: Table) -> None:
+    described = spec(definitions, name)
+    assert described.description
+    assert table.comment in described.description
+    assert described.kinds
+    assert described.owners
+    assert described.group_name == {"dcycle": "dcycle", "summaries": "summaries"}[table.schema]
+    columns = described.metadata["dagster/column_schema"].columns
+    assert [(c.name, c.type, c.description) for c in columns] == [(c.name, c.type, c.comment) for c in table.columns]
+    assert described.metadata["dagster/table_name"] == table.qualified
+
+
+def check_names(definitions: dg.Definitions, name: str) -> set[str]:
+    graph = definitions.resolve_asset_graph()
+    keys = [key for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(name)]
+    assert all(graph.get_check_spec(key).blocking for key in keys)
+    return {key.name for key in keys}
+
+
+def test_loading_needs_no_variable_and_has_no_effect(tmp_path: Path) -> None:
+    bare = {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
+    loaded = subprocess.run(
+        [sys.executable, "-B", "-W", "error::DeprecationWarning:dcycle_pipeline", "-c", LOADER],
+        cwd=tmp_path,
+        env=bare,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (loaded.returncode, loaded.stderr) == (0, "")
+    found = json.loads(loaded.stdout)
+    assert found["seen"] == []
+    assert {"organizations", "facilities", "waste_water_treatments", "published_file"} <= set(found["assets"])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_everything_can_be_loaded_together(definitions: dg.Definitions) -> None:
+    dg.Definitions.validate_loadable(definitions)
+
+
+@pytest.mark.parametrize("endpoint", declared(), ids=lambda endpoint: endpoint.name)
+def test_each_endpoint_is_an_asset(definitions: dg.Definitions, endpoint: Endpoint) -> None:
+    assert_described(definitions, endpoint.name, endpoint.tables[0])
+    assert check_names(definitions, endpoint.name) == PER_ENDPOINT
+    described = spec(definitions, endpoint.name)
+    assert isinstance(described.partitions_def, dg.DynamicPartitionsDefinition)
+    assert {dep.asset_key.to_user_string() for dep in described.deps} == {endpoint.parent or ORGANIZATIONS.name}
+
+
+@pytest.mark.parametrize("summary", SUMMARIES, ids=lambda summary: summary.name)
+def test_each_summary_is_an_asset(definitions: dg.Definitions, summary: Table) -> None:
+    assert_described(definitions, summary.name, summary)
+    assert check_names(definitions, summary.name) == PER_SUMMARY
+
+
+def test_organizations_and_the_published_file_are_assets(definitions: dg.Definitions) -> None:
+    assert_described(definitions, ORGANIZATIONS.name, ORGANIZATIONS)
+    published = spec(definitions, "published_file")
+    assert published.description
+    assert published.kinds
+    assert published.owners
+    everything_else = {endpoint.name for endpoint in declared()} | {summary.name for summary in SUMMARIES}
+    assert {dep.asset_key.to_user_string() for dep in published.deps} == everything_else
+
+
+def test_one_writer_at_a_time_and_repetition_where_it_can_help(definitions: dg.Definitions) -> None:
+    nodes = definitions.resolve_job_def(JOB).nodes
+    assert len(nodes) == len(definitions.resolve_asset_graph().get_all_asset_keys())
+    pools = {node.definition.pool for node in nodes}
+    assert len(pools) == 1
+    assert None not in pools
+    assert all(node.definition.retry_policy.max_retries > 0 for node in nodes)
+    home = yaml.safe_load((CHECKOUT / ".dagster" / "dagster.yaml").read_text(encoding="utf-8"))
+    assert home["concurrency"]["pools"]["default_limit"] == 1
+
+
+def test_the_home_of_the_checkout_sends_nothing() -> None:
+    home = (CHECKOUT / ".dagster" / "dagster.yaml").read_text(encoding="utf-8")
+    assert yaml.safe_load(home)["telemetry"] == {"enabled": False}
+
+
+def test_the_workspace_points_at_the_definitions() -> None:
+    workspace = yaml.safe_load((CHECKOUT / "workspace.yaml").read_text(encoding="utf-8"))
+    module = workspace["load_from"][0]["python_module"]
+    assert (module["module_name"], module["attribute"]) == ("dcycle_pipeline.definitions", "defs")
+
+
+def test_the_schedule_runs_daily_unless_told_otherwise(definitions: dg.Definitions) -> None:
+    schedule = definitions.resolve_schedule_def("daily_sync")
+    assert (schedule.cron_schedule, schedule.execution_timezone) == ("0 3 * * *", "UTC")
+    assert schedule.default_status is dg.DefaultScheduleStatus.RUNNING
+    assert schedule.job_name == JOB
+    told = ScheduleSettings(schedule_cron="30 5 * * 1", schedule_timezone="Europe/Madrid")
+    other = build(Environment(_no_settings), told).resolve_schedule_def("daily_sync")  # type: ignore[arg-type]
+    assert (other.cron_schedule, other.execution_timezone) == ("30 5 * * 1", "Europe/Madrid")

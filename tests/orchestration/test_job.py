@@ -1,0 +1,125 @@
+"""The job over the sandbox: what it materialises, what it tells, and that one partition changes one organisation."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+import dagster as dg
+import pytest
+
+from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.summaries import SUMMARIES
+from tests.conftest import facilities_of, records_of
+from tests.orchestration.conftest import CHILD, ROOT, Pipeline, checks, metadata, pipeline_in
+
+WWT = "waste_water_treatments"
+
+
+@pytest.fixture(scope="module")
+def first(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipeline, dg.ExecuteInProcessResult]]:
+    """One full sync that several tests look at and none changes."""
+    with pipeline_in(tmp_path_factory.mktemp("first")) as pipeline:
+        yield pipeline, pipeline.run_all()
+
+
+def change(pipeline: Pipeline, organization: str) -> None:
+    world = pipeline.sandbox.world
+    facility = next(name for name in world.facility_ids(organization) if world.facility_records(name))
+    world.edit_facility(facility, name="Renamed")
+    record = world.facility_records(facility)[0]
+    world.edit_record(record["id"], quantity="1.5", co2e="2.5", status="active", linked_projects=["p-new"])
+    world.delete_record(world.facility_records(facility)[1]["id"])
+    world.add_record(facility)
+
+
+def test_a_run_materialises_every_asset_and_every_partition(
+    first: tuple[Pipeline, dg.ExecuteInProcessResult],
+) -> None:
+    _, result = first
+    assert result.success
+    for endpoint in declared():
+        assert set(metadata(result, endpoint.name)) == {ROOT, CHILD}
+    for name in ("organizations", "published_file", *(summary.name for summary in SUMMARIES)):
+        assert set(metadata(result, name)) == {None}
+
+
+def test_each_partition_tells_its_own_counts(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
+    pipeline, result = first
+    world = pipeline.sandbox.world
+    for organization in (ROOT, CHILD):
+        facilities = metadata(result, "facilities")[organization]
+        records = metadata(result, WWT)[organization]
+        assert (facilities["records"], facilities["scopes"]) == (len(world.facilities(organization)), 1)
+        assert records["records"] == len(world.records(organization))
+        assert records["scopes"] == len(world.facility_ids(organization))
+        for told in (facilities, records):
+            assert (told["scopes_open"], told["quarantined"], told["deleted"]) == (0, 0, 0)
+            assert told["requests"] > 0
+            assert told["duration_s"] >= 0
+
+
+def test_the_summary_tells_its_kilograms(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
+    pipeline, result = first
+    told = metadata(result, "emissions_by_facility_month")[None]
+    count, sludge = pipeline.query("SELECT count(*), sum(sludge_kg) FROM summaries.emissions_by_facility_month")[0]
+    assert told["dagster/row_count"] == count > 0
+    assert Decimal(told["sludge_kg"]) == pytest.approx(sludge)
+
+
+def test_the_published_file_tells_what_sync_runs_says(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
+    pipeline, result = first
+    told = metadata(result, "published_file")[None]
+    columns = ("content_hash", "outcome", "requests_count", "rows_count", "scopes_open_count", "quarantined_count")
+    (row,) = pipeline.query(f"SELECT {', '.join(columns)} FROM sync.runs WHERE run_id = ?", result.run_id)
+    assert tuple(told[name] for name in columns) == row
+    assert told["path"] == str(pipeline.settings.published_file)
+    assert told["requests_count"] == len(pipeline.sandbox.requests)
+    assert told["open_scopes"] == "none"
+
+
+def test_every_declared_check_passes(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
+    pipeline, result = first
+    found = checks(result)
+    declared_keys = pipeline.definitions.resolve_asset_graph().asset_check_keys
+    assert set(found) == {(key.asset_key.to_user_string(), key.name) for key in declared_keys}
+    assert all(check.passed and check.description for check in found.values())
+
+
+def test_the_published_file_holds_what_the_api_holds(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
+    pipeline, _ = first
+    assert {row[0] for row in pipeline.query("SELECT facility_id FROM dcycle.facilities")} == set(
+        facilities_of(pipeline.sandbox.world)
+    )
+    assert {row[0] for row in pipeline.query("SELECT waste_water_treatment_id FROM dcycle.waste_water_treatments")} == (
+        set(records_of(pipeline.sandbox.world))
+    )
+
+
+def test_a_partition_of_the_job_changes_that_organisation_alone(synced: Pipeline) -> None:
+    before = synced.content()
+    change(synced, ROOT)
+    change(synced, CHILD)
+    synced.sandbox.clear_requests()
+    result = synced.run(partitions.only(CHILD))
+    assert result.success
+    after = synced.content()
+    changed = {key for key in before if before[key] != after[key]}
+    assert {organization for _, organization in changed} == {CHILD}
+    assert {"dcycle.facilities", "dcycle.waste_water_treatments", "summaries.emissions_by_facility_month"} <= {
+        table for table, _ in changed
+    }
+    assert set(metadata(result, "facilities")) == set(metadata(result, WWT)) == {CHILD}
+    asked = {request.organization_id for request in synced.sandbox.requests if "/v1/" in request.path}
+    assert asked == {CHILD}
+
+
+def test_a_backfill_of_some_assets_then_the_rest_changes_that_organisation_alone(synced: Pipeline) -> None:
+    """As the UI does it for a selection of partitioned and unpartitioned assets: a run for each kind."""
+    before = synced.content()
+    change(synced, ROOT)
+    change(synced, CHILD)
+    assert synced.run(partitions.only(ROOT), assets=["facilities", WWT]).success
+    assert synced.content() == before, "reading alone publishes nothing"
+    assert synced.run({}, assets=["emissions_by_facility_month", "published_file"]).success
+    after = synced.content()
+    assert {organization for key in before if before[key] != after[key] for organization in key[1:]} == {ROOT}

@@ -1,0 +1,195 @@
+"""Wrong settings are told in one line that names the variable, before anything is asked or written."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.settings import Settings, load
+
+KEY = "sk_live_settings_secret_0123"
+GOOD = {"DCYCLE_API_KEY": KEY, "DCYCLE_ORGANIZATION_ID": "o-1"}
+
+
+@pytest.fixture
+def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name, value in GOOD.items():
+        monkeypatch.setenv(name, value)
+    return monkeypatch
+
+
+def message() -> str:
+    with pytest.raises(SettingsError) as caught:
+        load()
+    assert KEY not in str(caught.value)
+    assert caught.value.__cause__ is None
+    return str(caught.value)
+
+
+@pytest.mark.parametrize("name", GOOD)
+def test_what_is_missing_is_named(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.delenv(name)
+    assert name in message()
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("max_connections", "0"),
+        ("max_connections", "33"),
+        ("max_connections", "x"),
+        ("personal_data", "all"),
+        ("facilities_api", "v2"),
+        ("auth", "basic"),
+        ("request_seconds", "0"),
+        ("retry_attempts", "0"),
+        ("keep_runs", "0"),
+        ("keep_snapshots", "0"),
+        ("memory_limit_mb", "1"),
+        ("base_url", "api.dcycle.io"),
+        ("api_key", " "),
+        ("api_key", "a\nb"),
+        ("api_key", "schlüssel"),
+        ("organization_id", ""),
+        ("request_seconds", "nan"),
+        ("retry_first_wait_seconds", "nan"),
+        ("organization_id", "ö-1"),
+        ("organization_id", "o\n1"),
+        ("user_id", "ü"),
+        ("user_id", "u\n1"),
+    ],
+)
+def test_a_value_that_cannot_be_is_refused_by_its_name(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
+    environment.setenv(f"DCYCLE_{name.upper()}", value)
+    assert f"DCYCLE_{name.upper()}" in message()
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://api.dcycle.io",
+        "http://127.0.0.1.evil.com",
+        "http://localhost.evil.com",
+        "http://user@127.0.0.1/",
+        "https://user:word@api.dcycle.io",
+        "http://127.0.0.1@evil.com",
+        "http://:word@127.0.0.1/",
+        "http://0.0.0.0",
+        "ftp://127.0.0.1",
+        "https://",
+        "https://x/?a=1",
+        "https://x/#a",
+        "http://[::1",
+        "https://api.dcycle.io:abc",
+        "https://api.dcycle.io:99999",
+        "https://api dcycle.io",
+        "https://api.dcycle.io\\@evil.com",
+        "https://..",
+        "",
+    ],
+)
+def test_a_base_url_that_could_lead_the_key_astray_is_refused(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("DCYCLE_BASE_URL", url)
+    assert "DCYCLE_BASE_URL" in message()
+
+
+@pytest.mark.parametrize(
+    "url", ["https://api.dcycle.io/", "http://localhost:8000", "http://127.0.0.1:1/x/", "http://[::1]:1/"]
+)
+def test_https_and_this_very_machine_are_allowed(environment: pytest.MonkeyPatch, url: str) -> None:
+    environment.setenv("DCYCLE_BASE_URL", url)
+    assert load().base_url == url.rstrip("/")
+
+
+def test_a_key_with_a_space_at_its_end_is_either_trimmed_or_refused(environment: pytest.MonkeyPatch) -> None:
+    """On the wire it would be an illegal header, and the error of that shows the key."""
+    environment.setenv("DCYCLE_API_KEY", f" {KEY} ")
+    try:
+        key = load().key_for("o-1")
+    except SettingsError:
+        key = KEY
+    assert key == KEY
+
+
+def test_a_dot_env_file_is_read_and_the_environment_wins(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DCYCLE_USER_ID=u-file\nDCYCLE_ORGANIZATION_ID=o-file\nDCYCLE_DATA_DIR=d\n")
+    settings = load()
+    assert (settings.user_id, settings.organization_id, settings.data_dir) == ("u-file", "o-1", Path("d"))
+
+
+def test_every_setting_has_a_description_and_no_secret_shows() -> None:
+    settings = load(api_key=KEY, organization_id="o-1", password="pass-word-secret", email="x@example.org")
+    shown = f"{settings!r}{settings}{settings.model_dump()}{settings.model_dump_json()}"
+    assert KEY not in shown
+    assert "pass-word-secret" not in shown
+    assert all(field.description for field in Settings.model_fields.values())
+
+
+def test_the_legacy_api_needs_a_user(environment: pytest.MonkeyPatch) -> None:
+    environment.setenv("DCYCLE_FACILITIES_API", "legacy")
+    assert "DCYCLE_USER_ID" in message()
+
+
+def test_a_login_needs_no_key(environment: pytest.MonkeyPatch) -> None:
+    environment.delenv("DCYCLE_API_KEY")
+    environment.setenv("DCYCLE_AUTH", "bearer")
+    environment.setenv("DCYCLE_EMAIL", "x@example.org")
+    assert "DCYCLE_API_KEY" in message()
+    environment.setenv("DCYCLE_PASSWORD", "word")
+    assert load().key_for("o-1") == ""
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "include = [",
+        "includes = ['a']",
+        "include = 'a'",
+        "[[organization]]\nid = 'a'",
+        "[[organization]]\nid = 'a'\napi_key_variable = 'NO_SUCH_KEY'",
+        "\x00",
+        "exclude = [1]",
+    ],
+)
+def test_a_wrong_organisations_file_is_told_at_once(
+    environment: pytest.MonkeyPatch, tmp_path: Path, content: str
+) -> None:
+    (tmp_path / "o.toml").write_text(content)
+    environment.setenv("DCYCLE_ORGANIZATIONS_FILE", "o.toml")
+    assert re.search("DCYCLE_ORGANIZATIONS_FILE|NO_SUCH_KEY", message())
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe", b"include = ['\xe9']"])
+def test_an_organisations_file_that_is_not_utf8_is_told_at_once(
+    environment: pytest.MonkeyPatch, tmp_path: Path, content: bytes
+) -> None:
+    (tmp_path / "o.toml").write_bytes(content)
+    environment.setenv("DCYCLE_ORGANIZATIONS_FILE", "o.toml")
+    assert "DCYCLE_ORGANIZATIONS_FILE" in message()
+
+
+@pytest.mark.parametrize("path", ["missing.toml", "."])
+def test_an_organisations_file_that_is_none_is_told_at_once(environment: pytest.MonkeyPatch, path: str) -> None:
+    environment.setenv("DCYCLE_ORGANIZATIONS_FILE", path)
+    assert "DCYCLE_ORGANIZATIONS_FILE" in message()
+
+
+@pytest.mark.parametrize("value", ["schlüssel", "a\nb", " "])
+def test_a_key_of_its_own_is_as_strict_as_the_first(
+    environment: pytest.MonkeyPatch, tmp_path: Path, value: str
+) -> None:
+    (tmp_path / "o.toml").write_text("[[organization]]\nid = 'a'\napi_key_variable = 'OWN_KEY'")
+    environment.setenv("DCYCLE_ORGANIZATIONS_FILE", "o.toml")
+    environment.setenv("OWN_KEY", value)
+    assert "OWN_KEY" in message()
+
+
+def test_include_exclude_and_own_keys(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    text = "include = ['a', 'b']\nexclude = ['b']\n[[organization]]\nid = 'a'\napi_key_variable = 'OWN_KEY'"
+    (tmp_path / "o.toml").write_text(text)
+    (tmp_path / ".env").write_text("OWN_KEY=sk_own\n")
+    environment.setenv("DCYCLE_ORGANIZATIONS_FILE", "o.toml")
+    settings = load()
+    assert [settings.organizations.wants(name) for name in "abc"] == [True, False, False]
+    assert (settings.key_for("a"), settings.key_for("b")) == ("sk_own", KEY)

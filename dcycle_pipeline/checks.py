@@ -5,15 +5,23 @@ from dataclasses import dataclass
 import duckdb
 
 from dcycle_pipeline import ledger
+from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.run import Run
-from dcycle_pipeline.schema import QUANTITY, Table
+from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.schema import TOTAL, Table
+from dcycle_pipeline.summaries import SUMMARIES
 
 EVERY_SCOPE_PROVEN = "every_scope_proven"
 COUNTERS_AGREE = "counters_agree"
 KEYS_UNIQUE = "keys_unique"
 KILOGRAMS_CONSERVED = "kilograms_conserved"
 MOST_NAMED = 20
+MEANINGS = {
+    EVERY_SCOPE_PROVEN: "Every list was read completely. What is open keeps its last rows, so this warns.",
+    COUNTERS_AGREE: "A proven list has as many rows in the table as the API's counter says.",
+    KEYS_UNIQUE: "Every key stands once.",
+    KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of the active records, to the last decimal.",
+}
 
 
 @dataclass(frozen=True)
@@ -26,25 +34,33 @@ class Finding:
     what: str
 
 
-def endpoint_findings(run: Run, endpoint: Endpoint) -> list[Finding]:
-    """Completeness, counters and keys of one endpoint after its stage."""
-    with run.warehouse() as connection:
-        return [
-            _every_scope_proven(connection, run.run_id, endpoint),
-            _counters_agree(connection, run.run_id, endpoint),
-            _keys_unique(connection, endpoint.tables),
-        ]
+def endpoint_findings(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> list[Finding]:
+    """Completeness, counters and keys of one endpoint."""
+    return [
+        _every_scope_proven(connection, endpoint),
+        _counters_agree(connection, endpoint),
+        _keys_unique(connection, endpoint.tables),
+    ]
 
 
-def summary_findings(run: Run, summary: Table) -> list[Finding]:
+def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Table) -> list[Finding]:
     """Keys and conservation of quantities from the table to one summary."""
-    with run.warehouse() as connection:
-        return [_keys_unique(connection, (summary,)), _conserved(connection, summary)]
+    return [_keys_unique(connection, (summary,)), _conserved(connection, summary)]
 
 
-def _every_scope_proven(connection: duckdb.DuckDBPyConnection, run_id: str, endpoint: Endpoint) -> Finding:
-    """Open scopes keep their last rows, so they warn and do not block; a run where no scope at all is proven blocks."""
-    scopes = [scope for scope in ledger.open_scopes(connection, run_id) if scope[1] == endpoint.name]
+def demand_publishable(connection: duckdb.DuckDBPyConnection) -> None:
+    """Raise UnavailableError where a check fails that must not reach a reader, whichever run brought it about."""
+    found = [finding for endpoint in declared() for finding in endpoint_findings(connection, endpoint)]
+    found += [finding for summary in SUMMARIES for finding in summary_findings(connection, summary)]
+    if wrong := [f"{finding.check}: {finding.what}" for finding in found if finding.blocks and not finding.passed]:
+        raise UnavailableError(
+            f"Not published, the last published file stays; a check failed: {'; '.join(wrong)}. Sync again."
+        )
+
+
+def _every_scope_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
+    """Open scopes keep their last rows, so they warn and do not block."""
+    scopes = [scope for scope in ledger.open_scopes(connection) if scope[1] == endpoint.name]
     named = "; ".join(
         f"{organization} {facility or ''}: {outcome} ({reason})"
         for organization, _, facility, outcome, reason in scopes[:MOST_NAMED]
@@ -55,18 +71,18 @@ def _every_scope_proven(connection: duckdb.DuckDBPyConnection, run_id: str, endp
     )
 
 
-def _counters_agree(connection: duckdb.DuckDBPyConnection, run_id: str, endpoint: Endpoint) -> Finding:
+def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
     """The rows of a proven scope are those that its counter says, less what was quarantined and has no older version."""
     main = endpoint.tables[0]
     scope = endpoint.scope_parameter if endpoint.parent else "NULL::VARCHAR"
     wrong = connection.execute(
         f"""SELECT s.organization_id, s.facility_id, s.counter, s.quarantined_count, coalesce(t.row_count, 0)
-        FROM {ledger.SCOPES.qualified} AS s
+        FROM ({ledger.CURRENT_SCOPES}) AS s
         LEFT JOIN (SELECT organization_id, {scope} AS scope_id, count(*) AS row_count FROM {main.qualified} GROUP BY ALL) AS t
             ON t.organization_id = s.organization_id AND t.scope_id IS NOT DISTINCT FROM s.facility_id
-        WHERE s.run_id = ? AND s.endpoint = ? AND s.outcome = 'proven'
+        WHERE s.endpoint = ? AND s.outcome = 'proven'
             AND coalesce(t.row_count, 0) NOT BETWEEN s.counter - s.quarantined_count AND s.counter""",
-        [run_id, endpoint.name],
+        [endpoint.name],
     ).fetchall()
     named = "; ".join(
         f"{o} {f or ''}: {rows} rows, counter {counter}, {bad} quarantined"
@@ -89,7 +105,7 @@ def _keys_unique(connection: duckdb.DuckDBPyConnection, tables: tuple[Table, ...
 
 def _conserved(connection: duckdb.DuckDBPyConnection, summary: Table) -> Finding:
     """Each quantity of a summary adds up to that of the active records, to the last decimal."""
-    quantities = [column.name for column in summary.columns if column.type == QUANTITY]
+    quantities = [column.name for column in summary.columns if column.type == TOTAL]
     sums = ", ".join(f"coalesce(sum({name}), 0)" for name in quantities)
     there = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
     here = connection.execute(f"SELECT {sums} FROM {summary.source} WHERE status = 'active'").fetchall()[0]

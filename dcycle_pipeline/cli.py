@@ -12,10 +12,10 @@ from typing import Annotated, Any
 
 import typer
 
-from dcycle_pipeline import console, doctor, published, settings
+from dcycle_pipeline import console, doctor, ledger, published, settings
 from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.folder import DataFolder
-from dcycle_pipeline.sandbox import Behaviour, Sandbox, World, serve
+from dcycle_pipeline.sandbox import API_KEY, Behaviour, Sandbox, World, serve
 from dcycle_pipeline.settings import Settings
 
 OK, GAPS, WRONG_SETTINGS, NOTHING_PUBLISHED = 0, 1, 2, 3
@@ -67,7 +67,7 @@ def status(json: AsJson = False) -> None:
 
     def run() -> int:
         file = DataFolder(settings.data_dir()).published
-        result = _result(file, published.rows(file, published.LAST_RUN)[0]["run_id"])
+        result = _result(file, published.rows(file, published.LAST_RUN)[0]["run_id"], [])
         result["organizations"] = published.rows(file, published.BY_ORGANIZATION)
         if json:
             console.as_json(result)
@@ -114,10 +114,16 @@ def sandbox(
         except ValueError as error:
             raise SettingsError(str(error)) from None
         world = World.generate(seed)
-        console.show(f"DCYCLE_BASE_URL=http://127.0.0.1:{port}")
-        console.show(f"DCYCLE_API_KEY={Sandbox(world).api_key}")
-        console.show(f"DCYCLE_ORGANIZATION_ID={world.root_id}")
-        serve(world, behaviour, host="127.0.0.1", port=port)
+
+        def ready(base_url: str) -> None:
+            console.show(f"DCYCLE_BASE_URL={base_url}")
+            console.show(f"DCYCLE_API_KEY={API_KEY}")
+            console.show(f"DCYCLE_ORGANIZATION_ID={world.root_id}")
+
+        try:
+            serve(world, behaviour, host="127.0.0.1", port=port, on_ready=ready)
+        except OSError as error:
+            raise SettingsError(f"Port {port} cannot be used: {error.strerror}. Choose another with --port.") from None
         return OK
 
     _end(run, False)
@@ -135,7 +141,7 @@ def _sync(load: Callable[[], Settings], organizations: list[str], as_json: bool)
         results = run_job(Environment(lambda: loaded, progress, wait_for_folder_seconds=0), organizations)
     for failed in (result for result in results if result.exit_code):
         raise SettingsError(failed.failure) if failed.exit_code == WRONG_SETTINGS else DcycleError(failed.failure)
-    runs = [_result(folder.published, result.run_id) for result in results]
+    runs = [_result(folder.published, result.run_id, organizations) for result in results]
     worst = max(runs, key=lambda run: run["exit_code"])
     worst["duration_seconds"] = round(time.monotonic() - started, 3)
     if as_json:
@@ -145,11 +151,15 @@ def _sync(load: Callable[[], Settings], organizations: list[str], as_json: bool)
     return int(worst["exit_code"])
 
 
-def _result(file: Path, run_id: str) -> dict[str, Any]:
-    """What one run published, as its own books say."""
+def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
+    return not organizations or row["organization_id"] in organizations
+
+
+def _result(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
+    """What one run published, and what is open or quarantined of the organisations asked for (all, where none is named)."""
     facts = published.rows(file, published.RUN, [run_id])[0]
-    open_scopes = published.rows(file, published.OPEN_SCOPES, [run_id])
-    quarantined = published.rows(file, published.QUARANTINED, [run_id])
+    open_scopes = [row for row in published.rows(file, ledger.OPEN_SCOPES) if _asked(row, organizations)]
+    quarantined = [row for row in published.rows(file, ledger.QUARANTINED) if _asked(row, organizations)]
     code = GAPS if open_scopes or quarantined else OK
     return {"exit_code": code, "file": file.absolute(), **facts, "open_scopes": open_scopes, "quarantined": quarantined}
 

@@ -9,7 +9,7 @@ import duckdb
 
 from dcycle_pipeline import ledger
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.paging import Proof
+from dcycle_pipeline.api.reading import Proof
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ScopeError, TransientError
 from dcycle_pipeline.landing import Landing
@@ -170,8 +170,8 @@ class _Organization:
             return []
         now = self.run.now()
         rows = self.connection.execute(
-            f"SELECT outcome FROM {ledger.SCOPES.qualified} WHERE run_id = ? AND organization_id = ? AND endpoint = ? AND outcome <> 'proven'",
-            [self.run.run_id, self.organization_id, self.endpoint.parent],
+            f"SELECT outcome FROM ({ledger.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven'",
+            [self.organization_id, self.endpoint.parent],
         ).fetchall()
         reason = f"{self.endpoint.parent} of this organisation could not be read, so those not known yet are missing here too"
         return [

@@ -5,6 +5,7 @@ zstd frame carries a checksum, so that a half-written or damaged file can never 
 Nothing here knows what an item means.
 """
 
+import hashlib
 import os
 import shutil
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ from urllib.parse import quote
 import msgspec
 import zstandard
 
-from dcycle_pipeline.api.paging import Page, Proof
+from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
 
 FORMAT = 1
+LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
 _LEVEL = 3
 
@@ -131,5 +133,10 @@ def forget_old_runs(root: Path, keep: int) -> None:
 
 
 def _file_name(identifier: str) -> str:
-    """A file name for any id: ids are text of unknown form."""
-    return quote(identifier, safe="-_").replace(".", "%2E")[:200] or "%"
+    """A file name of its own for any id: ids are text of unknown form, and some disks take A for a."""
+    plain = quote(identifier, safe="-_").replace(".", "%2E").replace("~", "%7E")
+    if 0 < len(plain) <= LONGEST_PLAIN_NAME and plain == identifier.lower():
+        return plain
+    return (
+        f"{plain[:LONGEST_PLAIN_NAME]}~{hashlib.sha256(identifier.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    )

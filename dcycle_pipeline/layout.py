@@ -3,7 +3,7 @@
 import types
 import typing
 from datetime import date, datetime
-from decimal import ROUND_HALF_EVEN, Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from typing import Any
 
@@ -14,8 +14,8 @@ from dcycle_pipeline.schema import QUANTITY_PRECISION, QUANTITY_SCALE
 
 _DECIMAL = pa.decimal128(QUANTITY_PRECISION, QUANTITY_SCALE)
 _STEP = Decimal(1).scaleb(-QUANTITY_SCALE)
-_LIMIT = Decimal(10) ** (QUANTITY_PRECISION - QUANTITY_SCALE)
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
+_WHOLE_DIGITS = QUANTITY_PRECISION - QUANTITY_SCALE
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _ARROW = {
     str: pa.string(),
     Decimal: _DECIMAL,
@@ -105,8 +105,8 @@ def make_exact(item: Any, layout: Layout) -> None:
 
 
 def _exact(value: Decimal, name: str) -> Decimal:
-    if value.is_finite() and abs(value) < _LIMIT:
+    if value.is_finite() and (not value or value.adjusted() < _WHOLE_DIGITS):
         rounded = value.quantize(_STEP, context=_EXACT)
-        if abs(rounded) < _LIMIT:
+        if rounded.adjusted() < _WHOLE_DIGITS:
             return rounded
-    raise ValueError(f"{name} is {value:.30g}, not a number below {_LIMIT:.0e}")
+    raise ValueError(f"{name} is {value!s:.40}, not a number of at most {_WHOLE_DIGITS} digits before the point")

@@ -14,6 +14,12 @@ from dcycle_pipeline.sweep import Swept
 from dcycle_pipeline.tables import BadItem
 
 _OURS = "dcycle_pipeline"
+_ARROW = {
+    "VARCHAR": pa.string(),
+    "INTEGER": pa.int32(),
+    "BIGINT": pa.int64(),
+    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+}
 
 
 def _column(name: str, type_: str, meaning: str, unit: str | None = None) -> Column:
@@ -30,17 +36,19 @@ RUNS = Table(
         _column("started_at", "TIMESTAMPTZ", "First step of the run"),
         _column("published_at", "TIMESTAMPTZ", "When this run put its snapshot in place, null where it has not"),
         _column("outcome", "VARCHAR", "loaded (read, not published by this run), published, or published_with_gaps"),
-        _column("organizations_count", "BIGINT", "Organisations that the run asked for", "1"),
+        _column("organizations_count", "BIGINT", "Organisations that the published file rests on", "1"),
         _column("requests_count", "BIGINT", "Requests sent to the API, repetitions included", "1"),
-        _column("rows_count", "BIGINT", "Distinct rows that the API showed in proven scopes", "1"),
-        _column("scopes_proven_count", "BIGINT", "Scopes read completely, with proof", "1"),
+        _column("rows_count", "BIGINT", "Distinct rows that the API showed in proven scopes of the last sweeps", "1"),
+        _column(
+            "scopes_proven_count", "BIGINT", "Scopes of the last sweeps that were read completely, with proof", "1"
+        ),
         _column(
             "scopes_open_count",
             "BIGINT",
             "Scopes unproven, forbidden, not found or unauthorized; their last rows stay",
             "1",
         ),
-        _column("quarantined_count", "BIGINT", "Items rejected in this run", "1"),
+        _column("quarantined_count", "BIGINT", "Items rejected in the last sweeps", "1"),
         _column("drift", "VARCHAR[]", "Fields that the API sends and no declaration knows, endpoint.field"),
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
         _column("content_changed", "BOOLEAN", "Whether that differs from the snapshot before"),
@@ -94,6 +102,23 @@ QUARANTINE = Table(
 )
 
 TABLES = (RUNS, SCOPES, QUARANTINE)
+
+# A run may read one organisation, or publish what others read: what counts is the last sweep of each organisation and
+# endpoint that is still synced, whichever run made it.
+_LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, finished_at) AS run_id FROM (
+    SELECT *, CASE endpoint WHEN 'organizations' THEN '' ELSE organization_id END AS swept_organization_id
+    FROM {SCOPES.qualified}
+    WHERE endpoint = 'organizations' OR organization_id IN (SELECT organization_id FROM dcycle.organizations)
+) GROUP BY ALL)"""
+_OF_LAST_SWEEP = f"""JOIN {_LAST_SWEEP} AS last_sweep ON last_sweep.run_id = found.run_id AND last_sweep.endpoint = found.endpoint
+    AND swept_organization_id IN ('', found.organization_id)"""
+CURRENT_SCOPES = f"SELECT found.* FROM {SCOPES.qualified} AS found {_OF_LAST_SWEEP}"
+CURRENT_QUARANTINE = f"SELECT found.* FROM {QUARANTINE.qualified} AS found {_OF_LAST_SWEEP}"
+OPEN_SCOPES = f"""SELECT organization_id, endpoint, facility_id, outcome, reason FROM ({CURRENT_SCOPES})
+WHERE outcome <> 'proven' ORDER BY ALL"""
+QUARANTINED = (
+    f"""SELECT organization_id, endpoint, facility_id, item_id, reason FROM ({CURRENT_QUARANTINE}) ORDER BY ALL"""
+)
 
 
 @dataclass(frozen=True)
@@ -154,11 +179,16 @@ def record_quarantine(
         where = (run_id, scope.organization_id, scope.endpoint, scope.scope_id)
         rows.append((*where, bad.identity, bad.reason, bad.page, bad.position, bad.item, landed, quarantined_at))
     with arrow_view(connection, "fresh_quarantine", QUARANTINE, rows):
+        connection.execute(
+            f"""DELETE FROM {QUARANTINE.qualified} AS old USING fresh_quarantine AS fresh WHERE old.run_id = fresh.run_id
+            AND old.organization_id = fresh.organization_id AND old.endpoint = fresh.endpoint
+            AND old.facility_id IS NOT DISTINCT FROM fresh.facility_id"""
+        )
         connection.execute(f"INSERT INTO {QUARANTINE.qualified} SELECT * FROM fresh_quarantine")
 
 
 def finish(connection: duckdb.DuckDBPyConnection, run_id: str, published_at: datetime, content_hash: str) -> None:
-    """Count the run together and mark it published."""
+    """Mark the run published, and count what the file now rests on: the last sweep of each organisation."""
     connection.execute(
         f"""UPDATE {RUNS.qualified} SET published_at = $published_at, content_hash = $content_hash,
             content_changed = $content_hash IS DISTINCT FROM (
@@ -170,18 +200,15 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, published_at: dat
                 coalesce(sum(distinct_ids_count) FILTER (outcome = 'proven'), 0) AS seen,
                 count(*) FILTER (outcome = 'proven') AS proven, count(*) FILTER (outcome <> 'proven') AS open,
                 coalesce(sum(quarantined_count), 0) AS quarantined
-            FROM {SCOPES.qualified} WHERE run_id = $run_id) AS facts
+            FROM ({CURRENT_SCOPES})) AS facts
         WHERE run_id = $run_id""",
         {"run_id": run_id, "published_at": published_at, "content_hash": content_hash},
     )
 
 
-def open_scopes(connection: duckdb.DuckDBPyConnection, run_id: str) -> list[tuple[str, str, str | None, str, str]]:
-    """Organisation, endpoint, facility, outcome and reason of what this run could not prove."""
-    return connection.execute(
-        f"SELECT organization_id, endpoint, facility_id, outcome, reason FROM {SCOPES.qualified} WHERE run_id = ? AND outcome <> 'proven' ORDER BY ALL",
-        [run_id],
-    ).fetchall()
+def open_scopes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str, str]]:
+    """Organisation, endpoint, facility, outcome and reason of what the last sweeps could not prove."""
+    return connection.execute(OPEN_SCOPES).fetchall()
 
 
 @contextmanager
@@ -189,10 +216,9 @@ def arrow_view(
     connection: duckdb.DuckDBPyConnection, name: str, table: Table, rows: list[tuple[Any, ...]]
 ) -> Iterator[None]:
     """Rows of Python values as a view with the table's columns; one statement for all is 30 times faster than one each."""
-    columns = zip(*rows, strict=True) if rows else ([] for _ in table.columns)
-    connection.register(
-        name, pa.table({column: pa.array(list(values)) for column, values in zip(table.names(), columns, strict=True)})
-    )
+    values = zip(*rows, strict=True) if rows else ([] for _ in table.columns)
+    columns = {c.name: pa.array(list(v), _ARROW[c.type]) for c, v in zip(table.columns, values, strict=True)}
+    connection.register(name, pa.table(columns))
     try:
         yield
     finally:

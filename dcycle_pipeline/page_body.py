@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections import Counter
 from typing import Any, NamedTuple
 
 import msgspec
@@ -9,6 +10,7 @@ import msgspec
 from dcycle_pipeline.errors import TransientError
 from dcycle_pipeline.personal_data import Policy
 
+_NO_ID = "no-id:"
 _COUNT = re.compile(rb'"?(-?[0-9]{1,18})"?')
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
@@ -39,11 +41,22 @@ def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
     envelope = {name: int(found[1]) for name, raw in fields.items() if (found := _COUNT.fullmatch(bytes(raw)))}
     if (ordinary := policy.ordinary_page(items)) is not None:
         identifiers, payload = ordinary
-        identities = [_plain_text(raw) for raw in identifiers]
-        if None not in identities:
-            return PageBody(envelope, tuple(identities), payload)  # type: ignore[arg-type]
+        plain = [text for raw in identifiers if (text := _plain_text(raw)) is not None]
+        if len(plain) == len(identifiers):
+            return PageBody(envelope, tuple(plain), payload)
     singles = [_one(bytes(raw), policy) for raw in _items.decode(items)]
-    return PageBody(envelope, tuple(one[0] for one in singles), b"[" + b",".join(one[1] for one in singles) + b"]")
+    identities = _told_apart([one[0] for one in singles])
+    return PageBody(envelope, identities, b"[" + b",".join(one[1] for one in singles) + b"]")
+
+
+def _told_apart(identities: list[str]) -> tuple[str, ...]:
+    """Equal items without an id on one page are as many items; the same id twice is one."""
+    seen: Counter[str] = Counter()
+    for index, identity in enumerate(identities):
+        if identity.startswith(_NO_ID):
+            seen[identity] += 1
+            identities[index] = f"{identity}:{seen[identity]}"
+    return tuple(identities)
 
 
 def _one(raw: bytes, policy: Policy) -> tuple[str, bytes]:
@@ -62,4 +75,4 @@ def _plain_text(raw: bytes) -> str | None:
 
 
 def _digest(content: bytes) -> str:
-    return "no-id:" + hashlib.sha256(content).hexdigest()[:32]
+    return _NO_ID + hashlib.sha256(content).hexdigest()[:32]

@@ -18,12 +18,15 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 WITHHELD = "[withheld: undeclared field]"
 REMOVED = "[personal data removed]"
 _PERSON_KEY = re.compile(
-    r"user|e-?_?mail|first_?name|last_?name|full_?name|surname|phone|mobile|file_url|person|contact", re.IGNORECASE
+    r"user|e-?_?mail|(first|last|full|given|family|sur)_?name|phone|mobile|file_url|person|contact"
+    r"|owner|author|responsible|manager|employee|creator|_by$",
+    re.IGNORECASE,
 )
 _EMAIL = re.compile(rb"[^\s@\"'<>,;:\\]+@[^\s@\"'<>,;:\\]+\.[^\s@\"'<>,;:\\]+")
 _PLAIN = frozenset(b"-0123456789tfn")
 
 _ABSENT = msgspec.Raw(b"")
+_WITHHELD = msgspec.Raw(f'"{WITHHELD}"'.encode())
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _anything = msgspec.json.Decoder(float_hook=Decimal)
@@ -51,7 +54,7 @@ class Policy:
         self._keep = choice == "keep"
         self._pseudonym = pseudonym if choice == "pseudonymise" else None
         self._page = _page_decoder(endpoint)
-        self._nested = tuple(sorted(endpoint.nested_fields))
+        self._nested = endpoint.nested_fields
         self.undeclared: set[str] = set()
 
     def ordinary_page(self, items: bytes) -> tuple[list[bytes], bytes] | None:
@@ -73,11 +76,11 @@ class Policy:
             for name in self._person_ids:
                 if bytes(getattr(item, name))[:1] not in (b'"', b"n", b""):
                     return None
-            for name in self._nested:
+            for name, known in self._nested.items():
                 if (nested := bytes(getattr(item, name)))[:1] == b"{":
-                    if not _names_nobody(nested):
+                    if not _is_as_declared(nested, known):
                         return None
-                    objects += nested.count(b"{")
+                    objects += 1
         body = _encode(page)
         if body.count(b"{") != objects or b"@" in body or b"\\u" in body:
             return None
@@ -98,7 +101,7 @@ class Policy:
             if name not in self._known:
                 item[name] = _undeclared(bytes(raw))
             elif b"{" in (text := bytes(raw)):
-                item[name] = _declared(text)
+                item[name] = _declared(text, self._nested.get(name))
         if user is not None and self._pseudonym is not None:
             item["user"] = _person(bytes(user), self._pseudonym)
         body = _encode(item)
@@ -106,7 +109,7 @@ class Policy:
 
     def clean_stranger(self, raw: bytes) -> bytes:
         """Something that stands where an item should and is none."""
-        return raw if self._keep else _encode(_without_text(_anything.decode(raw)))
+        return raw if self._keep else bytes(_undeclared(raw))
 
 
 def _page_decoder(endpoint: Endpoint) -> Any:
@@ -122,9 +125,16 @@ def _without_addresses(body: bytes) -> bytes:
     for name, raw in fields.items():
         text = bytes(raw)
         if name != "id" and (b"@" in text or b"\\u" in text):
-            plain = _encode(_anything.decode(text))
-            fields[name] = msgspec.Raw(_EMAIL.sub(REMOVED.encode(), plain)) if b"@" in plain else raw
+            fields[name] = _without_address(text)
     return _encode(fields)
+
+
+def _without_address(raw: bytes) -> msgspec.Raw:
+    try:
+        plain = _encode(_anything.decode(raw))
+    except (msgspec.MsgspecError, ArithmeticError, RecursionError):
+        return _WITHHELD
+    return msgspec.Raw(_EMAIL.sub(REMOVED.encode(), plain)) if b"@" in plain else msgspec.Raw(raw)
 
 
 def _person_id(raw: bytes, pseudonym: Pseudonyms | None) -> msgspec.Raw:
@@ -136,42 +146,45 @@ def _person_id(raw: bytes, pseudonym: Pseudonyms | None) -> msgspec.Raw:
 
 
 def _person(raw: bytes, pseudonym: Pseudonyms) -> msgspec.Raw:
-    user = _anything.decode(raw)
+    user = _anything_or_none(raw)
     identifier = user.get("id") if isinstance(user, dict) else user
     return msgspec.Raw(_encode({"id": pseudonym(str(identifier))}))
 
 
 @lru_cache(maxsize=4096)
-def _declared(raw: bytes) -> msgspec.Raw:
-    return msgspec.Raw(_encode(_without_persons(_anything.decode(raw))))
+def _declared(raw: bytes, known: frozenset[str] | None) -> msgspec.Raw:
+    """A declared field that holds an object: what is known in it where that is declared, else what names no person."""
+    try:
+        value = _without_persons(_anything.decode(raw))
+        if known is not None and isinstance(value, dict):
+            value = {
+                key: inner if key in known and not isinstance(inner, dict | list) else WITHHELD
+                for key, inner in value.items()
+            }
+        return msgspec.Raw(_encode(value))
+    except (msgspec.MsgspecError, ArithmeticError, RecursionError):
+        return _WITHHELD
 
 
 @lru_cache(maxsize=4096)
-def _names_nobody(raw: bytes) -> bool:
-    value = _anything.decode(raw)
-    return bool(_without_persons(value) == value)
+def _is_as_declared(raw: bytes, known: frozenset[str]) -> bool:
+    value = msgspec.json.decode(_declared(raw, known))
+    return bool(value == _anything_or_none(raw)) and isinstance(value, dict) and value.keys() <= known
 
 
-@lru_cache(maxsize=4096)
+def _anything_or_none(raw: bytes) -> Any:
+    try:
+        return msgspec.json.decode(raw)
+    except (msgspec.MsgspecError, RecursionError):
+        return None
+
+
 def _undeclared(raw: bytes) -> msgspec.Raw:
-    return msgspec.Raw(raw if _is_plain(raw) else _encode(_without_text(_anything.decode(raw))))
-
-
-def _is_plain(raw: bytes | msgspec.Raw) -> bool:
-    """Whether a JSON value is a number, true, false or null."""
-    return bytes(raw)[:1] != b"" and bytes(raw)[0] in _PLAIN
+    """Nothing but a number, a truth value or null of a field that nobody declared."""
+    return msgspec.Raw(raw) if raw[:1] and raw[0] in _PLAIN else _WITHHELD
 
 
 def _without_persons(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _without_persons(inner) for key, inner in value.items() if not _PERSON_KEY.search(key)}
     return [_without_persons(inner) for inner in value] if isinstance(value, list) else value
-
-
-def _without_text(value: Any) -> Any:
-    """The same shape and numbers, every text replaced."""
-    if isinstance(value, str):
-        return WITHHELD
-    if isinstance(value, dict):
-        return {key: _without_text(inner) for key, inner in value.items() if not _PERSON_KEY.search(key)}
-    return [_without_text(inner) for inner in value] if isinstance(value, list) else value

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcycle_pipeline import ledger, summaries
+from dcycle_pipeline import checks, ledger, summaries
 from dcycle_pipeline.landing import forget_old_runs
 from dcycle_pipeline.publish import duckdb_file
 from dcycle_pipeline.run import Run, content_tables
@@ -35,6 +35,7 @@ def publish(run: Run) -> Publication:
     with run.warehouse() as connection:
         with transaction(connection):
             summaries.refresh(connection)
+            checks.demand_publishable(connection)
             ledger.finish(connection, run.run_id, run.now(), content_hash(connection, content_tables()))
         hashed, changed, outcome = connection.execute(
             f"SELECT content_hash, content_changed, outcome FROM {ledger.RUNS.qualified} WHERE run_id = ?", [run.run_id]

@@ -37,9 +37,6 @@ TABLES = """SELECT schema_name || '.' || table_name AS "table", estimated_size::
 FROM duckdb_tables() WHERE NOT internal ORDER BY schema_name, table_name"""
 LAST_RUN = "SELECT * FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT 1"
 RUN = "SELECT * FROM sync.runs WHERE run_id = ?"
-OPEN_SCOPES = """SELECT organization_id, endpoint, facility_id, outcome, reason FROM sync.scopes
-WHERE run_id = ? AND outcome <> 'proven' ORDER BY ALL"""
-QUARANTINED = """SELECT organization_id, endpoint, facility_id, item_id, reason FROM sync.quarantine WHERE run_id = ? ORDER BY ALL"""
 BY_ORGANIZATION = """SELECT o.organization_id, o.name,
     (SELECT count(*) FROM dcycle.facilities f WHERE f.organization_id = o.organization_id) AS facilities,
     (SELECT count(*) FROM dcycle.waste_water_treatments w WHERE w.organization_id = o.organization_id) AS wwt_records,

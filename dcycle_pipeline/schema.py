@@ -10,6 +10,7 @@ KILOGRAMS = "kg"
 KILOGRAMS_CO2E = "kg CO2e"
 CUBIC_METRES = "m3"
 QUANTITY = "DECIMAL(28,9)"
+TOTAL = "DECIMAL(38,9)"
 QUANTITY_PRECISION, QUANTITY_SCALE = 28, 9
 
 Stamp = Literal["first_seen", "last_seen", "last_changed"]

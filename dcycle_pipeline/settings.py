@@ -9,7 +9,7 @@ from functools import cached_property
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
@@ -49,7 +49,7 @@ class Settings(BaseSettings):
     )
 
     api_key: SecretStr | None = Field(None, description="API key of Dcycle (organisation settings → API keys)")
-    organization_id: str = Field(min_length=1, description="any organisation of the group")
+    organization_id: str = Field(description="any organisation of the group")
     base_url: str = Field("https://api.dcycle.io", description="where the API is")
     data_dir: Path = Field(
         Path("./data"), description="folder for the published file and everything that the pipeline keeps"
@@ -80,16 +80,8 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _safe_base_url(cls, value: str) -> str:
-        parts = urlsplit(value)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.hostname
-            or parts.query
-            or parts.fragment
-            or parts.username
-        ):
-            raise ValueError("must look like https://api.dcycle.io")
-        if parts.scheme == "http" and not is_loopback(parts.hostname):
+        parts = _parts(value)
+        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise ValueError(
                 f"is plain http to {parts.hostname}: the key would travel unprotected; use https (http only to a loopback address)"
             )
@@ -98,9 +90,15 @@ class Settings(BaseSettings):
     @field_validator("api_key", "password")
     @classmethod
     def _header_safe(cls, value: SecretStr | None) -> SecretStr | None:
-        text = value.get_secret_value() if value else ""
-        if value and (not text.strip() or not text.isascii() or not text.isprintable()):
-            raise ValueError("is empty or holds characters that no key has (a line break or quote from copying?)")
+        if value and not is_header_text(value.get_secret_value()):
+            raise ValueError("is empty or holds characters that no key has (a space or line break from copying?)")
+        return value
+
+    @field_validator("organization_id", "user_id")
+    @classmethod
+    def _plain_id(cls, value: str | None) -> str | None:
+        if value is not None and not is_header_text(value):
+            raise ValueError("is empty or holds characters that no id has (a space or line break from copying?)")
         return value
 
     @model_validator(mode="after")
@@ -121,7 +119,7 @@ class Settings(BaseSettings):
             return OrganizationsFile()
         try:
             return OrganizationsFile.model_validate(tomllib.loads(self.organizations_file.read_text(encoding="utf-8")))
-        except (OSError, tomllib.TOMLDecodeError) as error:
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(
                 f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file} cannot be read: {error}."
             ) from None
@@ -134,9 +132,9 @@ class Settings(BaseSettings):
         keys = {}
         for entry in self.organizations.organization:
             value = variables.get(entry.api_key_variable)
-            if not value:
+            if not value or not is_header_text(value):
                 raise SettingsError(
-                    f"{entry.api_key_variable} is not set, but {self.organizations_file} names it as the key of organisation {entry.id}."
+                    f"{entry.api_key_variable} is not set to a key, but {self.organizations_file} names it as the key of organisation {entry.id}."
                 )
             keys[entry.id] = SecretStr(value)
         return keys
@@ -197,6 +195,24 @@ def data_dir() -> Path:
     """DCYCLE_DATA_DIR alone, for what needs no credential."""
     value = {**dotenv_values(ENV_FILE), **os.environ}.get("DCYCLE_DATA_DIR")
     return Path(value) if value else Path(Settings.model_fields["data_dir"].default)
+
+
+def is_header_text(text: str) -> bool:
+    """Whether a text can be sent in an HTTP header as it is."""
+    return bool(text) and text.isascii() and text.isprintable() and " " not in text
+
+
+def _parts(url: str) -> SplitResult:
+    """The parts of a base URL. Raises ValueError where it is none."""
+    try:
+        parts = urlsplit(url)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        host, port, parts = None, None, urlsplit("")
+    odd = parts.query or parts.fragment or "@" in parts.netloc or ".." in url or port == 0
+    if parts.scheme not in ("http", "https") or not host or odd or not is_header_text(url):
+        raise ValueError("must look like https://api.dcycle.io")
+    return parts
 
 
 def is_loopback(hostname: str) -> bool:

@@ -8,7 +8,8 @@ from pathlib import Path
 from urllib.parse import quote
 
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.paging import Page, Proof, Query, Sink, walk
+from dcycle_pipeline.api.paging import walk
+from dcycle_pipeline.api.reading import Page, Proof, Query, Server, Sink
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import NotFoundError, ScopeError, TransientError, UnauthorizedError
 from dcycle_pipeline.landing import Landing
@@ -58,6 +59,7 @@ class Sweeper:
         self._endpoint = endpoint
         self._policy = policy
         self._report = report
+        self._server = Server()
         self._at_once = asyncio.Semaphore(api.max_connections)
         self._unauthorized: dict[str, UnauthorizedError] = {}
 
@@ -92,7 +94,7 @@ class Sweeper:
 
     async def _walk(self, scope: Scope) -> tuple[Proof, Path | None]:
         with self._landing.write(scope.organization_id, self._endpoint.name, scope.scope_id) as file:
-            proof = await walk(self._asker(scope), self._endpoint.reading, Sink(file.keep, file.restart))
+            proof = await walk(self._asker(scope), self._endpoint.reading, Sink(file.keep, file.restart), self._server)
             return proof, (file.finish(proof) if proof.proven else None)
 
     def _asker(self, scope: Scope) -> Callable[[Query, int], Awaitable[Page]]:

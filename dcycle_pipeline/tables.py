@@ -85,7 +85,7 @@ def _page(endpoint: Endpoint, layout: Layout, swept: Swept, line: bytes, bad: li
     scope_id = swept.scope.scope_id
     try:
         page = layout.decoder.decode(line)
-        if not any(endpoint.problem(item, scope_id) for item in page.items):
+        if not any(_problem(endpoint, item, scope_id) for item in page.items):
             return _Page(swept, page.page, page.items)
     except msgspec.ValidationError:
         pass
@@ -94,7 +94,7 @@ def _page(endpoint: Endpoint, layout: Layout, swept: Swept, line: bytes, bad: li
     for position, raw in enumerate(raw_page.items):
         try:
             item = _lenient(bytes(raw), layout)
-            reason = endpoint.problem(item, scope_id)
+            reason = _problem(endpoint, item, scope_id)
         except (msgspec.ValidationError, ValueError) as error:
             reason = str(error)
         if reason is None:
@@ -102,6 +102,10 @@ def _page(endpoint: Endpoint, layout: Layout, swept: Swept, line: bytes, bad: li
         else:
             bad.append(BadItem(swept, _identity(bytes(raw)), raw_page.page, position, reason, bytes(raw).decode()))
     return _Page(swept, raw_page.page, good)
+
+
+def _problem(endpoint: Endpoint, item: Any, scope_id: str | None) -> str | None:
+    return endpoint.problem(item, scope_id) if item.id else "id is empty"
 
 
 def _latest(pages: Iterator[_Page], swept: Swept, bad: list[BadItem]) -> Iterator[_Page]:
@@ -116,7 +120,7 @@ def _table(layout: Layout, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
     """The items as Arrow columns; a number that no column can hold sends its item to `bad`."""
     try:
         return _columns(layout, pages)
-    except (pa.ArrowException, ValueError):
+    except (pa.ArrowException, ValueError, OverflowError):
         for page in pages:
             page.items = [item for item in page.items if _fits(layout, page, item, bad)]
         return _columns(layout, pages)
@@ -132,7 +136,8 @@ def _columns(layout: Layout, pages: list[_Page]) -> pa.Table:
 def _fits(layout: Layout, page: _Page, item: Any, bad: list[BadItem]) -> bool:
     try:
         make_exact(item, layout)
-    except ValueError as error:
+        layout.table([item], [""], [None])
+    except (pa.ArrowException, ValueError, OverflowError) as error:
         text = msgspec.json.encode(item).decode()
         bad.append(BadItem(page.swept, item.id, page.number, page.items.index(item), str(error), text))
         return False

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcycle_pipeline.api.paging import Page, Proof
+from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.landing import Landing, forget_old_runs, lines
 

@@ -70,7 +70,8 @@ def test_dependencies_have_bounds_and_constraints() -> None:
         name = re.split(r"[<>=\[]", requirement)[0]
         assert ">=" in requirement
         assert re.search(rf"^{re.escape(name)}==", constraints, re.MULTILINE | re.IGNORECASE), name
-    assert "http://" not in constraints and "https://" not in constraints
+    assert "http://" not in constraints
+    assert "https://" not in constraints
 
 
 def test_layout_table_names_what_is_there() -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcycle_pipeline.api.paging import Page, Proof
+from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.landing import Landing
 from dcycle_pipeline.sweep import Scope, Swept
@@ -76,7 +76,7 @@ BAD = [
     ("quantity", "1e99999999999999999999"), ("quantity", '"1e9999999999"'), ("quantity", "10000000000000000000"),
     ("quantity", "-1e19"), ("quantity", "9999999999999999999.9999999999"), ("quantity", "1" * 5000),
     ("quantity", "true"), ("quantity", '""'), ("quantity", '"12,5"'), ("quantity", "[]"), ("quantity", "{}"),
-    ("quantity", '"1_000"'), ("quantity", '"sNaN"'), ("id", "null"), ("id", "5"), ("id", '""'), ("status", "null"),
+    ("quantity", '"sNaN"'), ("id", "null"), ("id", "5"), ("id", '""'), ("status", "null"),
     ("status", '"paused"'), ("start_date", '"31/02/2025"'), ("start_date", '"2025-02-30"'), ("start_date", "20250101"),
     ("start_date", "null"), ("start_date", '"0000-01-01"'), ("end_date", '"2024-12-31"'), ("created_at", "1735689600.5e9"),
     ("created_at", '"yesterday"'), ("facility_id", '"other"'), ("unit", '{"name":"kilogram_(kg)"}'), ("unit", '"m3"'),

@@ -22,6 +22,7 @@ from dcycle_pipeline.errors import (
 
 RETRYABLE = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 LONGEST_RETRY_AFTER_SECONDS = 3600.0
+LONGEST_DETAIL = 200
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 
 
@@ -30,11 +31,12 @@ def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> by
     status = response.status_code
     if status == 200:
         try:
+            response.content.decode("utf-8")
             msgspec.json.decode(response.content, type=msgspec.Raw)
-        except msgspec.DecodeError:
+        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
             raise TransientError(f"{where}: 200, but the body is not JSON (a maintenance page?).") from None
         return response.content
-    raise _error(response, f"{where}: {status} {mask(_detail(response))}".rstrip())
+    raise _error(response, f"{where}: {status} {_detail(response, mask)}".rstrip())
 
 
 def _error(response: httpx.Response, text: str) -> DcycleError:
@@ -50,26 +52,34 @@ def _error(response: httpx.Response, text: str) -> DcycleError:
     if status in (404, 410):
         return NotFoundError(f"{text}.")
     if 300 <= status < 400:
-        host = httpx.URL(response.headers.get("location", "")).host or "another place"
-        return ContractError(f"{text}: redirected to {host}; the credential is not sent there. Check DCYCLE_BASE_URL.")
+        return ContractError(
+            f"{text}: redirected to {_target(response)}; the credential is not sent there. Check DCYCLE_BASE_URL."
+        )
     if 400 <= status < 500:
         return RejectedError(f"{text}.")
     return ContractError(f"{text}: no known answer of this API.")
 
 
-def _detail(response: httpx.Response) -> str:
-    """The `detail` and `code` of an error body in whatever form they came, short and without e-mail addresses."""
+def _target(response: httpx.Response) -> str:
     try:
-        body: Any = msgspec.json.decode(response.content)
-    except msgspec.DecodeError:
+        return httpx.URL(response.headers.get("location", "")).host or "another place"
+    except (httpx.InvalidURL, ValueError):
+        return "a place that is no address"
+
+
+def _detail(response: httpx.Response, mask: Callable[[str], str]) -> str:
+    """The `detail` and `code` of an error body in whatever form they came, short, without secrets and addresses."""
+    try:
+        body: Any = msgspec.json.decode(response.content.decode("utf-8"))
+    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
         return ""
     if not isinstance(body, dict):
         return ""
     detail = body.get("detail")
     text = detail if isinstance(detail, str) else "" if detail is None else msgspec.json.encode(detail).decode()
     code = body.get("code")
-    text = f"{text[:200]} [{code}]" if isinstance(code, str) else text[:200]
-    return _EMAIL.sub("[e-mail]", " ".join(text.split()))
+    said = _EMAIL.sub("[e-mail]", mask(" ".join(text.split())))[:LONGEST_DETAIL]
+    return f"{said} [{mask(code)[:LONGEST_DETAIL]}]" if isinstance(code, str) else said
 
 
 def retry_after_seconds(response: httpx.Response, now: datetime | None = None) -> float | None:
@@ -81,7 +91,7 @@ def retry_after_seconds(response: httpx.Response, now: datetime | None = None) -
         return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
     try:
         moment = parsedate_to_datetime(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     wait = (moment - (now or datetime.now(UTC))).total_seconds()

@@ -13,7 +13,7 @@ import stamina
 from dcycle_pipeline.api.answers import read
 from dcycle_pipeline.api.credentials import LOGIN_PATH, ApiKey, Login
 from dcycle_pipeline.api.pace import Pace
-from dcycle_pipeline.api.paging import Query
+from dcycle_pipeline.api.reading import Query
 from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
 from dcycle_pipeline.settings import Settings, is_loopback
 
@@ -121,8 +121,10 @@ class DcycleApi:
             raise
         except TimeoutError:
             raise TransientError(f"{where}: no whole answer within {self._settings.request_seconds:g} s.") from None
+        except UnicodeEncodeError:
+            raise ContractError(f"{where}: its id holds characters that no request can carry.") from None
         except _BROKEN as error:
-            raise TransientError(f"{where}: {_named(error)}.") from None
+            raise TransientError(f"{where}: {self._mask(_named(error))}.") from None
         pace.answered()
         return body
 

@@ -31,8 +31,6 @@ class _Token(msgspec.Struct):
 class Login(httpx.Auth):
     """A token by e-mail and password, renewed shortly before it ends and once more after a 401."""
 
-    requires_response_body = True
-
     def __init__(self, base_url: str, email: str, password: str, clock: Callable[[], float]) -> None:
         self._url = f"{base_url}{LOGIN_PATH}"
         self._body = {"email": email, "password": password}
@@ -45,7 +43,9 @@ class Login(httpx.Auth):
         for last in (False, True):
             async with self._renewing:
                 if self._clock() >= self._good_until:
-                    self._learn((yield httpx.Request("POST", self._url, json=self._body)))
+                    answer = yield httpx.Request("POST", self._url, json=self._body)
+                    await answer.aread()
+                    self._learn(answer)
                 token = self._token
             request.headers["authorization"] = f"Bearer {token}"
             response = yield request

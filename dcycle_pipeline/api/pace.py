@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from aiolimiter import AsyncLimiter
 
 FASTEST_PER_SECOND = 100.0
-SLOWEST_PER_SECOND = 2.0
-RECOVERY = 1.1
+SLOWEST_PER_SECOND = 5.0
+RECOVERY = 1.25
 
 
 class Pace:

@@ -7,80 +7,24 @@ on one page is one answer and needs no second look.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
+from dcycle_pipeline.api.reading import PAGE_SIZE, Ask, Page, Proof, Query, Reading, Server, Sink, read_counter
 from dcycle_pipeline.errors import NotFoundError, RejectedError, ScopeError
 
-PAGE_SIZE = 100
 PAGES_AT_ONCE = 8
 PASSES_AT_MOST = 40
 STALLED_PASSES_AT_MOST = 2
 STALLED_PASSES_AT_MOST_WITH_TIES = 8
 RESTARTS_AT_MOST = 6
 
-Query = tuple[tuple[str, str], ...]
 
-
-@dataclass(frozen=True)
-class Reading:
-    """How the list of an endpoint is asked for, and which of its counters proves that all of it came.
-
-    `variants` are query parts that are taken in turn, pass by pass, where the first alone does not give every row;
-    `counters` are the envelope's fields whose sum is the number of rows that exist; `floor` are other counters whose
-    sum can never be above that, which unmasks a counter that is too low.
-    """
-
-    path: str
-    detail_path: str
-    counters: tuple[str, ...]
-    floor: tuple[str, ...] = ()
-    query: Query = ()
-    variants: tuple[Query, ...] = ((),)
-    needs_user_id: bool = False
-
-
-@dataclass(frozen=True)
-class Page:
-    """One answer: the identity of each item in order, the envelope without items, and what is to be kept of it."""
-
-    number: int
-    identities: tuple[str, ...]
-    envelope: Mapping[str, Any]
-    payload: bytes
-
-
-@dataclass(frozen=True)
-class Proof:
-    """What a walk can say about a scope. `reason` is empty when it is proven."""
-
-    proven: bool
-    reason: str
-    counter: int | None
-    rows: int
-    distinct: int
-    passes: int
-    pages: int
-
-
-Ask = Callable[[Query, int], Awaitable[Page]]
-
-
-@dataclass
-class Sink:
-    """Where the pages of a walk go: `keep` one more, or `restart` because what was kept no longer counts."""
-
-    keep: Callable[[Page], None]
-    restart: Callable[[], None]
-
-
-async def walk(ask: Ask, reading: Reading, sink: Sink) -> Proof:
+async def walk(ask: Ask, reading: Reading, sink: Sink, server: Server | None = None) -> Proof:
     """Ask for every page until the rows are proven complete, or until another pass would not help.
 
     Raises ScopeError (unauthorized, forbidden, not found, rejected) and TransientError as `ask` raises them.
     """
-    walker = _Walk(ask, reading, sink)
+    walker = _Walk(ask, reading, sink, server or Server())
     while (proof := walker.verdict()) is None:
         await walker.one_pass()
     return proof
@@ -91,6 +35,7 @@ class _Walk:
     ask: Ask
     reading: Reading
     sink: Sink
+    server: Server
     counter: int | None = None
     known: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
@@ -194,9 +139,13 @@ class _Walk:
         return seen
 
     def _may_go_on(self, first: Page, size: int, last: int) -> bool:
-        """Whether rows could stand behind the last page, were the counter too low."""
+        """Whether rows could stand behind the last page, were the counter too low.
+
+        A page as long as any that this server gave may be a full one: some clamp the size without saying so.
+        """
         echoed = read_counter(first.envelope, ("size",)) or PAGE_SIZE
-        return not self.reading.floor or last >= min(echoed, PAGE_SIZE) or (size < (self.counter or 0) and last >= size)
+        full = min(echoed, PAGE_SIZE, max(self.server.longest_page, size))
+        return not self.reading.floor or last >= full
 
     async def _look_beyond(self, variant: Query, number: int, previous: tuple[str, ...], seen: set[str]) -> None:
         (page,) = await self._ask_several(variant, range(number, number + 1))
@@ -231,6 +180,7 @@ class _Walk:
             self.trouble = f"the counter says {counter}, but {' + '.join(self.reading.floor)} are {floor}"
             return False
         before = len(seen)
+        self.server.longest_page = max(self.server.longest_page, len(page.identities))
         self.served += len(page.identities)
         seen.update(page.identities)
         fingerprint = hash(page.payload)
@@ -243,16 +193,3 @@ class _Walk:
         self.kept[variant, page.number] = fingerprint
         self.known.update(page.identities)
         return len(seen) > before
-
-
-def read_counter(envelope: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    """The sum of the named counters; None where one is missing or no count."""
-    total = 0
-    for name in names:
-        value = envelope.get(name)
-        if isinstance(value, str) and value.isdecimal():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-            return None
-        total += value
-    return total

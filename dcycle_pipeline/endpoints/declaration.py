@@ -6,7 +6,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from dcycle_pipeline.api.paging import Reading
+from dcycle_pipeline.api.reading import Reading
 from dcycle_pipeline.schema import Table
 
 
@@ -43,11 +43,11 @@ class Endpoint:
         return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld | self.unused
 
     @property
-    def nested_fields(self) -> frozenset[str]:
-        """Those among them that hold an object."""
-        hints = get_type_hints(self.item)
-        return frozenset(name for name, hint in hints.items() if any(_is_struct(part) for part in get_args(hint)))
-
-
-def _is_struct(hint: object) -> bool:
-    return isinstance(hint, type) and issubclass(hint, msgspec.Struct)
+    def nested_fields(self) -> dict[str, frozenset[str]]:
+        """Those among them that hold an object, with the names that are known inside it."""
+        nested = {}
+        for name, hint in get_type_hints(self.item).items():
+            for part in get_args(hint):
+                if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                    nested[name] = frozenset(f.encode_name for f in msgspec.structs.fields(part))
+        return nested

@@ -58,9 +58,14 @@ def flatten(tree: Any) -> list[Organization]:
 
 def _node(node: Any, parent: str | None, depth: int) -> Organization:
     identifier = node.get("id") if isinstance(node, dict) else None
-    if not isinstance(identifier, str) or not identifier:
+    if (
+        not isinstance(identifier, str)
+        or not identifier.isascii()
+        or not identifier.isprintable()
+        or not identifier.strip()
+    ):
         raise ContractError(
-            f"{_SOURCE}: a node below {parent or 'the root'} has no id, so the list of organisations is not known."
+            f"{_SOURCE}: a node below {parent or 'the root'} has no usable id, so the list of organisations is not known."
         )
     name = node.get("name")
     return Organization(identifier, name if isinstance(name, str) else identifier, parent, depth)

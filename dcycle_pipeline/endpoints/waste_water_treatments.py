@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dcycle_pipeline.api.paging import PAGE_SIZE, Reading
+from dcycle_pipeline.api.reading import PAGE_SIZE, Reading
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, QUANTITY, Column, Table
 
@@ -15,7 +15,9 @@ UNIT = "cubic_meter_(m3)"
 
 
 class Unit(msgspec.Struct, gc=False):
+    id: str | None = None
     name: str | None = None
+    type: str | None = None
 
 
 class WasteWaterTreatment(msgspec.Struct, gc=False):

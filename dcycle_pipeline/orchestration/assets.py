@@ -4,6 +4,7 @@ import time
 from typing import Any
 
 import dagster as dg
+import duckdb
 
 from dcycle_pipeline import checks, ledger
 from dcycle_pipeline.endpoint_sync import StageOutcome, sync_endpoint
@@ -13,12 +14,10 @@ from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.context import Environment, stage
 from dcycle_pipeline.organization_list import leave_open, refresh_organizations
 from dcycle_pipeline.publication import publish, summarise
-from dcycle_pipeline.run import Run
-from dcycle_pipeline.schema import QUANTITY, Table
+from dcycle_pipeline.schema import TOTAL, Table
 
 POOL = "dcycle_warehouse"
 OWNERS = ["team:sustainability-data"]
-RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 PUBLISHED_FILE = "published_file"
 
 
@@ -38,7 +37,7 @@ def organizations_asset(environment: Environment) -> dg.AssetsDefinition:
         kinds={"python", "duckdb"},
         owners=OWNERS,
         pool=POOL,
-        retry_policy=RETRY,
+        retry_policy=environment.retry,
         metadata=columns(ORGANIZATIONS),
     )
     def organizations(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
@@ -46,7 +45,7 @@ def organizations_asset(environment: Environment) -> dg.AssetsDefinition:
             found = [organization.organization_id for organization in refresh_organizations(run)]
             if partitions.FULL_SYNC_TAG in context.run.tags:
                 leave_open(run, sorted(set(found) - set(partitions.known(context.instance))))
-            partitions.keep_in_step(context.instance, found)
+            partitions.add(context.instance, found)
             return dg.MaterializeResult(metadata={"dagster/row_count": len(found)})
 
     return organizations
@@ -63,21 +62,25 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
         kinds={"python", "duckdb"},
         owners=OWNERS,
         pool=POOL,
-        retry_policy=RETRY,
+        retry_policy=environment.retry,
         metadata=columns(endpoint.tables[0]),
         partitions_def=partitions.ORGANIZATIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[endpoint.parent or ORGANIZATIONS.name],
-        check_specs=[dg.AssetCheckSpec(name, asset=endpoint.name, blocking=True) for name in names],
+        check_specs=[_spec(name, endpoint.name) for name in names],
     )
     def sync(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         started = time.monotonic()
         with stage(context, environment) as run:
             outcome = sync_endpoint(run, endpoint, list(context.partition_keys))
-            findings = checks.endpoint_findings(run, endpoint)
+            with run.warehouse() as connection:
+                findings = checks.endpoint_findings(connection, endpoint)
         _describe_partitions(context, endpoint, outcome)
         return dg.MaterializeResult(
-            metadata={"requests": outcome.requests_count, "duration_s": round(time.monotonic() - started, 3)},
+            metadata={
+                "stage_requests": outcome.requests_count,
+                "stage_duration_s": round(time.monotonic() - started, 3),
+            },
             check_results=[_result(finding, endpoint.name) for finding in findings],
         )
 
@@ -101,6 +104,10 @@ def _describe_partitions(context: dg.AssetExecutionContext, endpoint: Endpoint, 
         )
 
 
+def _spec(check: str, asset: str) -> dg.AssetCheckSpec:
+    return dg.AssetCheckSpec(check, asset=asset, blocking=True, description=checks.MEANINGS[check])
+
+
 def _result(finding: checks.Finding, asset: str) -> dg.AssetCheckResult:
     severity = dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
@@ -119,16 +126,17 @@ def summary_asset(environment: Environment, summary: Table) -> dg.AssetsDefiniti
         kinds={"sql", "duckdb"},
         owners=OWNERS,
         pool=POOL,
-        retry_policy=RETRY,
+        retry_policy=environment.retry,
         metadata=columns(summary),
         deps=["facilities", "waste_water_treatments"],
-        check_specs=[dg.AssetCheckSpec(name, asset=summary.name, blocking=True) for name in names],
+        check_specs=[_spec(name, summary.name) for name in names],
     )
     def summarised(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with stage(context, environment) as run:
             changed = summarise(run)
-            findings = checks.summary_findings(run, summary)
-            totals = _totals(run, summary)
+            with run.warehouse() as connection:
+                findings = checks.summary_findings(connection, summary)
+                totals = _totals(connection, summary)
         return dg.MaterializeResult(
             metadata={"rows_changed": changed, **totals},
             check_results=[_result(finding, summary.name) for finding in findings],
@@ -137,11 +145,10 @@ def summary_asset(environment: Environment, summary: Table) -> dg.AssetsDefiniti
     return summarised
 
 
-def _totals(run: Run, summary: Table) -> dict[str, Any]:
-    quantities = [column.name for column in summary.columns if column.type == QUANTITY]
-    with run.warehouse() as connection:
-        sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)
-        count, *values = connection.execute(f"SELECT count(*), {sums} FROM {summary.qualified}").fetchall()[0]
+def _totals(connection: duckdb.DuckDBPyConnection, summary: Table) -> dict[str, Any]:
+    quantities = [column.name for column in summary.columns if column.type == TOTAL]
+    sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)
+    count, *values = connection.execute(f"SELECT count(*), {sums} FROM {summary.qualified}").fetchall()[0]
     return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}
 
 
@@ -155,7 +162,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
         kinds={"duckdb", "file"},
         owners=OWNERS,
         pool=POOL,
-        retry_policy=RETRY,
+        retry_policy=environment.retry,
         deps=upstream,
     )
     def published_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
@@ -163,7 +170,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
             publication = publish(run)
             with run.warehouse() as connection:
                 facts = ledger.run_facts(connection, run.run_id)
-                open_scopes = ledger.open_scopes(connection, run.run_id)
+                open_scopes = ledger.open_scopes(connection)
         rows = "\n".join(
             f"| {' | '.join(str(part or '') for part in scope)} |" for scope in open_scopes[: checks.MOST_NAMED]
         )

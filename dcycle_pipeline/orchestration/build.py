@@ -14,8 +14,8 @@ from dcycle_pipeline.summaries import SUMMARIES
 JOB = "sync"
 
 
-def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definitions:
-    """Definitions over an environment; nothing is read until a step or a schedule runs."""
+def build(environment: Environment, schedule: ScheduleSettings | None) -> dg.Definitions:
+    """Definitions over an environment; nothing is read until a step or a schedule runs. Without `schedule` there is none."""
     endpoints = [endpoint_asset(environment, endpoint) for endpoint in declared()]
     summaries = [summary_asset(environment, summary) for summary in SUMMARIES]
     upstream = [asset.key.to_user_string() for asset in (*endpoints, *summaries)]
@@ -28,7 +28,7 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
     return dg.Definitions(
         assets=[organizations_asset(environment), *endpoints, *summaries, published_asset(environment, upstream)],
         jobs=[job],
-        schedules=[_daily(environment, schedule)],
+        schedules=[_daily(environment, schedule)] if schedule else [],
         executor=dg.in_process_executor,
     )
 

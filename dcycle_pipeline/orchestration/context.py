@@ -13,15 +13,18 @@ from dcycle_pipeline.sweep import Swept
 
 NOTHING_PUBLISHED, WRONG_SETTINGS = 3, 2
 EXIT_CODE = "exit_code"
+RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 @dataclass(frozen=True)
 class Environment:
-    """What the definitions are made with: how to get settings, and who is told of progress (Dagster's log by default)."""
+    """What the definitions are made with: how to get settings, and who is told of progress (Dagster's log by default),
+    and what a step that failed does next."""
 
     settings: Callable[[], Settings]
     progress: Progress | None = None
     wait_for_folder_seconds: float = 600
+    retry: dg.RetryPolicy | None = RETRY
 
 
 class LogProgress:

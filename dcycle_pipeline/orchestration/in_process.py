@@ -3,17 +3,18 @@
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import dagster as dg
+from dagster._check import CheckError
 
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import EXIT_CODE, NOTHING_PUBLISHED, WRONG_SETTINGS, Environment
 from dcycle_pipeline.organization_list import wanted_organizations
-from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
+from dcycle_pipeline.settings import dagster_home, turn_off_dagster_telemetry
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ def run_job(environment: Environment, organization_ids: list[str]) -> list[JobRe
         )
     if not found:
         raise SettingsError("No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE.")
-    job = build(environment, load_schedule()).resolve_job_def(JOB)
+    job = build(replace(environment, retry=None), None).resolve_job_def(JOB)
     with _instance() as instance:
         partitions.keep_in_step(instance, found)
         runs = [partitions.only(identifier) for identifier in organization_ids] or [partitions.all_of_them(instance)]
@@ -50,8 +51,12 @@ def run_job(environment: Environment, organization_ids: list[str]) -> list[JobRe
 @contextmanager
 def _instance() -> Iterator[dg.DagsterInstance]:
     """The instance of DAGSTER_HOME, so that the UI shows the run; without it one in memory that leaves nothing behind."""
-    if dagster_home():
-        with dg.DagsterInstance.get() as instance:
+    if home := dagster_home():
+        try:
+            found = dg.DagsterInstance.get()
+        except (dg.DagsterError, CheckError, OSError, ValueError) as error:
+            raise SettingsError(f"DAGSTER_HOME {home} cannot be used: {str(error).splitlines()[0]}") from None
+        with found as instance:
             yield instance
         return
     with (
@@ -62,10 +67,7 @@ def _instance() -> Iterator[dg.DagsterInstance]:
 
 
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Any) -> JobResult:
-    quiet = {
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        "execution": {"config": {"retries": {"disabled": {}}}},
-    }
+    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
     result = job.execute_in_process(instance=instance, tags=dict(tags), raise_on_error=False, run_config=quiet)
     if result.success:
         return JobResult(result.run_id)

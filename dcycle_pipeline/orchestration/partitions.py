@@ -15,17 +15,26 @@ FULL_SYNC_TAG = "dcycle_pipeline/full_sync"
 
 
 def keep_in_step(instance: dg.DagsterInstance, organization_ids: Iterable[str]) -> None:
-    """Add partitions of new organisations, remove those of organisations that are no longer synced."""
-    wanted, known = list(organization_ids), instance.get_dynamic_partitions(_NAME)
-    for gone in set(known) - set(wanted):
+    """Add partitions of new organisations, remove those of organisations that are no longer synced.
+
+    Not within a run: it may be about to read a partition that would be removed.
+    """
+    wanted = list(organization_ids)
+    for gone in set(known(instance)) - set(wanted):
         instance.delete_dynamic_partition(_NAME, gone)
-    instance.add_dynamic_partitions(_NAME, [new for new in wanted if new not in known])
+    add(instance, wanted)
+
+
+def add(instance: dg.DagsterInstance, organization_ids: Iterable[str]) -> None:
+    """Add partitions of new organisations."""
+    there = known(instance)
+    instance.add_dynamic_partitions(_NAME, [new for new in organization_ids if new not in there])
 
 
 def all_of_them(instance: dg.DagsterInstance) -> Mapping[str, str]:
     """Tags of one run over every organisation."""
-    known = instance.get_dynamic_partitions(_NAME)
-    return {ASSET_PARTITION_RANGE_START_TAG: known[0], ASSET_PARTITION_RANGE_END_TAG: known[-1], FULL_SYNC_TAG: "true"}
+    there = known(instance)
+    return {ASSET_PARTITION_RANGE_START_TAG: there[0], ASSET_PARTITION_RANGE_END_TAG: there[-1], FULL_SYNC_TAG: "true"}
 
 
 def only(organization_id: str) -> Mapping[str, str]:

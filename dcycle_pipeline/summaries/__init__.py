@@ -4,7 +4,7 @@ from importlib.resources import files
 
 import duckdb
 
-from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, QUANTITY, Column, Table
+from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Column, Table
 from dcycle_pipeline.warehouse import follow
 
 _WWT = "dcycle.waste_water_treatments"
@@ -26,21 +26,21 @@ EMISSIONS_BY_FACILITY_MONTH = Table(
         Column("month", "DATE", "First day of the calendar month", "derived"),
         Column(
             "co2e_kg",
-            QUANTITY,
+            TOTAL,
             "Emissions of calculated records; null where all are pending",
             f"{_WWT}: co2e_kg",
             KILOGRAMS_CO2E,
         ),
         Column(
             "co2e_biomass_kg",
-            QUANTITY,
+            TOTAL,
             "Biogenic emissions, never added to co2e_kg",
             f"{_WWT}: co2e_biomass_kg",
             KILOGRAMS_CO2E,
         ),
-        Column("water_in_m3", QUANTITY, "Water entering the plant", f"{_WWT}: water_in_m3", CUBIC_METRES),
-        Column("water_out_m3", QUANTITY, "Water leaving the plant", f"{_WWT}: water_out_m3", CUBIC_METRES),
-        Column("sludge_kg", QUANTITY, "Sludge produced", f"{_WWT}: sludge_kg", KILOGRAMS),
+        Column("water_in_m3", TOTAL, "Water entering the plant", f"{_WWT}: water_in_m3", CUBIC_METRES),
+        Column("water_out_m3", TOTAL, "Water leaving the plant", f"{_WWT}: water_out_m3", CUBIC_METRES),
+        Column("sludge_kg", TOTAL, "Sludge produced", f"{_WWT}: sludge_kg", KILOGRAMS),
         Column("record_count", "BIGINT", "Active records that cover a day of the month", _WWT, "1"),
         Column(
             "pending_record_count",

@@ -46,11 +46,11 @@ WITH records AS (
     GROUP BY organization_id, facility_id, month
 )
 SELECT sums.organization_id, sums.facility_id, facilities.country_code, sums.month,
-    (sums.co2e::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS co2e_kg,
-    (sums.biomass::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS co2e_biomass_kg,
-    (sums.water_in::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS water_in_m3,
-    (sums.water_out::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS water_out_m3,
-    (sums.sludge::DECIMAL(28, 0) * 0.000000001)::DECIMAL(28, 9) AS sludge_kg,
+    (sums.co2e // 1000000000)::DECIMAL(38, 9) + (sums.co2e % 1000000000)::DECIMAL(10, 0) * 0.000000001 AS co2e_kg,
+    (sums.biomass // 1000000000)::DECIMAL(38, 9) + (sums.biomass % 1000000000)::DECIMAL(10, 0) * 0.000000001 AS co2e_biomass_kg,
+    (sums.water_in // 1000000000)::DECIMAL(38, 9) + (sums.water_in % 1000000000)::DECIMAL(10, 0) * 0.000000001 AS water_in_m3,
+    (sums.water_out // 1000000000)::DECIMAL(38, 9) + (sums.water_out % 1000000000)::DECIMAL(10, 0) * 0.000000001 AS water_out_m3,
+    (sums.sludge // 1000000000)::DECIMAL(38, 9) + (sums.sludge % 1000000000)::DECIMAL(10, 0) * 0.000000001 AS sludge_kg,
     sums.record_count, sums.pending_record_count, covered.covered_days::BIGINT AS covered_days,
     day(last_day(sums.month)) AS days_in_month
 FROM sums JOIN covered USING (organization_id, facility_id, month)

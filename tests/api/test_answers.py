@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dcycle_pipeline.api.answers import LONGEST_RETRY_AFTER_SECONDS, read, retry_after_seconds
-from dcycle_pipeline.api.paging import read_counter
+from dcycle_pipeline.api.reading import read_counter
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import (
     ContractError,

@@ -8,7 +8,9 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dcycle_pipeline.api.paging import Page, Proof, Query, Reading, Sink, read_counter, walk
+from dcycle_pipeline.api.paging import walk
+from dcycle_pipeline.api.reading import Page, Proof, Query, Reading, Sink, read_counter
+from dcycle_pipeline.api.reading import Server as Learned
 from dcycle_pipeline.errors import NotFoundError, RejectedError
 
 TWO_SORTS = ((("sort", "a"),), (("sort", "b"),))
@@ -68,9 +70,9 @@ class Server:
         return Page(number, found, envelope, ",".join(found).encode())
 
 
-def proof_of(server: Server, reading: Reading) -> tuple[Proof, set[str]]:
+def proof_of(server: Server, reading: Reading, learned: Learned | None = None) -> tuple[Proof, set[str]]:
     kept: list[Page] = []
-    proof = asyncio.run(walk(server.ask, reading, Sink(kept.append, kept.clear)))
+    proof = asyncio.run(walk(server.ask, reading, Sink(kept.append, kept.clear), learned))
     return proof, {identity for page in kept for identity in page.identities}
 
 
@@ -167,10 +169,16 @@ def test_an_empty_list_is_proven_with_one_request() -> None:
     assert (proof.proven, server.requests) == (True, 1)
 
 
-def test_a_small_list_costs_one_request() -> None:
-    server = Server(["r1", "r2"])
-    assert proof_of(server, reading(floor=True))[0].proven
+def test_a_list_shorter_than_a_page_seen_before_costs_one_request() -> None:
+    server, longer = Server(["r1", "r2"]), Learned(longest_page=3)
+    assert proof_of(server, reading(floor=True), longer)[0].proven
     assert server.requests == 1
+
+
+def test_the_longest_page_so_far_may_be_a_clamped_one() -> None:
+    server = Server(["r1", "r2"])
+    assert proof_of(server, reading(floor=True), Learned(longest_page=2))[0].proven
+    assert server.requests == 2
 
 
 @pytest.mark.parametrize("value", [None, True, -1, 1.0, "x", "", [], "-1"])

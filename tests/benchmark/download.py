@@ -27,8 +27,12 @@ def serve(source: Path, port: int) -> None:
     uvicorn.run(app, host="127.0.0.1", port=port, log_level="critical")
 
 
+def pages_of(source: Path) -> list[tuple[str, int]]:
+    return [(path.name, n) for path in sorted(source.iterdir()) for n in range(1, path.read_bytes().count(b"\n") + 2)]
+
+
 async def download(source: Path, base_url: str) -> dict[str, float]:
-    asked = [(path.name, n) for path in sorted(source.iterdir()) for n in range(1, path.read_bytes().count(b"\n") + 2)]
+    asked = pages_of(source)
     turns = asyncio.Semaphore(AT_ONCE)
     async with httpx.AsyncClient(base_url=base_url, limits=httpx.Limits(max_connections=AT_ONCE)) as http:
 

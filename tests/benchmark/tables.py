@@ -7,7 +7,7 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dcycle_pipeline.api.paging import Page, Proof
+from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.endpoint_sync import LOADING_MEMORY_MB
 from dcycle_pipeline.endpoints import waste_water_treatments
 from dcycle_pipeline.folder import DataFolder

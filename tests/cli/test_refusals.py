@@ -140,9 +140,6 @@ def test_an_unwritable_folder_is_told_by_the_other_verbs_too(
     assert str(tmp_path / "file" / "data") in result.output
 
 
-@pytest.mark.xfail(
-    reason="execute_in_process ignores the executor's settings: the step is tried three times, minutes apart"
-)
 def test_a_damaged_working_file_is_told_at_once(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -154,7 +151,6 @@ def test_a_damaged_working_file_is_told_at_once(
     assert len(sandbox.requests) == 2, "the list of organisations is read before the run and once in it"
 
 
-@pytest.mark.xfail(reason="Dagster's own errors about settings end in a traceback and exit code 1")
 @pytest.mark.parametrize(
     "change",
     [

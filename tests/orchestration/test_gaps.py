@@ -43,7 +43,6 @@ def test_an_open_scope_warns_and_the_rest_is_published(pipeline: Pipeline) -> No
     ]
 
 
-@pytest.mark.xfail(reason="a publishing run of its own knows nothing of the open scopes that an earlier run left")
 def test_gaps_of_a_reading_run_are_told_by_the_run_that_publishes_them(pipeline: Pipeline) -> None:
     """The UI makes two runs of a selection that mixes partitioned and unpartitioned assets."""
     pipeline.sandbox.behaviour = Behaviour(denied={"f-large": 403})
@@ -76,7 +75,6 @@ def test_a_failed_blocking_check_keeps_the_published_file(
     assert (pipeline.settings.published_file.resolve(), pipeline.content()) == published
 
 
-@pytest.mark.xfail(reason="checks block within their run only: publishing alone puts the broken table in place")
 def test_a_publishing_run_of_its_own_does_not_publish_what_a_check_blocked(
     blocked: tuple[Pipeline, dg.ExecuteInProcessResult, Any],
 ) -> None:

@@ -7,7 +7,7 @@ import duckdb
 from dcycle_pipeline import ledger
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.errors import UnsoundError
 from dcycle_pipeline.schema import TOTAL, Table
 from dcycle_pipeline.summaries import SUMMARIES
 
@@ -49,11 +49,11 @@ def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Table) -> l
 
 
 def demand_publishable(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise UnavailableError where a check fails that must not reach a reader, whichever run brought it about."""
+    """Raise UnsoundError where a check fails that must not reach a reader, whichever run brought it about."""
     found = [finding for endpoint in declared() for finding in endpoint_findings(connection, endpoint)]
     found += [finding for summary in SUMMARIES for finding in summary_findings(connection, summary)]
     if wrong := [f"{finding.check}: {finding.what}" for finding in found if finding.blocks and not finding.passed]:
-        raise UnavailableError(
+        raise UnsoundError(
             f"Not published, the last published file stays; a check failed: {'; '.join(wrong)}. Sync again."
         )
 

@@ -17,6 +17,10 @@ class UnavailableError(DcycleError):
     """Nothing could be published this time; the settings may be right (exit code 3)."""
 
 
+class UnsoundError(DcycleError):
+    """What the tables hold must not reach a reader; trying the same again does not help (exit code 3)."""
+
+
 class TransientError(DcycleError):
     """Ask again later: the API or the network failed in a way that passes by itself.
 

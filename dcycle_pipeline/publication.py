@@ -30,7 +30,7 @@ def summarise(run: Run) -> int:
 def publish(run: Run) -> Publication:
     """Close the run's books and put a complete snapshot in place of the published file.
 
-    Raises UnavailableError where that fails; what was published before stays.
+    Raises UnavailableError where that fails and UnsoundError where a check forbids it; what was published before stays.
     """
     with run.warehouse() as connection:
         with transaction(connection):

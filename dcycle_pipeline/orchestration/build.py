@@ -3,7 +3,7 @@
 import dagster as dg
 
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.errors import DcycleError
+from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_asset
 from dcycle_pipeline.orchestration.context import Environment
@@ -14,8 +14,11 @@ from dcycle_pipeline.summaries import SUMMARIES
 JOB = "sync"
 
 
-def build(environment: Environment, schedule: ScheduleSettings | None) -> dg.Definitions:
-    """Definitions over an environment; nothing is read until a step or a schedule runs. Without `schedule` there is none."""
+def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definitions:
+    """Definitions over an environment; nothing is read until a step or a schedule runs.
+
+    Raises SettingsError for a schedule that Dagster does not take.
+    """
     endpoints = [endpoint_asset(environment, endpoint) for endpoint in declared()]
     summaries = [summary_asset(environment, summary) for summary in SUMMARIES]
     upstream = [asset.key.to_user_string() for asset in (*endpoints, *summaries)]
@@ -28,9 +31,19 @@ def build(environment: Environment, schedule: ScheduleSettings | None) -> dg.Def
     return dg.Definitions(
         assets=[organizations_asset(environment), *endpoints, *summaries, published_asset(environment, upstream)],
         jobs=[job],
-        schedules=[_daily(environment, schedule)] if schedule else [],
+        schedules=[_schedule(environment, schedule)],
         executor=dg.in_process_executor,
     )
+
+
+def _schedule(environment: Environment, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
+    try:
+        return _daily(environment, schedule)
+    except dg.DagsterInvalidDefinitionError as error:
+        when = (
+            f"DCYCLE_SCHEDULE_CRON {schedule.schedule_cron!r}, DCYCLE_SCHEDULE_TIMEZONE {schedule.schedule_timezone!r}"
+        )
+        raise SettingsError(f"{when}: {str(error).splitlines()[0]}") from None
 
 
 def _daily(environment: Environment, schedule: ScheduleSettings) -> dg.ScheduleDefinition:

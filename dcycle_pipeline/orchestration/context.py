@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import dagster as dg
 
-from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
 from dcycle_pipeline.run import Progress, Run
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sweep import Swept
@@ -55,4 +55,5 @@ def stage(context: dg.AssetExecutionContext, environment: Environment) -> Iterat
     except SettingsError as error:
         raise dg.Failure(str(error), metadata={EXIT_CODE: WRONG_SETTINGS}, allow_retries=False) from None
     except DcycleError as error:
-        raise dg.Failure(str(error), metadata={EXIT_CODE: NOTHING_PUBLISHED}) from None
+        may_pass = isinstance(error, UnavailableError)
+        raise dg.Failure(str(error), metadata={EXIT_CODE: NOTHING_PUBLISHED}, allow_retries=may_pass) from None

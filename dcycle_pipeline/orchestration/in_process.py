@@ -14,7 +14,7 @@ from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import EXIT_CODE, NOTHING_PUBLISHED, WRONG_SETTINGS, Environment
 from dcycle_pipeline.organization_list import wanted_organizations
-from dcycle_pipeline.settings import dagster_home, turn_off_dagster_telemetry
+from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def run_job(environment: Environment, organization_ids: list[str]) -> list[JobRe
         )
     if not found:
         raise SettingsError("No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE.")
-    job = build(replace(environment, retry=None), None).resolve_job_def(JOB)
+    job = build(replace(environment, retry=None), load_schedule()).resolve_job_def(JOB)
     with _instance() as instance:
         partitions.keep_in_step(instance, found)
         runs = [partitions.only(identifier) for identifier in organization_ids] or [partitions.all_of_them(instance)]

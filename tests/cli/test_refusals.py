@@ -3,7 +3,6 @@
 import json
 from pathlib import Path
 
-import dagster as dg
 import pytest
 from filelock import FileLock
 from typer.testing import Result
@@ -140,10 +139,7 @@ def test_an_unwritable_folder_is_told_by_the_other_verbs_too(
     assert str(tmp_path / "file" / "data") in result.output
 
 
-def test_a_damaged_working_file_is_told_at_once(
-    sandbox: Sandbox, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dcycle_pipeline.orchestration.assets.RETRY", dg.RetryPolicy(max_retries=1, delay=0))
+def test_a_damaged_working_file_is_told_at_once(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     working = tmp_path / "data" / "working"
     working.mkdir(parents=True)
     (working / "warehouse.duckdb").write_bytes(b"no database" * 1000)

@@ -54,7 +54,7 @@ def test_each_partition_tells_its_own_counts(first: tuple[Pipeline, dg.ExecuteIn
         assert records["scopes"] == len(world.facility_ids(organization))
         for told in (facilities, records):
             assert (told["scopes_open"], told["quarantined"], told["deleted"]) == (0, 0, 0)
-            assert told["requests"] > 0
+            assert told["stage_requests"] > 0
             assert told["duration_s"] >= 0
 
 

@@ -5,6 +5,7 @@ import typing
 from datetime import date, datetime
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ class Layout:
     def table(self, items: list[Any], organizations: list[str], scopes: list[str | None]) -> pa.Table:
         """The items as Arrow columns. Raises ValueError or ArrowException for a value that no column can hold."""
         columns = [pa.array(organizations, pa.string()), pa.array(scopes, pa.string())]
-        columns += [_column([getattr(item, name) for item in items], hint, name) for name, hint in self.types.items()]
+        columns += [_column(list(map(attrgetter(name), items)), hint, name) for name, hint in self.types.items()]
         return pa.Table.from_arrays(columns, schema=self.schema)
 
 

@@ -40,10 +40,7 @@ def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
         raise TransientError(f"{where}: 200, but items is no list.")
     envelope = {name: int(found[1]) for name, raw in fields.items() if (found := _COUNT.fullmatch(bytes(raw)))}
     if (ordinary := policy.ordinary_page(items)) is not None:
-        identifiers, payload = ordinary
-        plain = [text for raw in identifiers if (text := _plain_text(raw)) is not None]
-        if len(plain) == len(identifiers):
-            return PageBody(envelope, tuple(plain), payload)
+        return PageBody(envelope, *ordinary)
     singles = [_one(bytes(raw), policy) for raw in _items.decode(items)]
     identities = _told_apart([one[0] for one in singles])
     return PageBody(envelope, identities, b"[" + b",".join(one[1] for one in singles) + b"]")
@@ -67,11 +64,6 @@ def _one(raw: bytes, policy: Policy) -> tuple[str, bytes]:
     identifier = bytes(item.get("id", b""))
     body = policy.clean(item)
     return (_text.decode(identifier) if identifier[:1] == b'"' and len(identifier) > 2 else _digest(body)), body
-
-
-def _plain_text(raw: bytes) -> str | None:
-    """The text of a JSON string without escapes; None for anything else."""
-    return raw[1:-1].decode() if len(raw) > 2 and raw[:1] == b'"' and b"\\" not in raw else None
 
 
 def _digest(content: bytes) -> str:

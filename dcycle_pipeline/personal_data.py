@@ -9,6 +9,7 @@ import hmac
 import re
 from decimal import Decimal
 from functools import lru_cache
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -57,8 +58,8 @@ class Policy:
         self._nested = endpoint.nested_fields
         self.undeclared: set[str] = set()
 
-    def ordinary_page(self, items: bytes) -> tuple[list[bytes], bytes] | None:
-        """The raw ids and the clean JSON of a page of ordinary items, ten times faster than item by item.
+    def ordinary_page(self, items: bytes) -> tuple[tuple[str, ...], bytes] | None:
+        """The ids and the clean JSON of a page of ordinary items, ten times faster than item by item.
 
         None where any item is not ordinary (undeclared fields, an object where none belongs, an address) or where
         the choice is not `drop`: then `clean` takes them one by one.
@@ -69,22 +70,15 @@ class Policy:
             page = self._page.decode(items)
         except msgspec.ValidationError:
             return None
-        objects = len(page)
-        for item in page:
-            for name in self._withheld:
+        for name in self._withheld:
+            for item in page:
                 setattr(item, name, _ABSENT)
-            for name in self._person_ids:
-                if bytes(getattr(item, name))[:1] not in (b'"', b"n", b""):
-                    return None
-            for name, known in self._nested.items():
-                if (nested := bytes(getattr(item, name)))[:1] == b"{":
-                    if not _is_as_declared(nested, known):
-                        return None
-                    objects += 1
+        objects = len(page) + sum(bool(value) for name in self._nested for value in map(attrgetter(name), page))
+        identities = tuple(item.id for item in page)
         body = _encode(page)
-        if body.count(b"{") != objects or b"@" in body or b"\\u" in body:
+        if "" in identities or body.count(b"{") != objects or b"@" in body or b"\\u" in body:
             return None
-        return [bytes(item.id) for item in page], body
+        return identities, body
 
     def clean(self, item: dict[str, msgspec.Raw]) -> bytes:
         """One item as it may be written."""
@@ -113,10 +107,20 @@ class Policy:
 
 
 def _page_decoder(endpoint: Endpoint) -> Any:
+    """A decoder that takes ordinary items only: text where ids stand, nothing unknown inside nested objects."""
     declared = [field.encode_name for field in msgspec.structs.fields(endpoint.item)]
-    names = [*declared, *sorted(endpoint.known_fields.difference(declared))]
-    fields = [(name, msgspec.Raw, _ABSENT) for name in names]
-    item = msgspec.defstruct("Item", fields, omit_defaults=True, forbid_unknown_fields=True, gc=False)
+    text = str | None | msgspec.UnsetType
+    fields: list[tuple[str, Any, Any]] = []
+    for name in [*declared, *sorted(endpoint.known_fields.difference(declared))]:
+        if name in endpoint.nested_fields:
+            inner = [(known, text, msgspec.UNSET) for known in sorted(endpoint.nested_fields[name])]
+            nested = msgspec.defstruct("Nested", inner, omit_defaults=True, forbid_unknown_fields=True, gc=False)
+            fields.append((name, nested | None | msgspec.UnsetType, msgspec.UNSET))
+        elif name in endpoint.person_ids:
+            fields.append((name, text, msgspec.UNSET))
+        elif name != "id":
+            fields.append((name, msgspec.Raw, _ABSENT))
+    item = msgspec.defstruct("Item", [("id", str), *fields], omit_defaults=True, forbid_unknown_fields=True, gc=False)
     return msgspec.json.Decoder(list[item])  # type: ignore[valid-type]
 
 
@@ -164,12 +168,6 @@ def _declared(raw: bytes, known: frozenset[str] | None) -> msgspec.Raw:
         return msgspec.Raw(_encode(value))
     except (msgspec.MsgspecError, ArithmeticError, RecursionError):
         return _WITHHELD
-
-
-@lru_cache(maxsize=4096)
-def _is_as_declared(raw: bytes, known: frozenset[str]) -> bool:
-    value = msgspec.json.decode(_declared(raw, known))
-    return bool(value == _anything_or_none(raw)) and isinstance(value, dict) and value.keys() <= known
 
 
 def _anything_or_none(raw: bytes) -> Any:

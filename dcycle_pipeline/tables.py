@@ -45,6 +45,9 @@ class _RawPage(msgspec.Struct):
     items: list[msgspec.Raw]
 
 
+_raw_page = msgspec.json.Decoder(_RawPage)
+
+
 def batches(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
     """The landed items of scopes, each row once (its latest version), in batches of bounded size.
 
@@ -85,23 +88,34 @@ def _page(endpoint: Endpoint, layout: Layout, swept: Swept, line: bytes, bad: li
     scope_id = swept.scope.scope_id
     try:
         page = layout.decoder.decode(line)
-        if not any(_problem(endpoint, item, scope_id) for item in page.items):
-            return _Page(swept, page.page, page.items)
     except msgspec.ValidationError:
-        pass
-    raw_page = msgspec.json.decode(line, type=_RawPage)
-    good = []
-    for position, raw in enumerate(raw_page.items):
+        number, decoded = _item_by_item(layout, line)
+    else:
+        number, decoded = page.page, page.items
+    reasons = [item if isinstance(item, str) else _problem(endpoint, item, scope_id) for item in decoded]
+    if any(reasons):
+        raw_page = _raw_page.decode(line)
+        for position, (reason, raw) in enumerate(zip(reasons, raw_page.items, strict=True)):
+            if reason:
+                text = bytes(raw)
+                bad.append(BadItem(swept, _identity(text), number, position, reason, text.decode()))
+        decoded = [item for item, reason in zip(decoded, reasons, strict=True) if not reason]
+    return _Page(swept, number, decoded)
+
+
+def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
+    """The items of a page that cannot be read as a whole; the reason in place of one that cannot be read at all."""
+    page = _raw_page.decode(line)
+    items: list[Any] = []
+    for raw in page.items:
         try:
-            item = _lenient(bytes(raw), layout)
-            reason = _problem(endpoint, item, scope_id)
-        except (msgspec.ValidationError, ValueError) as error:
-            reason = str(error)
-        if reason is None:
-            good.append(item)
-        else:
-            bad.append(BadItem(swept, _identity(bytes(raw)), raw_page.page, position, reason, bytes(raw).decode()))
-    return _Page(swept, raw_page.page, good)
+            items.append(layout.item_decoder.decode(raw))
+        except msgspec.ValidationError:
+            try:
+                items.append(_lenient(bytes(raw), layout))
+            except (msgspec.ValidationError, ValueError) as error:
+                items.append(str(error))
+    return page.page, items
 
 
 def _problem(endpoint: Endpoint, item: Any, scope_id: str | None) -> str | None:
@@ -128,8 +142,10 @@ def _table(layout: Layout, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
 
 def _columns(layout: Layout, pages: list[_Page]) -> pa.Table:
     items = [item for page in pages for item in page.items]
-    organizations = [page.swept.scope.organization_id for page in pages for _ in page.items]
-    scopes = [page.swept.scope.scope_id for page in pages for _ in page.items]
+    organizations, scopes = [], []
+    for page in pages:
+        organizations += [page.swept.scope.organization_id] * len(page.items)
+        scopes += [page.swept.scope.scope_id] * len(page.items)
     return layout.table(items, organizations, scopes)
 
 

@@ -47,7 +47,7 @@ class Layout:
     def table(self, items: list[Any], organizations: list[str], scopes: list[str | None]) -> pa.Table:
         """The items as Arrow columns. Raises ValueError or ArrowException for a value that no column can hold."""
         columns = [pa.array(organizations, pa.string()), pa.array(scopes, pa.string())]
-        columns += [_column(list(map(attrgetter(name), items)), hint, name) for name, hint in self.types.items()]
+        columns += [_column(items, hint, name) for name, hint in self.types.items()]
         return pa.Table.from_arrays(columns, schema=self.schema)
 
 
@@ -73,11 +73,6 @@ def _arrow_type(hint: Any) -> pa.DataType:
     return pa.list_(pa.string()) if typing.get_origin(hint) is list else pa.string()
 
 
-def _spelled(value: Any) -> Any:
-    """Nested structs as dicts, lists as texts."""
-    return [_text(element) for element in value] if isinstance(value, list) else msgspec.structs.asdict(value)
-
-
 def _text(value: str | msgspec.Raw) -> str:
     if isinstance(value, str):
         return value
@@ -85,16 +80,29 @@ def _text(value: str | msgspec.Raw) -> str:
     return msgspec.json.decode(raw, type=str) if raw[:1] == b'"' else raw.decode()
 
 
-def _column(values: list[Any], hint: Any, name: str) -> pa.Array:
+def _column(items: list[Any], hint: Any, name: str) -> pa.Array:
     """One Arrow column. Raises ValueError or ArrowException for a value that it cannot hold."""
+    if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
+        return _nested_column(items, hint, name)
+    values = list(map(attrgetter(name), items))
     if hint not in _ARROW:
-        return pa.array([value and _spelled(value) for value in values], _arrow_type(hint))
+        return pa.array([value and [_text(element) for element in value] for value in values], _arrow_type(hint))
     try:
         return pa.array(values, _ARROW[hint])
     except pa.ArrowInvalid:
         if hint is not Decimal:
             raise
         return pa.array([value if value is None else _exact(value, name) for value in values], _DECIMAL)
+
+
+def _nested_column(items: list[Any], hint: type[msgspec.Struct], name: str) -> pa.Array:
+    arrow = _arrow_type(hint)
+    try:
+        parts = [pa.array(list(map(attrgetter(f"{name}.{part.name}"), items)), part.type) for part in arrow]
+        return pa.StructArray.from_arrays(parts, fields=list(arrow))
+    except AttributeError:
+        values = map(attrgetter(name), items)
+        return pa.array([value and msgspec.structs.asdict(value) for value in values], arrow)
 
 
 def make_exact(item: Any, layout: Layout) -> None:

@@ -66,8 +66,7 @@ def declare(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> N
     )
     for table in tables:
         if comments.get(table.qualified) != table.comment:
-            for statement in table.ddl():
-                connection.execute(statement)
+            connection.execute("; ".join(table.ddl()))
 
 
 def follow(connection: duckdb.DuckDBPyConnection, table: Table, query: str, within: str = "true") -> int:

@@ -7,6 +7,8 @@ import time
 from datetime import UTC, datetime
 from pathlib import Path
 
+import duckdb
+
 from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.endpoint_sync import LOADING_MEMORY_MB
 from dcycle_pipeline.endpoints import waste_water_treatments
@@ -37,6 +39,7 @@ def land(landing: Landing, policy: Policy, facility: str, bodies: list[bytes]) -
 
 def main() -> None:
     source, data = Path(sys.argv[1]), DataFolder(Path(sys.argv[2]))
+    duckdb.connect().execute("SELECT ?", [1])  # imports pandas, once a process and whatever the number of rows
     data.prepare()
     landing, policy = Landing(data.landing, "run"), Policy(ENDPOINT, "drop", Pseudonyms(b"key"))
     seconds, swept = 0.0, []

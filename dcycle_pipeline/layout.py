@@ -87,12 +87,20 @@ def _column(items: list[Any], hint: Any, name: str) -> pa.Array:
     values = list(map(attrgetter(name), items))
     if hint not in _ARROW:
         return pa.array([value and [_text(element) for element in value] for value in values], _arrow_type(hint))
-    try:
+    if hint is not Decimal:
         return pa.array(values, _ARROW[hint])
+    try:
+        if _ordinary(values):
+            return pa.array(values, _DECIMAL)
     except pa.ArrowInvalid:
-        if hint is not Decimal:
-            raise
-        return pa.array([value if value is None else _exact(value, name) for value in values], _DECIMAL)
+        pass  # more than nine places: rounded below
+    return pa.array([value if value is None else _exact(value, name) for value in values], _DECIMAL)
+
+
+def _ordinary(values: list[Decimal | None]) -> bool:
+    """Whether Arrow may see the numbers: it reads past its table of powers for exponents like 1e-999999, and crashes."""
+    magnitudes = set(map(Decimal.adjusted, [value for value in values if value is not None]))
+    return not magnitudes or (min(magnitudes) > -QUANTITY_SCALE - 2 and max(magnitudes) <= _WHOLE_DIGITS)
 
 
 def _nested_column(items: list[Any], hint: type[msgspec.Struct], name: str) -> pa.Array:

@@ -165,13 +165,17 @@ def _of(rows: dict[str, Row], column: int, value: str) -> dict[str, Row]:
     return {id_: row for id_, row in rows.items() if row[column] == value}
 
 
-@pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder after one clean sync of the world, to be copied: the world is the same whenever it is made."""
-    folder = tmp_path_factory.mktemp("template") / "data"
+def cleanly_synced(folder: Path) -> Path:
+    """The folder, after one clean sync of the world into it."""
     with Sandbox(watched_world()) as sandbox:
         assert sync(settings_for(sandbox, folder)).outcome == "published"
     return folder
+
+
+@pytest.fixture(scope="module")
+def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder after one clean sync of the world, to be copied: the world is the same whenever it is made."""
+    return cleanly_synced(tmp_path_factory.mktemp("template") / "data")
 
 
 @pytest.mark.parametrize("seed", range(SEEDS))

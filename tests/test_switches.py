@@ -7,7 +7,7 @@ import pytest
 
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
 from tests.conftest import Published, settings_for, sync
-from tests.test_mixtures import Judge, change, watched_world
+from tests.test_mixtures import Judge, change, cleanly_synced, watched_world
 
 CLEAN = {
     "clamped-echoed": Behaviour(max_size=7),
@@ -44,10 +44,7 @@ OPEN = {
 
 @pytest.fixture(scope="module")
 def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("switches") / "data"
-    with Sandbox(watched_world()) as sandbox:
-        assert sync(settings_for(sandbox, folder)).outcome == "published"
-    return folder
+    return cleanly_synced(tmp_path_factory.mktemp("switches") / "data")
 
 
 def judged(behaviour: Behaviour, template: Path, folder: Path) -> str:

@@ -9,8 +9,8 @@ from dagster._core.storage.tags import (
     PARTITION_NAME_TAG,
 )
 
-ORGANIZATIONS = dg.DynamicPartitionsDefinition(name="dcycle_organizations")
 _NAME = "dcycle_organizations"
+ORGANIZATIONS = dg.DynamicPartitionsDefinition(name=_NAME)
 FULL_SYNC_TAG = "dcycle_pipeline/full_sync"
 
 

@@ -17,7 +17,7 @@ from dcycle_pipeline.landing import lines
 from dcycle_pipeline.layout import Layout, layout_of, make_exact
 from dcycle_pipeline.sweep import Swept
 
-ROWS_A_BATCH = 4_000
+ROWS_A_BATCH = 8_000
 
 
 @dataclass(frozen=True)

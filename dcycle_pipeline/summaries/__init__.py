@@ -1,68 +1,53 @@
-"""Emission summaries: one SQL file each, named like its table; the declarations here give columns, units and meaning."""
+"""Emission summaries: one SQL file each, named like its table. Here are their registry and how they are brought up to date."""
 
 from importlib.resources import files
 
 import duckdb
 
-from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Column, Table
+from dcycle_pipeline import ledger
+from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
+from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.summaries.months import (
+    EMISSIONS_BY_FACILITY_MONTH,
+    EMISSIONS_BY_ORGANIZATION_MONTH,
+    ORGANIZATION_TREE,
+)
+from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
+from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
+from dcycle_pipeline.summaries.years import (
+    EMISSIONS_BY_COUNTRY_YEAR,
+    EMISSIONS_BY_ORGANIZATION_YEAR,
+    WWT_INTENSITY_BY_FACILITY_YEAR,
+)
 from dcycle_pipeline.warehouse import follow
 
-_WWT = "dcycle.waste_water_treatments"
-
-EMISSIONS_BY_FACILITY_MONTH = Table(
-    "summaries",
-    "emissions_by_facility_month",
-    "One row per facility and calendar month that an active waste-water record covers; records are spread by days, exactly",
-    ("organization_id", "facility_id", "month"),
-    (
-        Column("organization_id", "VARCHAR", "Organisation", _WWT),
-        Column("facility_id", "VARCHAR", "Facility", _WWT),
-        Column(
-            "country_code",
-            "VARCHAR",
-            "Country of the facility, ISO 3166-1 alpha-2, null where the facility is not known",
-            "dcycle.facilities",
-        ),
-        Column("month", "DATE", "First day of the calendar month", "derived"),
-        Column(
-            "co2e_kg",
-            TOTAL,
-            "Emissions of calculated records; null where all are pending",
-            f"{_WWT}: co2e_kg",
-            KILOGRAMS_CO2E,
-        ),
-        Column(
-            "co2e_biomass_kg",
-            TOTAL,
-            "Biogenic emissions, never added to co2e_kg",
-            f"{_WWT}: co2e_biomass_kg",
-            KILOGRAMS_CO2E,
-        ),
-        Column("water_in_m3", TOTAL, "Water entering the plant", f"{_WWT}: water_in_m3", CUBIC_METRES),
-        Column("water_out_m3", TOTAL, "Water leaving the plant", f"{_WWT}: water_out_m3", CUBIC_METRES),
-        Column("sludge_kg", TOTAL, "Sludge produced", f"{_WWT}: sludge_kg", KILOGRAMS),
-        Column("record_count", "BIGINT", "Active records that cover a day of the month", _WWT, "1"),
-        Column(
-            "pending_record_count",
-            "BIGINT",
-            "Those among them without calculated emissions",
-            f"{_WWT}: co2e_state",
-            "1",
-        ),
-        Column("covered_days", "BIGINT", "Days of the month with at least one active record", "derived", "d"),
-        Column("days_in_month", "BIGINT", "Days of the month", "derived", "d"),
-    ),
-    _WWT,
+# Each one reads only tables and what stands before it.
+SUMMARIES: tuple[Summary, ...] = (
+    COVERAGE_GAPS,
+    EMISSIONS_BY_FACILITY_MONTH,
+    COVERAGE_BY_FACILITY_MONTH,
+    ORGANIZATION_TREE,
+    EMISSIONS_BY_ORGANIZATION_MONTH,
+    WWT_INTENSITY_BY_FACILITY_YEAR,
+    EMISSIONS_BY_ORGANIZATION_YEAR,
+    EMISSIONS_BY_COUNTRY_YEAR,
+    EMISSIONS_BY_SCOPE_YEAR,
+    FACILITY_RECONCILIATION,
+    DATA_QUALITY,
 )
+TABLES = (SCOPE_MAPPING, *SUMMARIES)
 
-SUMMARIES = (EMISSIONS_BY_FACILITY_MONTH,)
 
-
-def query(summary: Table) -> str:
+def query(summary: Summary) -> str:
     """The SQL file of a summary: one SELECT."""
-    return (files(__package__) / f"{summary.name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
+    return _text(f"{summary.name}.sql").strip().removesuffix(";")
 
 
 def refresh(connection: duckdb.DuckDBPyConnection) -> int:
     """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction."""
+    connection.execute(_text("rules.sql"))
     return sum(follow(connection, summary, query(summary)) for summary in SUMMARIES)
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")

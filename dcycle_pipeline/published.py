@@ -15,6 +15,7 @@ import pandas as pd
 from dcycle_pipeline import settings
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.schema import quoted
 
 
 class Published:
@@ -28,8 +29,10 @@ class Published:
             raise UnavailableError(f"Nothing is published at {file} yet: run `dcycle-pipeline sync` (or `demo`) first.")
         self.file = file
         try:
-            self._connection = duckdb.connect(str(file), read_only=True)
-            self._connection.execute("SET TimeZone = 'UTC'")
+            self._connection = duckdb.connect()
+            # Under a name of its own: in a file called dcycle, `dcycle.facilities` could be the file or the schema.
+            self._connection.execute(f"ATTACH {quoted(str(file))} AS published (READ_ONLY)")
+            self._connection.execute("USE published; SET TimeZone = 'UTC'")
         except duckdb.Error as error:
             raise self._unavailable(error) from None
 

@@ -79,6 +79,32 @@ def status(json: AsJson = False) -> None:
     _end(run, json)
 
 
+@app.command()
+def report(
+    output: Annotated[
+        Path | None, typer.Option("--output", help="File to write; report.html in DCYCLE_DATA_DIR by default.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Write the emissions report over the published file: one HTML page that works offline."""
+
+    def run() -> int:
+        # Drawing loads a JavaScript engine: only this verb pays for it.
+        from dcycle_pipeline.report.writing import write_report  # noqa: PLC0415
+
+        folder = DataFolder(settings.data_dir())
+        written = write_report(folder.published, output or folder.report)
+        result = _result(folder.published, written.run_id, [])
+        if json:
+            console.as_json(result | {"report": written.file.absolute(), "report_bytes": written.size_bytes})
+        else:
+            console.show(f"Report: {written.file.absolute()} ({written.size_bytes // 1024} kB)")
+            _tell(result)
+        return int(result["exit_code"])
+
+    _end(run, json)
+
+
 @app.command(name="doctor")
 def check_up(json: AsJson = False) -> None:
     """Check settings, folder, disk, file, versions, reachability, clock and credentials; say what to do about each."""

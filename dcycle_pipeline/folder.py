@@ -29,6 +29,10 @@ class DataFolder:
         return self.root / "dcycle.duckdb"
 
     @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
     def snapshots(self) -> Path:
         return self.root / "snapshots"
 

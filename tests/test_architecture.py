@@ -34,6 +34,7 @@ ORDER = (
     ("publish",),
     ("publication",),
     ("published",),
+    ("report",),
     ("sandbox",),
     ("orchestration",),
     ("definitions",),
@@ -59,6 +60,9 @@ OWNERS = {
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "pandas": {"published"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
+    "vl_convert": {"report"},
 }
 
 FILES = sorted(ROOT.rglob("*.py"))

@@ -7,6 +7,7 @@ from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_asset
 from dcycle_pipeline.orchestration.context import Environment
+from dcycle_pipeline.orchestration.report_asset import report_asset
 from dcycle_pipeline.organization_list import wanted_organizations
 from dcycle_pipeline.settings import ScheduleSettings
 from dcycle_pipeline.summaries import SUMMARIES
@@ -28,8 +29,9 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
         description="Read every organisation completely, derive the summaries, publish one file.",
         executor_def=dg.in_process_executor,
     )
+    publishing = [published_asset(environment, upstream), report_asset(environment)]
     return dg.Definitions(
-        assets=[organizations_asset(environment), *endpoints, *summaries, published_asset(environment, upstream)],
+        assets=[organizations_asset(environment), *endpoints, *summaries, *publishing],
         jobs=[job],
         schedules=[_schedule(environment, schedule)],
         executor=dg.in_process_executor,

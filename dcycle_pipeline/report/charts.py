@@ -4,7 +4,7 @@ Positions are floats, for pixels only; every number that can be read is formatte
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +13,13 @@ from dcycle_pipeline.report.figures import Chart, Row
 from dcycle_pipeline.report.palette import variable
 
 BARS = 15
+YEARS_ON_A_PHONE = 6
 _SETTLED, _OPEN = variable("accent"), variable("paper")
+_FILL = {
+    "fill": {"condition": {"test": "datum.settled", "value": _SETTLED}, "value": variable("accent-soft")},
+    "stroke": {"value": _SETTLED},
+    "strokeWidth": {"value": 1},
+}
 
 
 def is_settled(row: Row) -> bool:
@@ -30,14 +36,14 @@ def _state(row: Row) -> str:
     return f" ({', '.join(missing)})" if missing else ""
 
 
-def months(rows: list[Row]) -> list[Chart]:
+def months(rows: Sequence[Row]) -> list[Chart]:
     """A panel for each organisation, all on one scale, so that they can be compared; hollow points are not final."""
     highest = max((float(row["co2e_kg"] or 0) / 1000 for row in rows), default=0)
     panels = groupby(rows, key=lambda row: row["organization_id"])
     return [_panel(list(panel), highest) for _, panel in panels]
 
 
-def _panel(rows: list[Row], highest: float) -> Chart:
+def _panel(rows: Sequence[Row], highest: float) -> Chart:
     values = [
         {
             "month": row["month"].isoformat(),
@@ -59,7 +65,7 @@ def _panel(rows: list[Row], highest: float) -> Chart:
         "field": "tonnes",
         "type": "quantitative",
         "title": None,
-        "scale": {"domain": [0, highest]},
+        "scale": {"domain": [0, highest * 1.08]},
         "axis": {"tickCount": 3, "format": ",.0f" if highest >= 10 else ""},
     }
     marks = [
@@ -79,28 +85,30 @@ def _panel(rows: list[Row], highest: float) -> Chart:
         },
     ]
     spec = {"width": 270, "height": 110, "data": {"values": values}, "encoding": {"x": x, "y": y}, "layer": marks}
-    return Chart(rows[0]["organization"], "Emissions by month in tonnes of CO2e; the table below holds the same numbers", spec)
+    return Chart(
+        rows[0]["organization"], "Emissions by month in tonnes of CO₂e; the table below holds the same numbers", spec
+    )
 
 
-def years(rows: list[Row]) -> list[Chart]:
+def years(rows: Sequence[Row]) -> list[Chart]:
     """A bar for each year; outlined ones are not final."""
-    values = [
-        {
-            "label": str(row["year"]),
-            "value": float(row["co2e_kg"] or 0) / 1000,
-            "shown": f"{tonnes(row['co2e_kg'])} t" if row["co2e_kg"] is not None else "pending",
-            "settled": is_settled(row),
-            "told": f"{row['year']}: {tonnes(row['co2e_kg'])} t{_state(row)}" if row["co2e_kg"] is not None else "",
-        }
-        for row in reversed(rows)
-    ]
-    spec = {"data": {"values": values}, "layer": _upright_bars()}
-    described = "Emissions of the group by year in tonnes of CO2e; the table below holds the same numbers"
-    return [
-        Chart(
-            "Emissions by year", described, {**spec, "width": 640, "height": 220}, {**spec, "width": 300, "height": 200}
-        )
-    ]
+    values = [_bar(str(row["year"]), row) for row in reversed(rows)]
+    described = "Emissions of the group by year in tonnes of CO₂e; the table below holds the same numbers"
+    wide = {"width": 640, "height": 210, "data": {"values": values}, "layer": _upright_bars()}
+    narrow = {"width": 300, "height": 190, "data": {"values": values[-YEARS_ON_A_PHONE:]}, "layer": _upright_bars()}
+    return [Chart("Emissions by year", described, wide, narrow)]
+
+
+def _bar(label: str, row: Row) -> dict[str, Any]:
+    """A bar of emissions with its texts; none where they are pending."""
+    shown = f"{tonnes(row['co2e_kg'])} t" if row["co2e_kg"] is not None else "pending"
+    return {
+        "label": label,
+        "value": float(row["co2e_kg"] or 0) / 1000,
+        "shown": shown,
+        "settled": is_settled(row),
+        "told": f"{label}: {shown}{_state(row)}",
+    }
 
 
 def _upright_bars() -> list[Mapping[str, Any]]:
@@ -112,11 +120,10 @@ def _upright_bars() -> list[Mapping[str, Any]]:
         "scale": {"paddingInner": 0.35},
     }
     y = {"field": "value", "type": "quantitative", "title": None, "axis": None}
-    color = {"condition": {"test": "datum.settled", "value": variable("accent")}, "value": variable("accent-soft")}
     return [
         {
             "mark": {"type": "bar", "cornerRadiusEnd": 2},
-            "encoding": {"x": x, "y": y, "color": color, "description": {"field": "told"}},
+            "encoding": {"x": x, "y": y, **_FILL, "description": {"field": "told"}},
         },
         {
             "mark": {
@@ -132,31 +139,21 @@ def _upright_bars() -> list[Mapping[str, Any]]:
     ]
 
 
-def facilities(rows: list[Row]) -> list[Chart]:
+def facilities(rows: Sequence[Row]) -> list[Chart]:
     """The facilities that emit most, as bars."""
     taken = [row for row in rows if row["co2e_kg"] is not None][:BARS]
-    values = [
-        {
-            "place": place,
-            "label": row["facility"],
-            "value": float(row["co2e_kg"]) / 1000,
-            "shown": f"{tonnes(row['co2e_kg'])} t",
-            "settled": is_settled(row),
-            "told": f"{row['facility']}: {tonnes(row['co2e_kg'])} t{_state(row)}",
-        }
-        for place, row in enumerate(taken)
-    ]
+    values = [{"place": place, **_bar(row["facility"], row)} for place, row in enumerate(taken)]
     return [
         _lying(
             "Facilities by emissions",
-            "Tonnes of CO2e, largest first; the table below holds the same numbers",
+            "Tonnes of CO₂e, largest first; the table below holds the same numbers",
             values,
             _BAR,
         )
     ]
 
 
-def intensity(rows: list[Row]) -> list[Chart]:
+def intensity(rows: Sequence[Row]) -> list[Chart]:
     """Kilograms a cubic metre of the facilities that treat most water, as points, most intense first."""
     taken = sorted(rows[:BARS], key=lambda row: row["co2e_kg_per_m3_in"], reverse=True)
     values = [
@@ -166,12 +163,12 @@ def intensity(rows: list[Row]) -> list[Chart]:
             "value": float(row["co2e_kg_per_m3_in"]),
             "shown": grouped(row["co2e_kg_per_m3_in"], 3),
             "settled": True,
-            "told": f"{row['facility']}: {grouped(row['co2e_kg_per_m3_in'], 3)} kg CO2e per m³",
+            "told": f"{row['facility']}: {grouped(row['co2e_kg_per_m3_in'], 3)} kg CO₂e per m³",
         }
         for place, row in enumerate(taken)
     ]
     described = (
-        "Kilograms of CO2e per cubic metre of water in, most intense first; the table below holds the same numbers"
+        "Kilograms of CO₂e per cubic metre of water in, most intense first; the table below holds the same numbers"
     )
     return [_lying("Intensity of the facilities that treat most water", described, values, _DOT)]
 
@@ -180,13 +177,13 @@ def _lying(title: str, description: str, values: list[dict[str, Any]], mark: Map
     """A row for each value: name, mark, number. On a narrow page the name stands above its mark."""
     names = json.dumps([value["label"] for value in values])
     axis = {"labelExpr": f"{names}[datum.value]", "labelLimit": 240, "labelFontSize": 12, "labelColor": variable("ink")}
-    layers = [_lying_mark(mark), _NUMBER]
+    layers = [*([_STEM] if mark is _DOT else []), _lying_mark(mark), _NUMBER]
     shared = {"data": {"values": values}, "resolve": {"axis": {"y": "shared"}}}
     wide = {**shared, "width": 480, "height": {"step": 25}, "encoding": _places(axis), "layer": layers}
     narrow = {
         **shared,
         "width": 250,
-        "height": {"step": 38},
+        "height": {"step": 42},
         "encoding": _places(None),
         "layer": [*layers, _NAME_ABOVE],
     }
@@ -202,12 +199,15 @@ def _places(axis: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _lying_mark(mark: Mapping[str, Any]) -> Mapping[str, Any]:
-    color = {"condition": {"test": "datum.settled", "value": variable("accent")}, "value": variable("accent-soft")}
-    return {"mark": mark, "encoding": {"color": color, "description": {"field": "told"}}}
+    return {"mark": mark, "encoding": {**_FILL, "description": {"field": "told"}}}
 
 
 _BAR = {"type": "bar", "height": 13, "cornerRadiusEnd": 2}
-_DOT = {"type": "circle", "size": 90, "opacity": 1}
+_DOT = {"type": "point", "size": 70, "opacity": 1}
+_STEM = {
+    "mark": {"type": "rule", "color": variable("rule"), "aria": False},
+    "encoding": {"x": {"datum": 0}, "x2": {"field": "value"}},
+}
 _NUMBER = {
     "mark": {"type": "text", "align": "left", "dx": 8, "fontSize": 12, "color": variable("ink"), "aria": False},
     "encoding": {"text": {"field": "shown"}},
@@ -216,7 +216,7 @@ _NAME_ABOVE = {
     "mark": {
         "type": "text",
         "align": "left",
-        "dy": -14,
+        "dy": -15,
         "fontSize": 12,
         "color": variable("muted"),
         "limit": 290,

@@ -16,10 +16,11 @@ from dcycle_pipeline.report.figures import Chart
 from dcycle_pipeline.report.palette import fixed, variable
 
 _SVG = "http://www.w3.org/2000/svg"
-_KEPT = frozenset(
+_DRAWING = (
     "class d dy fill fill-opacity font-family font-size font-style font-weight height opacity stroke stroke-dasharray "
-    "stroke-linecap stroke-opacity stroke-width text-anchor transform viewBox width x x1 x2 y y1 y2".split()
+    "stroke-linecap stroke-opacity stroke-width text-anchor transform viewBox width x x1 x2 y y1 y2"
 )
+_KEPT = frozenset(_DRAWING.split())
 CONFIG = {
     "background": None,
     "font": "inherit",
@@ -63,7 +64,7 @@ def _clean(element: ElementTree.Element) -> None:
     for name in set(element.attrib) - _KEPT:
         del element.attrib[name]
     for child in list(element):
-        if child.tag == f"{{{_SVG}}}path" and not child.get("d") or child.get("display") == "none":
+        if child.get("display") == "none" or (child.tag == f"{{{_SVG}}}path" and not child.get("d")):
             element.remove(child)
         else:
             _clean(child)
@@ -78,6 +79,8 @@ def picture(charts: Sequence[Chart], columns: int, alternative: str) -> str:
     panels = [{**chart.wide, "title": chart.title} for chart in charts]
     config = {**CONFIG, "background": variable("paper"), "font": "sans-serif"}
     config["title"] = {"anchor": "start", "color": variable("ink"), "fontSize": 12}
-    together = json.dumps({"concat": panels, "columns": columns, "config": config})
-    png = vl_convert.vegalite_to_png(json.loads(fixed(together)), scale=1.5)
+    together = json.dumps(
+        {"concat": panels, "columns": columns, "align": "all", "bounds": "flush", "spacing": 50, "config": config}
+    )
+    png = vl_convert.vegalite_to_png(json.loads(fixed(together)))
     return f"![{alternative}](data:image/png;base64,{b64encode(png).decode()})"

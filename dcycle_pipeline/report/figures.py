@@ -1,7 +1,7 @@
 """What a figure of the report is: a query, the columns that are shown of it, and how it is drawn. Concrete ones: `sections`."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.resources import files
 from string import Template
 from typing import Any
@@ -17,7 +17,7 @@ Row = Mapping[str, Any]
 class Shown:
     """One column of a figure's table: the query's column, its heading, how its values look, and what stands for none.
 
-    `missing_from` names a column whose text says why there is none.
+    `missing_from` names a column whose text says why there is none, `of` one that the value is a part of.
     """
 
     column: str
@@ -25,6 +25,12 @@ class Shown:
     kind: Kind = TEXT
     missing: str = NONE
     missing_from: str = ""
+    of: str = ""
+
+    def whole(self, row: Row) -> tuple["Shown", Cell]:
+        """The column `of` and its value, shown alike."""
+        column = replace(self, column=self.of, of="")
+        return column, column.cell(row)
 
     def cell(self, row: Row) -> Cell:
         value = row[self.column]
@@ -60,7 +66,7 @@ class Figure:
     limited_by: tuple[str, ...] = ()
     folded: bool = False
     layout: str = "table"
-    charts: Callable[[list[Row]], list[Chart]] | None = None
+    charts: Callable[[Sequence[Row]], list[Chart]] | None = None
 
     @property
     def row_header(self) -> str:
@@ -84,7 +90,7 @@ class Answer:
 
     figure: Figure
     sql: str
-    rows: list[Row]
+    rows: Sequence[Row]
 
     @property
     def shown_count(self) -> int:

@@ -1,23 +1,35 @@
 """The chapters of the report and their figures: what is asked, shown and said. A new figure is one SQL file and an entry here."""
 
 from dcycle_pipeline.report import charts
-from dcycle_pipeline.report.cells import CHANGE, COUNT, DAY, EXACT, FLAG, MOMENT, MONTH, RATIO, SHARE, TONNES, VOLUME, YEAR
+from dcycle_pipeline.report.cells import (
+    CHANGE,
+    COUNT,
+    DAY,
+    EXACT,
+    FLAG,
+    MOMENT,
+    MONTH,
+    RATIO,
+    SHARE,
+    TONNES,
+    VOLUME,
+    YEAR,
+)
 from dcycle_pipeline.report.figures import Figure, Section, Shown
 
 PENDING = "pending"
 
 _ORGANIZATION = Shown("organization", "Organisation")
 _FACILITY = Shown("facility", "Facility")
-_TONNES = Shown("co2e_kg", "t CO2e", TONNES, PENDING)
-_KILOGRAMS = Shown("co2e_kg", "kg CO2e", EXACT, PENDING)
-_BIOMASS = Shown("co2e_biomass_kg", "biogenic kg CO2e, apart", EXACT)
+_TONNES = Shown("co2e_kg", "t CO₂e", TONNES, PENDING)
+_KILOGRAMS = Shown("co2e_kg", "kg CO₂e", EXACT, PENDING)
+_BIOMASS = Shown("co2e_biomass_kg", "biogenic kg, apart", EXACT)
 _WATER = Shown("water_in_m3", "water in, m³", VOLUME)
 _CHANGE = Shown("year_on_year", "on the year before", CHANGE, missing_from="year_on_year_reason")
 _SHARE = Shown("share", "share", SHARE)
 _FACILITIES = Shown("facility_count", "facilities", COUNT)
-_PENDING = Shown("pending_record_count", "records pending", COUNT)
-_COVERED = Shown("covered_days", "days covered", COUNT)
-_DUE = Shown("due_days", "days due", COUNT)
+_PENDING = Shown("pending_record_count", "pending", COUNT)
+_COVERED = Shown("covered_days", "days covered", COUNT, of="due_days")
 
 REPORTING_YEAR = Figure("reporting_year", "Year of the report", (Shown("year", "Year", YEAR),))
 PUBLICATION = Figure(
@@ -43,13 +55,12 @@ HEADLINE = Figure(
         _TONNES,
         _CHANGE,
         Shown("water_in_m3", "water treated", VOLUME),
-        Shown("co2e_kg_per_m3_in", "kg CO2e per m³ treated", RATIO),
-        _BIOMASS,
+        Shown("co2e_kg_per_m3_in", "kg CO₂e per m³ treated", RATIO),
+        Shown("co2e_biomass_kg", "t biogenic CO₂e, apart", TONNES),
         _FACILITIES,
-        Shown("record_count", "records", COUNT),
-        _PENDING,
+        Shown("pending_record_count", "records pending", COUNT, of="record_count"),
         _COVERED,
-        _DUE,
+        Shown("covered_share", "days with a record", SHARE),
     ),
     empty="No waste-water record has been published yet.",
     layout="cards",
@@ -74,7 +85,6 @@ TOTALS = Section(
                 _WATER,
                 _PENDING,
                 _COVERED,
-                _DUE,
             ),
             note="Pale bars are not final: days without a record, or records whose emissions are pending, would add to them.",
             charts=charts.years,
@@ -82,14 +92,14 @@ TOTALS = Section(
         Figure(
             "organizations",
             "By organisation",
-            (_ORGANIZATION, _TONNES, _SHARE, _CHANGE, _KILOGRAMS, _BIOMASS, _WATER, _FACILITIES, _PENDING, _COVERED, _DUE),
+            (_ORGANIZATION, _TONNES, _SHARE, _CHANGE, _KILOGRAMS, _BIOMASS, _WATER, _FACILITIES, _PENDING, _COVERED),
             note="Each organisation's own facilities, without its subsidiaries, so that the rows add up to the group.",
             limited="organisations",
         ),
         Figure(
             "countries",
             "By country",
-            (Shown("country", "Country"), _TONNES, _CHANGE, _KILOGRAMS, _WATER, _FACILITIES, _PENDING, _COVERED, _DUE),
+            (Shown("country", "Country"), _TONNES, _CHANGE, _KILOGRAMS, _WATER, _FACILITIES, _PENDING, _COVERED),
             folded=True,
         ),
         Figure(
@@ -105,13 +115,13 @@ TOTALS = Section(
 MONTHS = Section(
     "months",
     "Month by month",
-    "Each organisation's own emissions in tonnes of CO2e, all panels on one scale. A hollow point is not final: records "
+    "Each organisation's own emissions in tonnes of CO₂e, all panels on one scale. A hollow point is not final: records "
     "are pending or days have no record.",
     (
         Figure(
             "months",
             "Monthly emissions by organisation",
-            (_ORGANIZATION, Shown("month", "Month", MONTH), _TONNES, _KILOGRAMS, _BIOMASS, _PENDING, _COVERED, _DUE),
+            (_ORGANIZATION, Shown("month", "Month", MONTH), _TONNES, _KILOGRAMS, _BIOMASS, _PENDING, _COVERED),
             empty="No month has a record.",
             limited="organisations",
             limited_by=("organization_id",),
@@ -143,7 +153,6 @@ FACILITIES = Section(
                 _WATER,
                 _PENDING,
                 _COVERED,
-                _DUE,
             ),
             note="Pale bars are not final: days without a record, or pending records, would add to them.",
             limited="facilities",
@@ -156,14 +165,14 @@ FACILITIES = Section(
             (
                 _FACILITY,
                 _ORGANIZATION,
-                Shown("co2e_kg_per_m3_in", "kg CO2e per m³ in", RATIO),
+                Shown("co2e_kg_per_m3_in", "kg CO₂e per m³ in", RATIO),
                 _CHANGE,
                 Shown("co2e_kg_per_m3_out", "per m³ out", RATIO),
                 Shown("sludge_kg_per_m3_in", "kg sludge per m³ in", RATIO),
-                Shown("settled_co2e_kg", "kg CO2e", EXACT),
+                Shown("settled_co2e_kg", "kg CO₂e", EXACT),
                 Shown("settled_water_in_m3", "m³ in", EXACT),
             ),
-            note="Kilograms of CO2e per cubic metre of water in: ratios of the year's sums, over the months in which nothing "
+            note="Kilograms of CO₂e per cubic metre of water in: ratios of the year's sums, over the months in which nothing "
             "is pending. The facilities that treat most water, most intense first.",
             limited="facilities",
             folded=True,
@@ -175,7 +184,7 @@ FACILITIES = Section(
             (
                 _FACILITY,
                 _ORGANIZATION,
-                Shown("facility_co2e_kg", "kg CO2e as reported", EXACT, "not known"),
+                Shown("facility_co2e_kg", "kg CO₂e as reported", EXACT, "not known"),
                 Shown("wwt_co2e_kg", "of waste water", EXACT, PENDING),
                 Shown("remainder_co2e_kg", "remainder", EXACT),
                 _PENDING,
@@ -200,7 +209,6 @@ COVERAGE = Section(
                 _FACILITY,
                 Shown("month", "Month", MONTH),
                 _COVERED,
-                _DUE,
                 Shown("overlap_days", "days twice", COUNT),
                 Shown("missing_days", "days missing in all", COUNT),
             ),
@@ -314,7 +322,7 @@ RESTATEMENTS = Section(
                 Shown("first_month", "First month", MONTH),
                 Shown("last_month", "Last month", MONTH),
                 _FACILITIES,
-                Shown("co2e_kg", "kg CO2e moved", EXACT),
+                Shown("co2e_kg", "kg CO₂e moved", EXACT),
                 Shown("co2e_biomass_kg", "biogenic, apart", EXACT),
             ),
             empty="Nothing that was published before has changed.",

@@ -37,7 +37,9 @@ def write_report(published_file: Path, output: Path) -> Report:
     try:
         write_whole(output, page, _READABLE_BY_ALL)
     except OSError as error:
-        raise SettingsError(f"The report cannot be written to {output}: {error.strerror}. Choose another file.") from None
+        raise SettingsError(
+            f"The report cannot be written to {output}: {error.strerror}. Choose another file."
+        ) from None
     facts = found["publication"].rows[0]
-    drawn = picture(months, _PICTURE_COLUMNS, "Monthly emissions by organisation, in tonnes of CO2e") if months else ""
+    drawn = picture(months, _PICTURE_COLUMNS, "Monthly emissions by organisation, in tonnes of CO₂e") if months else ""
     return Report(output, len(page), facts["run_id"], facts["content_hash"], drawn)

@@ -5,6 +5,7 @@ SELECT sum(e.with_subsidiaries_co2e_kg) AS co2e_kg, sum(e.with_subsidiaries_co2e
     sum(e.with_subsidiaries_pending_record_count)::BIGINT AS pending_record_count,
     sum(e.with_subsidiaries_facility_count)::BIGINT AS facility_count,
     sum(e.with_subsidiaries_covered_days)::BIGINT AS covered_days, sum(e.with_subsidiaries_due_days)::BIGINT AS due_days,
+    ratio(sum(e.with_subsidiaries_covered_days), sum(e.with_subsidiaries_due_days)) AS covered_share,
     CASE count(*) WHEN 1 THEN any_value(e.with_subsidiaries_co2e_kg_year_on_year) END AS year_on_year,
     CASE count(*) WHEN 1 THEN any_value(e.with_subsidiaries_year_on_year_reason)
         ELSE 'several organisations stand at the top of the tree' END AS year_on_year_reason,

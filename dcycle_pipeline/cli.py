@@ -165,10 +165,13 @@ def _sync(load: Callable[[], Settings], organizations: list[str], as_json: bool)
     folder = DataFolder(loaded.data_dir)
     with folder.writing("dcycle-pipeline", wait_seconds=0), console.progress() as progress:
         results = run_job(Environment(lambda: loaded, progress, wait_for_folder_seconds=0), organizations)
-    for failed in (result for result in results if result.exit_code):
+    for failed in (result for result in results if result.exit_code and not result.published):
         raise SettingsError(failed.failure) if failed.exit_code == WRONG_SETTINGS else DcycleError(failed.failure)
     runs = [_result(folder.published, result.run_id, organizations) for result in results]
     worst = max(runs, key=lambda run: run["exit_code"])
+    for failed in (result for result in results if result.exit_code and result.published):
+        console.say(f"Published, but the report was not written: {failed.failure}")
+        worst["exit_code"] = GAPS
     worst["duration_seconds"] = round(time.monotonic() - started, 3)
     if as_json:
         console.as_json(worst if len(runs) == 1 else {**worst, "runs": runs})

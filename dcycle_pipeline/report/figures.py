@@ -54,7 +54,7 @@ class Figure:
     """One figure: `name` is that of its SQL file; `folded` tables open on demand.
 
     A query that shows the first of many says in its column `in_all` how many there are: of `limited`, told apart by
-    `limited_by` (each row, where that is empty).
+    `limited_by` (each row, where that is empty). `needs` is a table that files of older versions lack.
     """
 
     name: str
@@ -64,6 +64,7 @@ class Figure:
     empty: str = "Nothing to show."
     limited: str = ""
     limited_by: tuple[str, ...] = ()
+    needs: str = ""
     folded: bool = False
     layout: str = "table"
     charts: Callable[[Sequence[Row]], list[Chart]] | None = None
@@ -86,11 +87,12 @@ class Section:
 
 @dataclass(frozen=True)
 class Answer:
-    """A figure with the query as it ran and the rows that it gave."""
+    """A figure with the query as it ran and the rows that it gave; `lacks` is the table that the file has not got for it."""
 
     figure: Figure
     sql: str
     rows: Sequence[Row]
+    lacks: str = ""
 
     @property
     def shown_count(self) -> int:
@@ -114,4 +116,11 @@ def query(name: str, year: int | None) -> str:
 def ask(published: Published, figure: Figure, year: int | None) -> Answer:
     """Run a figure's query."""
     sql = query(figure.name, year)
+    if figure.needs and not published.rows(HAS_TABLE, [figure.needs]):
+        return Answer(figure, sql, [], figure.needs)
     return Answer(figure, sql, published.rows(sql))
+
+
+HAS_TABLE = (
+    "SELECT 1 FROM duckdb_tables() WHERE schema_name || '.' || table_name = ? AND database_name = current_database()"
+)

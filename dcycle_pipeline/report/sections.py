@@ -327,6 +327,7 @@ RESTATEMENTS = Section(
             ),
             empty="Nothing that was published before has changed.",
             limited="restatements",
+            needs="summaries.restatements",
         ),
     ),
 )

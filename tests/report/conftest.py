@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from dcycle_pipeline.report.writing import Report, write_report
-from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
 from tests.conftest import Synced, settings_for, sync
 
+NO_BEHAVIOUR = Behaviour()
 VOID = {"meta", "link", "br", "img", "input", "hr", "base"}
 
 
@@ -83,9 +84,9 @@ class Written:
         return self.report.file.read_text(encoding="utf-8")
 
 
-def written(world: World, folder: Path) -> Written:
+def written(world: World, folder: Path, behaviour: Behaviour = NO_BEHAVIOUR) -> Written:
     """Sync a world and write the report over it."""
-    with Sandbox(world) as sandbox:
+    with Sandbox(world, behaviour) as sandbox:
         synced = sync(settings_for(sandbox, folder))
     return Written(synced, write_report(synced.settings.published_file, folder / "report.html"))
 

@@ -1,10 +1,14 @@
 """Emission summaries: one SQL file each, named like its table. Here are their registry and how they are brought up to date."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib.resources import files
+from pathlib import Path
 
 import duckdb
 
 from dcycle_pipeline import ledger
+from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
 from dcycle_pipeline.summaries.declaration import Summary
 from dcycle_pipeline.summaries.months import (
@@ -43,10 +47,25 @@ def query(summary: Summary) -> str:
     return _text(f"{summary.name}.sql").strip().removesuffix(";")
 
 
-def refresh(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction."""
+def refresh(connection: duckdb.DuckDBPyConnection, own_mapping: Path | None = None) -> int:
+    """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction.
+
+    `own_mapping` is the file that replaces the package's mapping of scopes, where it exists. Raises SettingsError for one
+    that is no mapping.
+    """
+    with in_reach(connection, own_mapping):
+        changed = follow(connection, SCOPE_MAPPING, "SELECT * FROM scope_file")
+        return changed + sum(follow(connection, summary, query(summary)) for summary in SUMMARIES)
+
+
+@contextmanager
+def in_reach(connection: duckdb.DuckDBPyConnection, own_mapping: Path | None = None) -> Iterator[None]:
+    """What the SQL files name beside tables: the rules, the lines of the scope file, and what the last reading left."""
     connection.execute(_text("rules.sql"))
-    return sum(follow(connection, summary, query(summary)) for summary in SUMMARIES)
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_scopes AS {ledger.CURRENT_SCOPES}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_quarantine AS {ledger.CURRENT_QUARANTINE}")
+    with ledger.arrow_view(connection, "scope_file", SCOPE_MAPPING, scope_file.read(own_mapping)):
+        yield
 
 
 def _text(name: str) -> str:

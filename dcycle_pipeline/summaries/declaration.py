@@ -21,12 +21,18 @@ OF_BELOW = " of the organisation and all organisations below it in the tree"
 class Conserved:
     """Sums that must come out the same, to the last decimal: of `columns` here, and of the same columns of `source`.
 
-    `where` says which rows of `source` count.
+    `where` says which rows of `source` count; `theirs` are the columns there, where they have other names.
     """
 
     source: str
     columns: tuple[str, ...] = MEASURES
     where: str = "true"
+    theirs: tuple[str, ...] = ()
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Column here and column there."""
+        return tuple(zip(self.columns, self.theirs or self.columns, strict=True))
 
 
 @dataclass(frozen=True)

@@ -30,7 +30,7 @@ CREATE OR REPLACE MACRO accumulated_small(whole, fraction, days_passed, days) AS
     whole * days_passed // days * 1000000000
     + (whole * days_passed % days * 1000000000 + fraction_billionths(fraction) * days_passed) // days;
 CREATE OR REPLACE MACRO accumulated(quantity, days_passed, days) AS
-    CASE WHEN days_passed = days THEN quantity
+    CASE WHEN days_passed = days THEN quantity WHEN days_passed = 0 THEN quantity - quantity -- null stays null
         WHEN abs(quantity) < 1000000000 THEN from_small_billionths(accumulated_small(
             trunc(quantity::DECIMAL(18, 9))::BIGINT, quantity::DECIMAL(18, 9) - trunc(quantity::DECIMAL(18, 9)),
             days_passed::BIGINT, days::BIGINT))
@@ -41,7 +41,25 @@ CREATE OR REPLACE MACRO accumulated(quantity, days_passed, days) AS
 CREATE OR REPLACE MACRO part(quantity, days_before, days_until, days) AS
     accumulated(quantity, days_until, days) - accumulated(quantity, days_before, days);
 
--- A ratio of two sums, to nine places (half away from zero); null where the denominator is zero or the ratio beyond 10^19.
+-- A ratio of two sums to nine places, half away from zero; null where the denominator is zero or a number beyond 10^19.
 CREATE OR REPLACE MACRO ratio_billionths(numerator, denominator) AS
     numerator // denominator * 1000000000 + (numerator % denominator * 2000000000 // denominator
         + CASE WHEN (numerator < 0) = (denominator < 0) THEN 1 ELSE -1 END) // 2;
+CREATE OR REPLACE MACRO ratio(numerator, denominator) AS
+    CASE WHEN denominator <> 0 AND abs(numerator) < 1e19::DECIMAL(38, 9) AND abs(denominator) < 1e19::DECIMAL(38, 9)
+        THEN TRY_CAST(from_billionths(ratio_billionths(billionths(numerator), billionths(denominator))) AS DECIMAL(28, 9)) END;
+
+-- Year on year: the change as a share of the year before, only between years of which every day owed is covered and nothing
+-- is pending; otherwise the reason. `before_…` are the figures of the year before.
+CREATE OR REPLACE MACRO incomplete(year, covered_days, due_days, pending_record_count) AS
+    CASE WHEN due_days IS NULL THEN year || ': no data'
+        WHEN covered_days < due_days THEN year || ': ' || covered_days || ' of ' || due_days || ' days covered'
+        WHEN pending_record_count > 0 THEN year || ': ' || pending_record_count || ' pending' END;
+CREATE OR REPLACE MACRO no_change_reason(
+    year, figure, covered_days, due_days, pending_record_count, before_figure, before_covered_days, before_due_days, before_pending
+) AS coalesce(
+    incomplete(year - 1, before_covered_days, before_due_days, before_pending),
+    incomplete(year, covered_days, due_days, pending_record_count),
+    CASE WHEN before_figure IS NULL THEN (year - 1) || ': no figure' WHEN figure IS NULL THEN year || ': no figure'
+        WHEN before_figure = 0 THEN (year - 1) || ': zero, of which nothing is a share'
+        WHEN ratio(figure - before_figure, before_figure) IS NULL THEN 'too large to be a share' END);

@@ -47,7 +47,7 @@ FACILITY_RECONCILIATION = Summary(
         Column(
             "verdict",
             "VARCHAR",
-            "within_total, exceeds_total, total_not_known or no_records",
+            "within_total, exceeds_total, total_not_known, nothing_calculated or no_records",
             "derived",
             example="within_total",
         ),
@@ -61,7 +61,7 @@ FACILITY_RECONCILIATION = Summary(
     ),
     FACILITIES,
     sources=(FACILITIES, WWT, FACILITY_YEAR),
-    conserves=(),
+    conserves=(Conserved(FACILITY_YEAR, ("wwt_co2e_kg",), theirs=("co2e_kg",)),),
 )
 
 
@@ -103,6 +103,7 @@ DATA_QUALITY = Summary(
         ),
         _moment("newest_proof_at", "When a list was last read and proven"),
     ),
-    "sync and dcycle",
+    "sync.scopes, sync.quarantine and dcycle",
     sources=(ORGANIZATIONS, FACILITIES, WWT, "summaries.coverage_gaps", SCOPES, QUARANTINE),
+    conserves=(Conserved(WWT, ("record_count",), theirs=("1",)),),
 )

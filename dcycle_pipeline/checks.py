@@ -73,7 +73,7 @@ def _every_scope_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoin
 
 def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
     """The rows of a proven scope are those that its counter says, less what was quarantined and has no older version."""
-    main = endpoint.tables[0]
+    main = endpoint.table
     scope = endpoint.scope_parameter if endpoint.parent else "NULL::VARCHAR"
     wrong = connection.execute(
         f"""SELECT s.organization_id, s.facility_id, s.counter, s.quarantined_count, coalesce(t.row_count, 0)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
@@ -35,7 +35,11 @@ RUNS = Table(
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("started_at", "TIMESTAMPTZ", "First step of the run"),
         _column("published_at", "TIMESTAMPTZ", "When this run put its snapshot in place, null where it has not"),
-        _column("outcome", "VARCHAR", "loaded (read, not published by this run), published, or published_with_gaps"),
+        _column(
+            "outcome",
+            "VARCHAR",
+            "loaded (read, not published by this run), published, published_with_gaps, or rolled_back (an earlier snapshot put back)",
+        ),
         _column("organizations_count", "BIGINT", "Organisations that the published file rests on", "1"),
         _column("requests_count", "BIGINT", "Requests sent to the API, repetitions included", "1"),
         _column("rows_count", "BIGINT", "Distinct rows that the API showed in proven scopes of the last sweeps", "1"),
@@ -45,7 +49,7 @@ RUNS = Table(
         _column(
             "scopes_open_count",
             "BIGINT",
-            "Scopes unproven, forbidden, not found or unauthorized; their last rows stay",
+            "Scopes unproven, held, forbidden, not found or unauthorized; their last rows stay",
             "1",
         ),
         _column("quarantined_count", "BIGINT", "Items rejected in the last sweeps", "1"),
@@ -67,7 +71,7 @@ SCOPES = Table(
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "organizations, facilities or waste_water_treatments"),
         _column("facility_id", "VARCHAR", "Facility, null for what is asked once an organisation"),
-        _column("outcome", "VARCHAR", "proven, unproven, forbidden, not_found or unauthorized"),
+        _column("outcome", "VARCHAR", "proven, unproven, held, forbidden, not_found or unauthorized"),
         _column("reason", "VARCHAR", "Why it is not proven, and what to do; empty when it is"),
         _column("rows_count", "BIGINT", "Rows received, repetitions included", "1"),
         _column("distinct_ids_count", "BIGINT", "Distinct ids received", "1"),
@@ -76,8 +80,13 @@ SCOPES = Table(
         _column("pages_count", "BIGINT", "Pages received", "1"),
         _column("deleted_count", "BIGINT", "Rows that vanished and that the API confirmed to be gone", "1"),
         _column("quarantined_count", "BIGINT", "Items rejected in this scope", "1"),
-        _column("started_at", "TIMESTAMPTZ", "First request"),
+        _column(
+            "started_at",
+            "TIMESTAMPTZ",
+            "First request; before the run's start where a run that died had landed the pages",
+        ),
         _column("finished_at", "TIMESTAMPTZ", "Last answer"),
+        _column("settled_at", "TIMESTAMPTZ", "When its rows were merged: valid_from of the versions that it brought"),
     ),
 )
 
@@ -105,7 +114,7 @@ TABLES = (RUNS, SCOPES, QUARANTINE)
 
 # A run may read one organisation, or publish what others read: what counts is the last sweep of each organisation and
 # endpoint that is still synced, whichever run made it.
-_LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, finished_at) AS run_id FROM (
+_LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, settled_at) AS run_id FROM (
     SELECT *, CASE endpoint WHEN 'organizations' THEN '' ELSE organization_id END AS swept_organization_id
     FROM {SCOPES.qualified}
     WHERE endpoint = 'organizations' OR organization_id IN (SELECT organization_id FROM dcycle.organizations)
@@ -132,14 +141,32 @@ class ScopeRecord:
 
 def begin(
     connection: duckdb.DuckDBPyConnection, run_id: str, started_at: datetime, root_organization_id: str, version: str
-) -> None:
-    """Note the run, once however many steps it has."""
-    connection.execute(
+) -> bool:
+    """Note the run, once however many steps it has; whether this is its first."""
+    inserted = connection.execute(
         f"""INSERT INTO {RUNS.qualified} BY NAME SELECT ? AS run_id, ? AS started_at, 'loaded' AS outcome, 0 AS requests_count,
         []::VARCHAR[] AS drift, ? AS root_organization_id, ? AS pipeline_version
         WHERE NOT EXISTS (SELECT 1 FROM {RUNS.qualified} WHERE run_id = ?)""",
         [run_id, started_at, root_organization_id, version, run_id],
-    )
+    ).fetchall()
+    return bool(inserted[0][0])
+
+
+def started_at(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
+    """When a run that is noted began."""
+    found: datetime = connection.execute(
+        f"SELECT started_at FROM {RUNS.qualified} WHERE run_id = ?", [run_id]
+    ).fetchall()[0][0]
+    return found
+
+
+def moment(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """Now, but later than everything that is noted, also where the clock was put back."""
+    last = connection.execute(
+        f"""SELECT max(noted) FROM (SELECT max(greatest(started_at, published_at)) AS noted FROM {RUNS.qualified}
+        UNION ALL SELECT max(settled_at) FROM {SCOPES.qualified})"""
+    ).fetchall()[0][0]
+    return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
 def add_requests(connection: duckdb.DuckDBPyConnection, run_id: str, requests_count: int, drift: set[str]) -> None:
@@ -149,9 +176,11 @@ def add_requests(connection: duckdb.DuckDBPyConnection, run_id: str, requests_co
     )
 
 
-def record_scopes(connection: duckdb.DuckDBPyConnection, run_id: str, records: list[ScopeRecord]) -> None:
+def record_scopes(
+    connection: duckdb.DuckDBPyConnection, run_id: str, records: list[ScopeRecord], settled_at: datetime
+) -> None:
     """Write the proof of each scope; a scope asked again in the same run replaces its row."""
-    rows = [_scope_row(run_id, record) for record in records]
+    rows = [(*_scope_row(run_id, record), settled_at) for record in records]
     with arrow_view(connection, "fresh_scopes", SCOPES, rows):
         connection.execute(
             f"""DELETE FROM {SCOPES.qualified} AS old USING fresh_scopes AS fresh WHERE old.run_id = fresh.run_id
@@ -169,21 +198,26 @@ def _scope_row(run_id: str, record: ScopeRecord) -> tuple[Any, ...]:
 
 
 def record_quarantine(
-    connection: duckdb.DuckDBPyConnection, run_id: str, items: list[BadItem], quarantined_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    organization_id: str,
+    endpoint: str,
+    items: list[BadItem],
+    at: datetime,
 ) -> None:
-    """Write the rejected items with reason and pointer to their landed page."""
+    """Write the rejected items of a sweep with reason and pointer to their landed page, in place of those noted before."""
     rows = []
     for bad in items:
-        scope, path = bad.swept.scope, bad.swept.path
-        landed = "/".join(path.parts[path.parts.index(run_id) :]) if path and run_id in path.parts else ""
-        where = (run_id, scope.organization_id, scope.endpoint, scope.scope_id)
-        rows.append((*where, bad.identity, bad.reason, bad.page, bad.position, bad.item, landed, quarantined_at))
-    with arrow_view(connection, "fresh_quarantine", QUARANTINE, rows):
-        connection.execute(
-            f"""DELETE FROM {QUARANTINE.qualified} AS old USING fresh_quarantine AS fresh WHERE old.run_id = fresh.run_id
-            AND old.organization_id = fresh.organization_id AND old.endpoint = fresh.endpoint
-            AND old.facility_id IS NOT DISTINCT FROM fresh.facility_id"""
+        landed = (
+            "/".join(bad.swept.path.parts[bad.swept.path.parts.index(bad.swept.run_id) :]) if bad.swept.path else ""
         )
+        where = (run_id, organization_id, endpoint, bad.swept.scope.scope_id)
+        rows.append((*where, bad.identity, bad.reason, bad.page, bad.position, bad.item, landed, at))
+    connection.execute(
+        f"DELETE FROM {QUARANTINE.qualified} WHERE run_id = ? AND organization_id = ? AND endpoint = ?",
+        [run_id, organization_id, endpoint],
+    )
+    with arrow_view(connection, "fresh_quarantine", QUARANTINE, rows):
         connection.execute(f"INSERT INTO {QUARANTINE.qualified} SELECT * FROM fresh_quarantine")
 
 
@@ -229,6 +263,23 @@ def run_facts(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, A
     """The row of one run, by column."""
     cursor = connection.execute(f"SELECT * FROM {RUNS.qualified} WHERE run_id = ?", [run_id])
     return dict(zip(RUNS.names(), cursor.fetchall()[0], strict=True))
+
+
+PUBLISHED = "('published', 'published_with_gaps')"
+
+
+def last_publication(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime]]:
+    """Run and moment of the last publication; none where an earlier snapshot was put back since."""
+    return connection.execute(
+        f"""SELECT run_id, published_at FROM {RUNS.qualified} WHERE published_at IS NOT NULL AND outcome IN {PUBLISHED}
+        AND published_at = (SELECT max(published_at) FROM {RUNS.qualified})"""
+    ).fetchall()
+
+
+def last_runs(connection: duckdb.DuckDBPyConnection, count: int) -> list[str]:
+    """The runs that began last."""
+    query = f"SELECT run_id FROM {RUNS.qualified} ORDER BY started_at DESC LIMIT ?"
+    return [row[0] for row in connection.execute(query, [count]).fetchall()]
 
 
 def take_back(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:

@@ -142,17 +142,20 @@ def _table(layout: Layout, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
 
 def _columns(layout: Layout, pages: list[_Page]) -> pa.Table:
     items = [item for page in pages for item in page.items]
-    organizations, scopes = [], []
+    whence: list[list[Any]] = [[], [], [], []]
     for page in pages:
-        organizations += [page.swept.scope.organization_id] * len(page.items)
-        scopes += [page.swept.scope.scope_id] * len(page.items)
-    return layout.table(items, organizations, scopes)
+        scope = page.swept.scope
+        for column, value in zip(
+            whence, (scope.organization_id, scope.scope_id, page.swept.run_id, page.number), strict=True
+        ):
+            column += [value] * len(page.items)
+    return layout.table(items, whence)
 
 
 def _fits(layout: Layout, page: _Page, item: Any, bad: list[BadItem]) -> bool:
     try:
         make_exact(item, layout)
-        layout.table([item], [""], [None])
+        layout.table([item], [[""], [None], [""], [0]])
     except (pa.ArrowException, ValueError, OverflowError) as error:
         text = msgspec.json.encode(item).decode()
         bad.append(BadItem(page.swept, item.id, page.number, page.items.index(item), str(error), text))

@@ -57,13 +57,13 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
 
     @dg.asset(
         name=endpoint.name,
-        description=f"{endpoint.title}. {endpoint.tables[0].comment}",
+        description=f"{endpoint.title}. {endpoint.table.comment}",
         group_name="dcycle",
         kinds={"python", "duckdb"},
         owners=OWNERS,
         pool=POOL,
         retry_policy=environment.retry,
-        metadata=columns(endpoint.tables[0]),
+        metadata=columns(endpoint.table),
         partitions_def=partitions.ORGANIZATIONS,
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[endpoint.parent or ORGANIZATIONS.name],

@@ -1,11 +1,13 @@
 """Emission summaries: one SQL file each, named like its table; the declarations here give columns, units and meaning."""
 
+from datetime import datetime
 from importlib.resources import files
 
 import duckdb
 
+from dcycle_pipeline.history import VALID_FROM, VALID_TO, current_of
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Column, Table
-from dcycle_pipeline.warehouse import follow
+from dcycle_pipeline.warehouse import follow, follow_versions
 
 _WWT = "dcycle.waste_water_treatments"
 
@@ -55,7 +57,16 @@ EMISSIONS_BY_FACILITY_MONTH = Table(
     _WWT,
 )
 
-SUMMARIES = (EMISSIONS_BY_FACILITY_MONTH,)
+# What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.
+VERSIONED = Table(
+    "history",
+    EMISSIONS_BY_FACILITY_MONTH.name,
+    f"Every version of each row of {EMISSIONS_BY_FACILITY_MONTH.qualified}",
+    (*EMISSIONS_BY_FACILITY_MONTH.key, "valid_from"),
+    (*EMISSIONS_BY_FACILITY_MONTH.columns, VALID_FROM, VALID_TO),
+    EMISSIONS_BY_FACILITY_MONTH.source,
+)
+SUMMARIES: tuple[Table, ...] = (current_of(EMISSIONS_BY_FACILITY_MONTH, VERSIONED),)
 
 
 def query(summary: Table) -> str:
@@ -63,6 +74,15 @@ def query(summary: Table) -> str:
     return (files(__package__) / f"{summary.name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
 
 
-def refresh(connection: duckdb.DuckDBPyConnection) -> int:
-    """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction."""
-    return sum(follow(connection, summary, query(summary)) for summary in SUMMARIES)
+def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
+    """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction.
+
+    `moment` is later than every one before; what changes is valid from then on.
+    """
+    return sum(_refresh(connection, summary, moment) for summary in SUMMARIES)
+
+
+def _refresh(connection: duckdb.DuckDBPyConnection, summary: Table, moment: datetime) -> int:
+    if summary.name == VERSIONED.name:
+        return follow_versions(connection, VERSIONED, query(summary), moment)
+    return follow(connection, summary, query(summary))

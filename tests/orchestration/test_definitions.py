@@ -97,7 +97,7 @@ def test_everything_can_be_loaded_together(definitions: dg.Definitions) -> None:
 
 @pytest.mark.parametrize("endpoint", declared(), ids=lambda endpoint: endpoint.name)
 def test_each_endpoint_is_an_asset(definitions: dg.Definitions, endpoint: Endpoint) -> None:
-    assert_described(definitions, endpoint.name, endpoint.tables[0])
+    assert_described(definitions, endpoint.name, endpoint.table)
     assert check_names(definitions, endpoint.name) == PER_ENDPOINT
     described = spec(definitions, endpoint.name)
     assert isinstance(described.partitions_def, dg.DynamicPartitionsDefinition)

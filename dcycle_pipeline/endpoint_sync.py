@@ -74,7 +74,7 @@ async def _sync_endpoint(
         tasks = []
         for organization_id in organization_ids:
             policy = Policy(endpoint, run.settings.personal_data, pseudonyms)
-            sweeper = Sweeper(api, landing, endpoint, policy, run.progress.swept, resume)
+            sweeper = Sweeper(api, landing, endpoint, policy=policy, report=run.progress.swept, resume=resume)
             run.progress.expect(endpoint.name, organization_id, len(scopes[organization_id]))
             one = _Organization(run, connection, endpoint, organization_id, sweeper, writing)
             tasks.append(group.create_task(one.sync(scopes[organization_id], policy)))
@@ -155,9 +155,9 @@ class _Organization:
         self, staging: Staging, swept: dict[Scope, Swept], outcome: str, reasons: dict[str | None, str]
     ) -> None:
         """Take scopes out of what is merged, each for its reason."""
-        for scope in swept:
+        for scope, found in list(swept.items()):
             if scope.scope_id in reasons:
-                swept[scope] = replace(swept[scope], outcome=outcome, reason=reasons[scope.scope_id])
+                swept[scope] = replace(found, outcome=outcome, reason=reasons[scope.scope_id])
         await self._load(staging, swept)
 
     async def _load(self, staging: Staging, swept: dict[Scope, Swept]) -> None:

@@ -72,8 +72,8 @@ class DataFolder:
             )
         if version < LAYOUT_VERSION:
             raise SettingsError(
-                f"DCYCLE_DATA_DIR {self.root} was written by an older dcycle_pipeline (layout {version}, this one writes {LAYOUT_VERSION}) that kept no history: "
-                "choose a new folder, the first sync fills it. Nothing was changed."
+                f"DCYCLE_DATA_DIR {self.root} was written by an older dcycle_pipeline (layout {version}, this one writes "
+                f"{LAYOUT_VERSION}) that kept no history: choose a new folder, the first sync fills it. Nothing was changed."
             )
 
     def about(self) -> dict[str, Any]:

@@ -198,24 +198,30 @@ def _scope_row(run_id: str, record: ScopeRecord) -> tuple[Any, ...]:
 
 
 def record_quarantine(
-    connection: duckdb.DuckDBPyConnection,
-    run_id: str,
-    organization_id: str,
-    endpoint: str,
-    items: list[BadItem],
-    at: datetime,
+    connection: duckdb.DuckDBPyConnection, sweep: tuple[str, str, str], items: list[BadItem], quarantined_at: datetime
 ) -> None:
-    """Write the rejected items of a sweep with reason and pointer to their landed page, in place of those noted before."""
+    """Write the rejected items of a sweep (run, organisation, endpoint), each with a pointer to its landed page."""
     rows = []
     for bad in items:
         landed = (
             "/".join(bad.swept.path.parts[bad.swept.path.parts.index(bad.swept.run_id) :]) if bad.swept.path else ""
         )
-        where = (run_id, organization_id, endpoint, bad.swept.scope.scope_id)
-        rows.append((*where, bad.identity, bad.reason, bad.page, bad.position, bad.item, landed, at))
+        rows.append(
+            (
+                *sweep,
+                bad.swept.scope.scope_id,
+                bad.identity,
+                bad.reason,
+                bad.page,
+                bad.position,
+                bad.item,
+                landed,
+                quarantined_at,
+            )
+        )
     connection.execute(
         f"DELETE FROM {QUARANTINE.qualified} WHERE run_id = ? AND organization_id = ? AND endpoint = ?",
-        [run_id, organization_id, endpoint],
+        list(sweep),
     )
     with arrow_view(connection, "fresh_quarantine", QUARANTINE, rows):
         connection.execute(f"INSERT INTO {QUARANTINE.qualified} SELECT * FROM fresh_quarantine")

@@ -85,7 +85,9 @@ class Staging:
         self._find_changes()
         self._list("stage_deleted", "item_id", deleted)
         self._bury(moment, run_id)
-        gone = "SELECT item_id FROM stage_deleted UNION ALL SELECT item_id FROM stage_changes WHERE known"
+        gone = (
+            "SELECT item_id FROM stage_deleted UNION ALL SELECT known_id FROM stage_changes WHERE known_id IS NOT NULL"
+        )
         self.connection.execute(
             f"UPDATE {self._stored} SET valid_to = ? WHERE {history.VALID_NOW} AND organization_id = ? AND {self._id} IN ({gone})",
             [moment, self._organization_id],
@@ -108,7 +110,7 @@ class Staging:
         edited, recalculated, noted = (self._differs(role) for role in ("activity", "emission", "note"))
         pending = self._endpoint.pending_column
         self.connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE stage_changes AS SELECT new.{self._id} AS item_id, old.{self._id} IS NOT NULL AS known,
+            f"""CREATE OR REPLACE TEMP TABLE stage_changes AS SELECT new.rowid AS stage_row, old.{self._id} AS known_id,
                 coalesce(old.first_seen_at, buried.first_seen_at) AS first_seen_at,
                 CASE WHEN old.{self._id} IS NULL AND buried.{self._id} IS NULL THEN 'new' WHEN old.{self._id} IS NULL THEN 'restored'
                     WHEN {edited} THEN 'edited' WHEN old.{pending} IS NULL AND new.{pending} IS NOT NULL THEN 'settled' WHEN {recalculated} THEN 'recalculated'
@@ -148,7 +150,7 @@ class Staging:
         self.connection.execute(
             f"""INSERT INTO {self._stored} BY NAME SELECT {names}, coalesce(found.first_seen_at, $1) AS first_seen_at,
                 $1::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to, found.change, new.run_id, new.page
-            FROM {_STAGE} AS new JOIN stage_changes AS found ON found.item_id = new.{self._id}""",
+            FROM {_STAGE} AS new JOIN stage_changes AS found ON found.stage_row = new.rowid""",
             [moment],
         )
 

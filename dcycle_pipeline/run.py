@@ -63,17 +63,17 @@ class Run:
     def warehouse(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
         """The working file, held for writing, with this run noted in it; made again where it is gone or damaged."""
         limit = self.settings.memory_limit_mb
-        with self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds):
-            with recovery.sound(self.folder, memory_limit_mb or limit, limit) as connection:
-                root = self.folder.about().get("root_organization_id")
-                if root is None:
-                    raise UnavailableError(
-                        "The organisations are not known yet: read them first (asset `organizations`)."
-                    )
-                moment = ledger.moment(connection, self.now())
-                if ledger.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
-                    recovery.reconcile(connection, self.folder)
-                yield connection
+        with (
+            self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds),
+            recovery.sound(self.folder, memory_limit_mb or limit, limit) as connection,
+        ):
+            root = self.folder.about().get("root_organization_id")
+            if root is None:
+                raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
+            moment = ledger.moment(connection, self.now())
+            if ledger.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
+                recovery.reconcile(connection, self.folder)
+            yield connection
 
     def started_at(self, connection: duckdb.DuckDBPyConnection) -> datetime:
         """When the first step of this run began."""

@@ -52,7 +52,7 @@ def settle(staging: Staging, sweep: LandedSweep, swept: list[Swept]) -> list[Sco
         staging.merge(list(sweep.deleted), sweep.settled_at, sweep.run_id)
         ledger.record_scopes(staging.connection, sweep.run_id, records, sweep.settled_at)
         where = sweep.run_id, sweep.organization_id, sweep.endpoint
-        ledger.record_quarantine(staging.connection, *where, staging.bad, sweep.settled_at)
+        ledger.record_quarantine(staging.connection, where, staging.bad, sweep.settled_at)
     return records
 
 

@@ -61,7 +61,14 @@ class Sweeper:
     """Sweeps scopes of one endpoint and run through one open connection pool."""
 
     def __init__(
-        self, api: DcycleApi, landing: Landing, endpoint: Endpoint, policy: Policy, report: Report, resume: timedelta
+        self,
+        api: DcycleApi,
+        landing: Landing,
+        endpoint: Endpoint,
+        *,
+        policy: Policy,
+        report: Report,
+        resume: timedelta,
     ) -> None:
         self._api = api
         self._landing = landing

@@ -16,7 +16,7 @@ from dcycle_pipeline.schema import Macro, Table, quoted
 STORAGE_VERSION = "v1.4.0"
 THREADS = 2
 # Enough for staging and merging a million rows, measured as fast as any more; memory then hardly grows with the data.
-LOADING_MEMORY_MB = 64
+LOADING_MEMORY_MB = 96
 T = TypeVar("T")
 Declaration = Table | Macro
 _DAMAGE = re.compile(

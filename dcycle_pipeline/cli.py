@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from dcycle_pipeline import console, doctor, ledger, published, settings
+from dcycle_pipeline import books, console, doctor, published, settings
 from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.sandbox import API_KEY, Behaviour, Sandbox, World, serve
@@ -187,8 +187,8 @@ def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
 def _result(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
     """What one run published, and what is open or quarantined of the organisations asked for (all, where none is named)."""
     facts = published.rows(file, published.RUN, [run_id])[0]
-    open_scopes = [row for row in published.rows(file, ledger.OPEN_SCOPES) if _asked(row, organizations)]
-    quarantined = [row for row in published.rows(file, ledger.QUARANTINED) if _asked(row, organizations)]
+    open_scopes = [row for row in published.rows(file, books.OPEN_SCOPES) if _asked(row, organizations)]
+    quarantined = [row for row in published.rows(file, books.QUARANTINED) if _asked(row, organizations)]
     code = GAPS if open_scopes or quarantined else OK
     return {"exit_code": code, "file": file.absolute(), **facts, "open_scopes": open_scopes, "quarantined": quarantined}
 

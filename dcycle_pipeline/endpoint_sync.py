@@ -1,29 +1,27 @@
 """The stage of one endpoint: sweep every scope, stage, confirm what vanished, merge; organisation by organisation."""
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from datetime import timedelta
 
 import duckdb
 
-from dcycle_pipeline import ledger
+from dcycle_pipeline import books, journal, ledger
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.reading import Proof
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ScopeError, TransientError
+from dcycle_pipeline.journal import LandedSweep, landed_scope
 from dcycle_pipeline.landing import Landing
 from dcycle_pipeline.ledger import ScopeRecord
 from dcycle_pipeline.merge import Staging
 from dcycle_pipeline.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.run import Run
+from dcycle_pipeline.settle import settle
 from dcycle_pipeline.sweep import Scope, Sweeper, Swept
-from dcycle_pipeline.warehouse import memory_limit, transaction
+from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, with_room
 
 WALKS_AT_MOST = 3
-# Enough for staging and merging a million rows, measured as fast as any more; memory then hardly grows with the data.
-LOADING_MEMORY_MB = 64
-T = TypeVar("T")
 _NOTHING_LEFT = Proof(proven=True, reason="", counter=0, rows=0, distinct=0, passes=0, pages=0)
 
 
@@ -51,10 +49,17 @@ class StageOutcome:
 def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> StageOutcome:
     """Sweep one endpoint of several organisations through one pool of connections and merge each as it is complete.
 
-    What cannot be read is in the outcome and in `sync.scopes`. Raises UnavailableError where the working file fails.
+    What cannot be read is in the outcome and in `sync.scopes`. Raises UnavailableError where the data folder fails.
     """
     with run.warehouse(LOADING_MEMORY_MB) as connection:
-        return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids))
+        try:
+            return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids))
+        except ExceptionGroup as group:
+            raise _first(group) from None
+
+
+def _first(error: Exception) -> Exception:
+    return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 async def _sync_endpoint(
@@ -62,13 +67,14 @@ async def _sync_endpoint(
 ) -> StageOutcome:
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
-    landing = Landing(run.folder.landing, run.run_id)
+    landing = Landing(run.folder.landing, run.run_id, _source(run, endpoint))
+    resume = timedelta(hours=run.settings.resume_hours)
     scopes = {organization_id: _scopes(connection, endpoint, organization_id) for organization_id in organization_ids}
     async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:
         tasks = []
         for organization_id in organization_ids:
             policy = Policy(endpoint, run.settings.personal_data, pseudonyms)
-            sweeper = Sweeper(api, landing, endpoint, policy, run.progress.swept)
+            sweeper = Sweeper(api, landing, endpoint, policy=policy, report=run.progress.swept, resume=resume)
             run.progress.expect(endpoint.name, organization_id, len(scopes[organization_id]))
             one = _Organization(run, connection, endpoint, organization_id, sweeper, writing)
             tasks.append(group.create_task(one.sync(scopes[organization_id], policy)))
@@ -78,13 +84,19 @@ async def _sync_endpoint(
     return StageOutcome(outcomes, api.requests_count)
 
 
+def _source(run: Run, endpoint: Endpoint) -> str:
+    """All but the scope that decides what a walk lands."""
+    asked = "&".join(f"{name}={value}" for name, value in endpoint.reading.query)
+    return f"{run.settings.base_url}{endpoint.reading.path}?{asked} personal_data={run.settings.personal_data}"
+
+
 def _scopes(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> list[Scope]:
     """What to walk: the one list of the organisation, or one for every parent row and every parent of a known row."""
     if endpoint.parent is None:
         return [Scope(organization_id, endpoint.name)]
     rows = connection.execute(
         f"""SELECT {endpoint.scope_parameter} FROM dcycle.{endpoint.parent} WHERE organization_id = $1
-        UNION SELECT {endpoint.scope_parameter} FROM {endpoint.tables[0].qualified} WHERE organization_id = $1 ORDER BY 1""",
+        UNION SELECT {endpoint.scope_parameter} FROM {endpoint.table.qualified} WHERE organization_id = $1 ORDER BY 1""",
         [organization_id],
     ).fetchall()
     return [Scope(organization_id, endpoint.name, row[0]) for row in rows]
@@ -121,33 +133,48 @@ class _Organization:
     async def _settle(self, swept: dict[Scope, Swept]) -> list[ScopeRecord]:
         """Stage, confirm and merge; scopes with a row that vanished without being deleted are walked again."""
         staging = Staging(self.connection, self.endpoint, self.organization_id)
+        deleted: dict[str, str | None] = {}
         for walk in range(1, WALKS_AT_MOST + 1):
-            await self._load(staging, [result for result in swept.values() if result.proven])
-            deleted, doubts = await self._confirm(staging.vanished())
+            await self._load(staging, swept)
+            vanished = staging.vanished()
+            if held := self._held(staging, vanished):
+                await self._leave_open(staging, swept, "held", dict.fromkeys(vanished.values(), held))
+                break
+            deleted, doubts = await self._confirm(vanished)
             if not doubts:
                 break
             doubted = [scope for scope in swept if scope.scope_id in doubts]
             if walk < WALKS_AT_MOST:
-                swept |= {result.scope: result for result in await self.sweeper.sweep(doubted)}
+                swept |= {result.scope: result for result in await self.sweeper.sweep(doubted, anew=True)}
             else:
-                swept |= {
-                    scope: replace(swept[scope], outcome="unproven", reason=doubts[scope.scope_id]) for scope in doubted
-                }
-                await self._load(staging, [result for result in swept.values() if result.proven])
-                deleted = {item: scope for item, scope in deleted.items() if scope not in doubts}
-        everything = [*swept.values(), *self._unlisted()]
-        return await asyncio.to_thread(self._with_room, lambda: self._merge(staging, everything, deleted))
+                await self._leave_open(staging, swept, "unproven", doubts)
+                deleted = {item: scope_id for item, scope_id in deleted.items() if scope_id not in doubts}
+        return await asyncio.to_thread(self._keep, staging, [*swept.values(), *self._unlisted()], deleted)
 
-    async def _load(self, staging: Staging, swept: list[Swept]) -> None:
-        await asyncio.to_thread(self._with_room, lambda: staging.load(swept))
+    async def _leave_open(
+        self, staging: Staging, swept: dict[Scope, Swept], outcome: str, reasons: dict[str | None, str]
+    ) -> None:
+        """Take scopes out of what is merged, each for its reason."""
+        for scope, found in list(swept.items()):
+            if scope.scope_id in reasons:
+                swept[scope] = replace(found, outcome=outcome, reason=reasons[scope.scope_id])
+        await self._load(staging, swept)
 
-    def _with_room(self, step: Callable[[], T]) -> T:
-        """Do a step in little memory; where that is not enough, once more with all that the settings grant."""
-        try:
-            return step()
-        except duckdb.OutOfMemoryException:
-            self.connection.execute(memory_limit(self.run.settings.memory_limit_mb))
-            return step()
+    async def _load(self, staging: Staging, swept: dict[Scope, Swept]) -> None:
+        proven = [result for result in swept.values() if result.proven]
+        limit = self.run.settings.memory_limit_mb
+        await asyncio.to_thread(with_room, self.connection, limit, lambda: staging.load(proven))
+
+    def _held(self, staging: Staging, vanished: dict[str, str | None]) -> str:
+        """Why so many rows may not vanish at once; empty where they are few or the organisation's drop is accepted."""
+        settings, known = self.run.settings, staging.current_count()
+        few = len(vanished) <= settings.large_drop_rows or len(vanished) * 100 <= known * settings.large_drop_percent
+        if few or self.organization_id in self.run.accepted_drops:
+            return ""
+        return (
+            f"{len(vanished)} of {known} {self.endpoint.name} of organisation {self.organization_id} vanished at once, so nothing is deleted. "
+            f"If that is right, run `dcycle-pipeline sync --accept-drop {self.organization_id}`; each row is then confirmed first"
+        )
 
     async def _confirm(self, vanished: dict[str, str | None]) -> tuple[dict[str, str | None], dict[str | None, str]]:
         """The vanished rows that are deleted, and for every scope with another one what is doubtful."""
@@ -170,7 +197,7 @@ class _Organization:
             return []
         now = self.run.now()
         rows = self.connection.execute(
-            f"SELECT outcome FROM ({ledger.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven'",
+            f"SELECT outcome FROM ({books.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven'",
             [self.organization_id, self.endpoint.parent],
         ).fetchall()
         reason = f"{self.endpoint.parent} of this organisation could not be read, so those not known yet are missing here too"
@@ -178,15 +205,11 @@ class _Organization:
             Swept(Scope(self.organization_id, self.endpoint.name), row[0], reason, None, None, now, now) for row in rows
         ]
 
-    def _merge(self, staging: Staging, swept: list[Swept], deleted: dict[str, str | None]) -> list[ScopeRecord]:
-        bad = [item.swept.scope for item in staging.bad]
-        gone = list(deleted.values())
-        records = [
-            ScopeRecord(result, gone.count(result.scope.scope_id) if result.proven else 0, bad.count(result.scope))
-            for result in swept
-        ]
-        with transaction(self.connection):
-            staging.merge(list(deleted), self.run.now())
-            ledger.record_scopes(self.connection, self.run.run_id, records)
-            ledger.record_quarantine(self.connection, self.run.run_id, staging.bad, self.run.now())
-        return records
+    def _keep(self, staging: Staging, swept: list[Swept], deleted: dict[str, str | None]) -> list[ScopeRecord]:
+        """Write the decision beside the landed pages, then merge it."""
+        moment = ledger.moment(self.connection, self.run.now())
+        scopes = [landed_scope(one) for one in swept]
+        where = self.organization_id, self.endpoint.name
+        sweep = LandedSweep(self.run.run_id, self.run.started_at(self.connection), moment, *where, scopes, deleted)
+        journal.keep_sweep(self.run.folder.landing, sweep)
+        return with_room(self.connection, self.run.settings.memory_limit_mb, lambda: settle(staging, sweep, swept))

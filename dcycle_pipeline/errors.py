@@ -17,6 +17,10 @@ class UnavailableError(DcycleError):
     """Nothing could be published this time; the settings may be right (exit code 3)."""
 
 
+class DamagedError(UnavailableError):
+    """A file of ours is not what it was written as: set it aside and make it again."""
+
+
 class UnsoundError(DcycleError):
     """What the tables hold must not reach a reader; trying the same again does not help (exit code 3)."""
 

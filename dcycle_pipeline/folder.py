@@ -15,7 +15,7 @@ from filelock import FileLock, Timeout
 
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 
-LAYOUT_VERSION = 1
+LAYOUT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,15 @@ class DataFolder:
     @property
     def snapshots(self) -> Path:
         return self.root / "snapshots"
+
+    def published_snapshots(self) -> list[Path]:
+        """Complete snapshots, oldest first."""
+        return sorted(self.snapshots.glob("[!.]*.duckdb"))
+
+    @property
+    def scope_mapping(self) -> Path:
+        """Where an own mapping of facilities to scopes may stand."""
+        return self.root / "scope_mapping.csv"
 
     @property
     def landing(self) -> Path:
@@ -69,6 +78,11 @@ class DataFolder:
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} was written by a newer dcycle_pipeline (layout {version}, this one knows {LAYOUT_VERSION}): "
                 "upgrade the package or choose another folder. Nothing was changed."
+            )
+        if version < LAYOUT_VERSION:
+            raise SettingsError(
+                f"DCYCLE_DATA_DIR {self.root} was written by an older dcycle_pipeline (layout {version}, this one writes "
+                f"{LAYOUT_VERSION}) that kept no history: choose a new folder, the first sync fills it. Nothing was changed."
             )
 
     def about(self) -> dict[str, Any]:

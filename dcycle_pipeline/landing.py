@@ -1,18 +1,19 @@
 """Pages as received (personal data removed first), compressed, one folder per run and organisation.
 
 A file holds the pages of one walk and ends with its proof; it is written beside and renamed when it is whole, and its
-zstd frame carries a checksum, so that a half-written or damaged file can never be taken for a whole one.
-Nothing here knows what an item means.
+zstd frame carries a checksum, so that a half-written or damaged file can never be taken for a whole one. What a run that
+died had landed is taken over by the next one. Nothing here knows what an item means.
 """
 
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import quote
 
 import msgspec
@@ -21,42 +22,110 @@ import zstandard
 from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
 
-FORMAT = 1
+FORMAT = 2
 LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
+ENDED = "ended.json"
 _LEVEL = 3
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a landed file is about. `source` is all that decides what the same walk would give: address, query, policy."""
+
+    run_id: str
+    organization_id: str
+    endpoint: str
+    scope_id: str | None
+    source: str
+    format: int = FORMAT
+
+
+@dataclass(frozen=True)
+class Walked:
+    """What ends a landed file: the proof, and when the walk was."""
+
+    proof: Proof
+    started_at: datetime
+    finished_at: datetime
 
 
 class Landing:
     """The landed pages of one run below `root`."""
 
-    def __init__(self, root: Path, run_id: str) -> None:
-        self._folder = root / run_id
+    def __init__(self, root: Path, run_id: str, source: str = "") -> None:
+        self._root = root
+        self.run_id = run_id
+        self._source = source
 
     def path(self, organization_id: str, endpoint: str, scope_id: str | None) -> Path:
-        folder = self._folder / _file_name(organization_id)
-        return (
-            folder / f"{endpoint}{SUFFIX}"
-            if scope_id is None
-            else folder / endpoint / f"{_file_name(scope_id)}{SUFFIX}"
-        )
+        return self._path(self._root / self.run_id, organization_id, endpoint, scope_id)
+
+    def _path(self, run: Path, organization_id: str, endpoint: str, scope_id: str | None) -> Path:
+        folder = organization_folder(run, organization_id)
+        name = endpoint if scope_id is None else f"{endpoint}/{_file_name(scope_id)}"
+        return folder / f"{name}{SUFFIX}"
 
     def write(self, organization_id: str, endpoint: str, scope_id: str | None) -> "LandedFile":
         """A new file for one walk; use it with `with` and call `finish`."""
-        header = {
-            "format": FORMAT,
-            "run_id": self._folder.name,
-            "organization_id": organization_id,
-            "endpoint": endpoint,
-            "scope_id": scope_id,
-        }
+        header = Header(self.run_id, organization_id, endpoint, scope_id, self._source)
         return LandedFile(self.path(organization_id, endpoint, scope_id), header)
+
+    def take_over(
+        self, organization_id: str, endpoint: str, scope_id: str | None, since: datetime, until: datetime
+    ) -> Walked | None:
+        """The same walk as this run, or the latest run that died, has landed it in a time; None where there is none.
+
+        The file is then this run's too.
+        """
+        found = []
+        for run in (self._root / self.run_id, *runs_that_died(self._root)):
+            path = self._path(run, organization_id, endpoint, scope_id)
+            walked = self._usable(path, (organization_id, endpoint, scope_id)) if path.exists() else None
+            if walked and since <= walked.finished_at <= until:
+                found.append((walked.finished_at, path, walked))
+        if not found:
+            return None
+        _, path, walked = max(found, key=lambda one: one[:2])
+        self.link(path, organization_id, endpoint, scope_id)
+        return walked
+
+    def link(self, path: Path, organization_id: str, endpoint: str, scope_id: str | None) -> bool:
+        """Make another run's landed file this run's too; whether it is there."""
+        here = self.path(organization_id, endpoint, scope_id)
+        if path.exists() and path != here:
+            here.parent.mkdir(parents=True, exist_ok=True)
+            here.unlink(missing_ok=True)
+            os.link(path, here)
+        return here.exists()
+
+    def _usable(self, path: Path, scope: tuple[str, str, str | None]) -> Walked | None:
+        try:
+            first, last = b"", b""
+            for last in _whole_lines(path):
+                first = first or last
+            header = msgspec.json.decode(first, type=Header)
+            walked = msgspec.json.decode(last, type=Walked)
+        except (UnavailableError, msgspec.MsgspecError):
+            return None
+        same = (header.organization_id, header.endpoint, header.scope_id) == scope and header.source == self._source
+        return walked if same and header.format == FORMAT and walked.proof.proven else None
+
+
+def organization_folder(run: Path, organization_id: str) -> Path:
+    """The part of a run's folder that belongs to an organisation."""
+    return run / _file_name(organization_id)
+
+
+def runs_that_died(root: Path) -> list[Path]:
+    """Folders of runs that never came to an end."""
+    return [folder for folder in root.glob("*") if folder.is_dir() and not (folder / ENDED).exists()]
 
 
 class LandedFile:
     """One walk being written. Leaving it without `finish` leaves nothing behind."""
 
-    def __init__(self, path: Path, header: dict[str, Any]) -> None:
+    def __init__(self, path: Path, header: Header) -> None:
         self.path = path
         self._header = msgspec.json.encode(header)
         self._beside = path.with_name(path.name + ".part")
@@ -81,9 +150,9 @@ class LandedFile:
         envelope = msgspec.json.encode(page.envelope)
         self._stream.write(b'{"page":%d,"envelope":%b,"items":%b}\n' % (page.number, envelope, page.payload))
 
-    def finish(self, proof: Proof) -> Path:
+    def finish(self, walked: Walked) -> Path:
         """End the file with its proof and put it in its place."""
-        self._stream.write(msgspec.json.encode({"proof": asdict(proof)}) + b"\n")
+        self._stream.write(msgspec.json.encode(walked) + b"\n")
         self._stream.flush(zstandard.FLUSH_FRAME)
         self._file.close()
         os.replace(self._beside, self.path)
@@ -104,15 +173,27 @@ def lines(path: Path) -> Iterator[bytes]:
     Raises UnavailableError where the file is not whole.
     """
     previous: bytes | None = None
+    for number, line in enumerate(_whole_lines(path)):
+        if previous is not None and number > 1:
+            yield previous
+        previous = line
+
+
+def demand_whole(path: Path) -> None:
+    """Raise UnavailableError where a landed file is not whole."""
+    for _ in _whole_lines(path):
+        pass
+
+
+def _whole_lines(path: Path) -> Iterator[bytes]:
+    last = b""
     try:
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            for number, line in enumerate(_split(stream)):
-                if previous is not None and number > 1:
-                    yield previous
-                previous = line
+            for last in _split(stream):
+                yield last
     except (OSError, zstandard.ZstdError) as error:
         raise UnavailableError(f"Landed file {path} cannot be read: {error}. Delete it and sync again.") from None
-    if previous is None or not previous.startswith(b'{"proof":'):
+    if not last.startswith(b'{"proof":'):
         raise UnavailableError(f"Landed file {path} is not whole. Delete it and sync again.")
 
 
@@ -123,13 +204,11 @@ def _split(stream: zstandard.ZstdDecompressionReader) -> Iterator[bytes]:
         yield from whole
 
 
-def forget_old_runs(root: Path, keep: int) -> None:
-    """Delete the landed pages of all but the last `keep` runs."""
-    runs = sorted(
-        (folder for folder in root.glob("*") if folder.is_dir()), key=lambda folder: folder.stat().st_mtime_ns
-    )
-    for folder in runs[:-keep]:
-        shutil.rmtree(folder, ignore_errors=True)
+def forget_runs(root: Path, but: Collection[str]) -> None:
+    """Delete the landed pages of all runs `but` some."""
+    for folder in root.glob("*"):
+        if folder.is_dir() and folder.name not in but:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _file_name(identifier: str) -> str:

@@ -25,6 +25,12 @@ _ARROW = {
     bool: pa.bool_(),
     int: pa.int64(),
 }
+_WHENCE = (
+    ("organization_id", pa.string()),
+    ("scope_id", pa.string()),
+    ("landed_run_id", pa.string()),
+    ("landed_page", pa.int64()),
+)
 
 
 class Layout:
@@ -38,15 +44,17 @@ class Layout:
         self.item_decoder = msgspec.json.Decoder(item)
         self.schema = pa.schema(
             [
-                ("organization_id", pa.string()),
-                ("scope_id", pa.string()),
+                *_WHENCE,
                 *((name, _arrow_type(hint)) for name, hint in hints.items()),
             ]
         )
 
-    def table(self, items: list[Any], organizations: list[str], scopes: list[str | None]) -> pa.Table:
-        """The items as Arrow columns. Raises ValueError or ArrowException for a value that no column can hold."""
-        columns = [pa.array(organizations, pa.string()), pa.array(scopes, pa.string())]
+    def table(self, items: list[Any], whence: list[list[Any]]) -> pa.Table:
+        """The items as Arrow columns, after columns that say where each was found.
+
+        Raises ValueError or ArrowException for a value that no column can hold.
+        """
+        columns = [pa.array(values, type_) for values, (_, type_) in zip(whence, _WHENCE, strict=True)]
         columns += [_column(items, hint, name) for name, hint in self.types.items()]
         return pa.Table.from_arrays(columns, schema=self.schema)
 

@@ -1,4 +1,4 @@
-"""Staged rows → current tables: only what was proven is touched, only what differs is written."""
+"""Staged rows → versions: only what was proven is touched, only what differs is written."""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -6,33 +6,36 @@ from datetime import datetime
 import duckdb
 import pyarrow as pa
 
+from dcycle_pipeline import history
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.schema import Column, Table, quoted
+from dcycle_pipeline.schema import Column
 from dcycle_pipeline.sweep import Swept
 from dcycle_pipeline.tables import BadItem, batches
-from dcycle_pipeline.warehouse import follow
+
+_STAGE = "temp.stage"
 
 
 class Staging:
-    """The rows of one organisation's proven scopes of one endpoint, beside the current tables.
+    """The rows of one organisation's proven scopes of one endpoint, beside the versions that are known.
 
     The connection has one at a time.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> None:
-        self._connection = connection
+        self.connection = connection
         self._endpoint = endpoint
         self._organization_id = organization_id
-        self._main = endpoint.tables[0]
+        self._stored = history.versions(endpoint).qualified
+        self._columns = (*endpoint.table.content, *(listing.column for listing in endpoint.listings))
+        self._id = endpoint.id_column
+        self._scope = endpoint.scope_parameter or "NULL::VARCHAR"
         self.bad: list[BadItem] = []
 
     def load(self, swept: list[Swept]) -> None:
         """Read the landed files of proven scopes; what was staged before is forgotten."""
         self.bad = []
-        for table in self._endpoint.tables:
-            self._connection.execute(f"CREATE OR REPLACE TEMP TABLE {_stage(table)} AS {_empty(table)}")
-        self._connection.execute("CREATE OR REPLACE TEMP TABLE stage_scopes (scope_id VARCHAR)")
-        self._connection.execute("CREATE OR REPLACE TEMP TABLE stage_bad (item_id VARCHAR)")
+        empty = ", ".join(f"NULL::{c.type} AS {c.name}" for c in (*self._columns, history.RUN, history.PAGE))
+        self.connection.execute(f"CREATE OR REPLACE TEMP TABLE stage AS SELECT {empty} WHERE false")
         with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB stores one batch while the next one is decoded
             storing = None
             for batch in batches(self._endpoint, swept):
@@ -42,114 +45,125 @@ class Staging:
                 storing = beside.submit(self._store, batch.items)
             if storing is not None:
                 storing.result()
-        self._connection.execute(
-            "INSERT INTO stage_scopes SELECT unnest($1::VARCHAR[])", [[scope.scope.scope_id for scope in swept]]
-        )
-        self._connection.execute(
-            "INSERT INTO stage_bad SELECT unnest($1::VARCHAR[])", [[bad.identity for bad in self.bad]]
-        )
+        self._list("stage_scopes", "scope_id", [scope.scope.scope_id for scope in swept])
+        self._list("stage_bad", "item_id", [bad.identity for bad in self.bad])
 
     def _store(self, items: pa.Table) -> None:
-        self._connection.register("items", items)
-        for table in self._endpoint.tables:
-            values = ", ".join(_value(column) for column in table.content)
-            self._connection.execute(f"INSERT INTO {_stage(table)} SELECT {values} FROM {table.rows}")
-        self._connection.unregister("items")
+        self.connection.register("items", items)
+        values = ", ".join(_value(column) for column in self._columns)
+        self.connection.execute(f"INSERT INTO {_STAGE} SELECT {values}, landed_run_id, landed_page FROM items")
+        self.connection.unregister("items")
+
+    def _list(self, name: str, column: str, values: list[str] | list[str | None]) -> None:
+        self.connection.execute(
+            f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT unnest(?::VARCHAR[]) AS {column}", [values]
+        )
+
+    def current_count(self) -> int:
+        """Rows of the organisation that are valid now."""
+        query = f"SELECT count(*) FROM {self._stored} WHERE valid_to IS NULL AND organization_id = ?"
+        return int(self.connection.execute(query, [self._organization_id]).fetchall()[0][0])
 
     def vanished(self) -> dict[str, str | None]:
         """Ids of current rows in staged scopes that the API no longer showed, with their scope."""
-        parent = self._scope_column()
-        rows = self._connection.execute(
-            f"""SELECT {self._endpoint.id_column}, {parent} FROM {self._main.qualified} AS old WHERE organization_id = ?
-            AND EXISTS (SELECT 1 FROM stage_scopes WHERE scope_id IS NOT DISTINCT FROM {parent})
-            AND NOT EXISTS (SELECT 1 FROM {_stage(self._main)} AS new WHERE new.{self._endpoint.id_column} = old.{self._endpoint.id_column})
-            AND NOT EXISTS (SELECT 1 FROM stage_bad WHERE item_id = old.{self._endpoint.id_column})""",
+        rows = self.connection.execute(
+            f"""SELECT {self._id}, {self._scope} FROM {self._stored} AS old
+            WHERE {history.VALID_NOW} AND organization_id = ?
+            AND EXISTS (SELECT 1 FROM stage_scopes WHERE scope_id IS NOT DISTINCT FROM {self._scope})
+            AND NOT EXISTS (SELECT 1 FROM {_STAGE} AS new WHERE new.{self._id} = old.{self._id})
+            AND NOT EXISTS (SELECT 1 FROM stage_bad WHERE item_id = old.{self._id})""",
             [self._organization_id],
         ).fetchall()
         return dict(rows)
 
-    def _scope_column(self) -> str:
-        return self._endpoint.scope_parameter or "NULL::VARCHAR"
+    def merge(self, deleted: list[str], moment: datetime, run_id: str) -> None:
+        """Bring the versions to what is staged, without the `deleted`. The caller holds a transaction.
 
-    def merge(self, deleted: list[str], seen_at: datetime) -> None:
-        """Bring the current tables to what is staged, without the `deleted`. The caller holds a transaction."""
+        `moment` is later than that of any version before.
+        """
         self._deduplicate()
-        self._connection.execute(
-            "CREATE OR REPLACE TEMP TABLE stage_deleted AS SELECT unnest(?::VARCHAR[]) AS item_id", [deleted]
+        self._find_changes()
+        self._list("stage_deleted", "item_id", deleted)
+        self._bury(moment, run_id)
+        gone = (
+            "SELECT item_id FROM stage_deleted UNION ALL SELECT known_id FROM stage_changes WHERE known_id IS NOT NULL"
         )
-        identifier = self._endpoint.id_column
-        self._connection.execute(
-            f"DELETE FROM {self._main.qualified} WHERE organization_id = ? AND {identifier} IN (SELECT item_id FROM stage_deleted)",
-            [self._organization_id],
+        self.connection.execute(
+            f"UPDATE {self._stored} SET valid_to = ? WHERE {history.VALID_NOW} AND organization_id = ? AND {self._id} IN ({gone})",
+            [moment, self._organization_id],
         )
-        self._update(seen_at)
-        self._insert(seen_at)
-        settled = f"SELECT {identifier} FROM {_stage(self._main)} UNION ALL SELECT item_id FROM stage_deleted"
-        for table in self._endpoint.tables[1:]:
-            within = f"organization_id = {quoted(self._organization_id)} AND {identifier} IN ({settled})"
-            follow(self._connection, table, f"SELECT DISTINCT * FROM {_stage(table)}", within)
+        self._insert(moment)
+        self._follow_persons()
 
     def _deduplicate(self) -> None:
         """A row that came in two scopes of one sweep (it moved meanwhile) counts once."""
-        stage, identifier = _stage(self._main), self._endpoint.id_column
-        self._connection.execute(
-            f"DELETE FROM {stage} WHERE rowid NOT IN (SELECT max(rowid) FROM {stage} GROUP BY {identifier})"
-            if self._has_duplicates(stage, identifier)
-            else "SELECT 1"
-        )
-
-    def _has_duplicates(self, stage: str, identifier: str) -> bool:
-        total, distinct = self._connection.execute(
-            f"SELECT count(*), count(DISTINCT hash({identifier})) FROM {stage}"
+        total, distinct = self.connection.execute(
+            f"SELECT count(*), count(DISTINCT hash({self._id})) FROM {_STAGE}"
         ).fetchall()[0]
-        return bool(total != distinct)
-
-    def _update(self, seen_at: datetime) -> None:
-        key = " AND ".join(f"old.{name} = new.{name}" for name in self._main.key)
-        content = [name for name in self._main.names(content_only=True) if name not in self._main.key]
-        differs = " OR ".join(f"old.{name} IS DISTINCT FROM new.{name}" for name in content)
-        sets = ", ".join(
-            [
-                *(f"{name} = new.{name}" for name in content),
-                *(f"{name} = ${i}" for i, name in self._stamps("last_changed")),
-            ]
-        )
-        self._stamped(
-            f"UPDATE {self._main.qualified} AS old SET {sets} FROM {_stage(self._main)} AS new WHERE {key} AND ({differs})",
-            "last_changed",
-            seen_at,
-        )
-        if self._stamps("last_seen"):
-            seen = ", ".join(f"{name} = ${i}" for i, name in self._stamps("last_seen"))
-            self._stamped(
-                f"UPDATE {self._main.qualified} AS old SET {seen} FROM {_stage(self._main)} AS new WHERE {key}",
-                "last_seen",
-                seen_at,
+        if total != distinct:
+            self.connection.execute(
+                f"DELETE FROM {_STAGE} WHERE rowid NOT IN (SELECT max(rowid) FROM {_STAGE} GROUP BY {self._id})"
             )
 
-    def _stamps(self, stamp: str) -> list[tuple[int, str]]:
-        names = [column.name for column in self._main.columns if column.stamp == stamp]
-        return list(enumerate(names, start=1))
-
-    def _stamped(self, statement: str, stamp: str, seen_at: datetime) -> None:
-        self._connection.execute(statement, [seen_at] * len(self._stamps(stamp)))
-
-    def _insert(self, seen_at: datetime) -> None:
-        key = " AND ".join(f"old.{name} = new.{name}" for name in self._main.key)
-        values = ", ".join("$1::TIMESTAMPTZ" if column.stamp else f"new.{column.name}" for column in self._main.columns)
-        self._connection.execute(
-            f"INSERT INTO {self._main.qualified} SELECT {values} FROM {_stage(self._main)} AS new "
-            f"WHERE NOT EXISTS (SELECT 1 FROM {self._main.qualified} AS old WHERE {key})",
-            [seen_at],
+    def _find_changes(self) -> None:
+        """What differs from the version that is valid now, by what kind of change, in `stage_changes`."""
+        edited, recalculated, noted = (self._differs(role) for role in ("activity", "emission", "note"))
+        pending = self._endpoint.pending_column
+        self.connection.execute(
+            f"""CREATE OR REPLACE TEMP TABLE stage_changes AS SELECT new.rowid AS stage_row, old.{self._id} AS known_id,
+                coalesce(old.first_seen_at, buried.first_seen_at) AS first_seen_at,
+                CASE WHEN old.{self._id} IS NULL AND buried.{self._id} IS NULL THEN 'new' WHEN old.{self._id} IS NULL THEN 'restored'
+                    WHEN {edited} THEN 'edited' WHEN old.{pending} IS NULL AND new.{pending} IS NOT NULL THEN 'settled' WHEN {recalculated} THEN 'recalculated'
+                    ELSE 'edited' END AS change
+            FROM {_STAGE} AS new
+            LEFT JOIN (SELECT * FROM {self._stored} WHERE {history.VALID_NOW} AND organization_id = $1) AS old USING ({self._id})
+            LEFT JOIN (SELECT {self._id}, min(first_seen_at) AS first_seen_at FROM {self._stored}
+                WHERE change = 'deleted' AND organization_id = $1 GROUP BY {self._id}) AS buried USING ({self._id})
+            WHERE old.{self._id} IS NULL OR {edited} OR {recalculated} OR {noted}""",
+            [self._organization_id],
         )
 
+    def _of_role(self, role: str) -> list[str]:
+        return [
+            column.name
+            for column in self._columns
+            if column.role == role and column.name not in self._endpoint.table.key
+        ]
 
-def _stage(table: Table) -> str:
-    return f"temp.stage_{table.name}"
+    def _differs(self, role: str) -> str:
+        parts = [f"old.{name} IS DISTINCT FROM new.{name}" for name in self._of_role(role)]
+        return f"({' OR '.join(parts)})" if parts else "false"
 
+    def _bury(self, moment: datetime, run_id: str) -> None:
+        """Note the end of rows that are confirmed deleted: their last values, valid at no moment."""
+        names = ", ".join([*(column.name for column in self._columns), "first_seen_at"])
+        self.connection.execute(
+            f"""INSERT INTO {self._stored} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, $1::TIMESTAMPTZ AS valid_to,
+                'deleted' AS change, $2 AS run_id
+            FROM {self._stored} WHERE {history.VALID_NOW} AND organization_id = $3
+                AND {self._id} IN (SELECT item_id FROM stage_deleted)""",
+            [moment, run_id, self._organization_id],
+        )
 
-def _empty(table: Table) -> str:
-    return "SELECT " + ", ".join(f"NULL::{column.type} AS {column.name}" for column in table.content) + " WHERE false"
+    def _insert(self, moment: datetime) -> None:
+        names = ", ".join(f"new.{column.name}" for column in self._columns)
+        self.connection.execute(
+            f"""INSERT INTO {self._stored} BY NAME SELECT {names}, coalesce(found.first_seen_at, $1) AS first_seen_at,
+                $1::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to, found.change, new.run_id, new.page
+            FROM {_STAGE} AS new JOIN stage_changes AS found ON found.stage_row = new.rowid""",
+            [moment],
+        )
+
+    def _follow_persons(self) -> None:
+        """Ids of persons are no version of their own: the valid one says the present."""
+        persons = self._of_role("person")
+        if persons:
+            sets = ", ".join(f"{name} = new.{name}" for name in persons)
+            self.connection.execute(
+                f"""UPDATE {self._stored} AS old SET {sets} FROM {_STAGE} AS new WHERE old.{history.VALID_NOW}
+                AND old.organization_id = ? AND old.{self._id} = new.{self._id} AND {self._differs("person")}""",
+                [self._organization_id],
+            )
 
 
 def _value(column: Column) -> str:

@@ -1,25 +1,19 @@
 """The first stage: which organisations there are, and bringing `dcycle.organizations` in step with the tree."""
 
 import asyncio
-from datetime import datetime
 
 import duckdb
 import msgspec
 
-from dcycle_pipeline import ledger
+from dcycle_pipeline import journal, ledger, recovery
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, PATH, Organization, flatten
 from dcycle_pipeline.errors import ContractError, ScopeError, SettingsError, TransientError, UnavailableError
-from dcycle_pipeline.ledger import ScopeRecord
+from dcycle_pipeline.journal import LandedTree
 from dcycle_pipeline.run import Run
-from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.sweep import Scope, Swept
-from dcycle_pipeline.warehouse import follow, transaction
-
-NOT_LISTED = (
-    "no longer in the tree of organisations; its last rows stay. Exclude it in DCYCLE_ORGANIZATIONS_FILE to accept that"
-)
+from dcycle_pipeline.settle import settle_tree, tree_scope
+from dcycle_pipeline.warehouse import transaction
 
 APPEARED = "appeared in the tree while this run was starting and is not part of it: sync again"
 
@@ -54,9 +48,10 @@ def leave_open(run: Run, organization_ids: list[str]) -> None:
     """Report organisations that this run does not reach, because they appeared while it was starting."""
     if organization_ids:
         with run.warehouse() as connection, transaction(connection):
-            moment = run.now()
-            records = [_tree_scope(identifier, moment, moment, APPEARED) for identifier in organization_ids]
-            ledger.record_scopes(connection, run.run_id, records)
+            moment, started_at = ledger.moment(connection, run.now()), run.started_at(connection)
+            tree = LandedTree(run.run_id, started_at, moment, "", [], organization_ids)
+            records = [tree_scope(tree, identifier, APPEARED) for identifier in organization_ids]
+            ledger.record_scopes(connection, run.run_id, records, moment)
 
 
 def refresh_organizations(run: Run) -> list[Organization]:
@@ -64,20 +59,17 @@ def refresh_organizations(run: Run) -> list[Organization]:
 
     An organisation that the tree no longer shows keeps its rows and is reported until it is excluded.
     """
-    started_at = run.now()
     tree, requests_count = read_tree(run.settings)
     wanted = [organization for organization in tree if run.settings.organizations.wants(organization.organization_id)]
     run.folder.prepare()
+    recovery.remember_owner(run.folder)
     run.folder.claim(tree[0].organization_id)
-    with run.warehouse() as connection, transaction(connection):
+    with run.warehouse() as connection:
         absent = _absent(connection, run.settings, {organization.organization_id for organization in tree})
-        rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in wanted]
-        with ledger.arrow_view(connection, "fresh_organizations", ORGANIZATIONS, rows):
-            within = f"organization_id NOT IN ({', '.join(map(quoted, absent))})" if absent else "true"
-            follow(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations", within)
-        scopes = [_tree_scope(identifier, started_at, run.now(), NOT_LISTED) for identifier in absent]
-        scopes.append(_tree_scope(tree[0].organization_id, started_at, run.now()))
-        ledger.record_scopes(connection, run.run_id, scopes)
+        times = run.started_at(connection), ledger.moment(connection, run.now())
+        landed = LandedTree(run.run_id, *times, tree[0].organization_id, wanted, absent)
+        journal.keep_tree(run.folder.landing, landed)
+        settle_tree(connection, landed)
         ledger.add_requests(connection, run.run_id, requests_count, set())
     return wanted
 
@@ -87,10 +79,3 @@ def _absent(connection: duckdb.DuckDBPyConnection, settings: Settings, tree: set
     known = {row[0] for row in connection.execute(f"SELECT organization_id FROM {ORGANIZATIONS.qualified}").fetchall()}
     asked = known | (settings.organizations.include or set())
     return sorted(identifier for identifier in asked - tree if settings.organizations.wants(identifier))
-
-
-def _tree_scope(organization_id: str, started_at: datetime, finished_at: datetime, reason: str = "") -> ScopeRecord:
-    outcome = "not_found" if reason else "proven"
-    return ScopeRecord(
-        Swept(Scope(organization_id, ORGANIZATIONS.name), outcome, reason, None, None, started_at, finished_at)
-    )

@@ -3,11 +3,15 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcycle_pipeline import checks, ledger, summaries
-from dcycle_pipeline.landing import forget_old_runs
+from dcycle_pipeline import journal, ledger, summaries
+from dcycle_pipeline.closing import close_books
+from dcycle_pipeline.compaction import compact
+from dcycle_pipeline.errors import UnsoundError
+from dcycle_pipeline.landing import forget_runs
 from dcycle_pipeline.publish import duckdb_file
-from dcycle_pipeline.run import Run, content_tables
-from dcycle_pipeline.warehouse import content_hash, transaction
+from dcycle_pipeline.run import Run
+from dcycle_pipeline.summaries import scope_file
+from dcycle_pipeline.warehouse import transaction
 
 
 @dataclass(frozen=True)
@@ -24,7 +28,8 @@ class Publication:
 def summarise(run: Run) -> int:
     """Bring all summaries in step with the tables; the number of rows touched."""
     with run.warehouse() as connection, transaction(connection):
-        return summaries.refresh(connection)
+        scope_file.adopt(connection, run.folder.scope_mapping)
+        return summaries.refresh(connection, ledger.moment(connection, run.now()))
 
 
 def publish(run: Run) -> Publication:
@@ -32,18 +37,28 @@ def publish(run: Run) -> Publication:
 
     Raises UnavailableError where that fails and UnsoundError where a check forbids it; what was published before stays.
     """
+    with run.folder.writing(f"sync run {run.run_id}", run.wait_for_folder_seconds):
+        compact(run.folder, run.settings.memory_limit_mb)
+        try:
+            return _publish(run)
+        except UnsoundError:
+            run.end()  # the same pages would fail again
+            raise
+
+
+def _publish(run: Run) -> Publication:
     with run.warehouse() as connection:
         with transaction(connection):
-            summaries.refresh(connection)
-            checks.demand_publishable(connection)
-            ledger.finish(connection, run.run_id, run.now(), content_hash(connection, content_tables()))
-        hashed, changed, outcome = connection.execute(
-            f"SELECT content_hash, content_changed, outcome FROM {ledger.RUNS.qualified} WHERE run_id = ?", [run.run_id]
-        ).fetchall()[0]
+            moment = ledger.moment(connection, run.now())
+            scope_file.adopt(connection, run.folder.scope_mapping)
+            close_books(connection, run.run_id, moment)
+        facts = ledger.run_facts(connection, run.run_id)
         try:
-            snapshot = duckdb_file.publish(connection, run.folder, run.run_id, run.settings.keep_snapshots)
+            snapshot = duckdb_file.publish(connection, run.folder, run.run_id, moment, run.settings.keep_snapshots)
         except BaseException:
             ledger.take_back(connection, run.run_id)
             raise
-    forget_old_runs(run.folder.landing, run.settings.keep_runs)
+        journal.end_run(run.folder.landing, run.run_id, moment)
+        forget_runs(run.folder.landing, but=ledger.last_runs(connection, run.settings.keep_runs))
+    hashed, changed, outcome = (facts[name] for name in ("content_hash", "content_changed", "outcome"))
     return Publication(run.folder.published, snapshot, hashed, changed, outcome)

@@ -4,7 +4,7 @@
 here, those of the report beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -16,6 +16,8 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.schema import quoted
+
+Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 class Published:
@@ -40,23 +42,23 @@ class Published:
         """What is in the file: one row per table or view, with its meaning."""
         return self.query(RELATIONS)
 
-    def frame(self, table: str, where: str = "true", parameters: Sequence[Any] = ()) -> pd.DataFrame:
+    def frame(self, table: str, where: str = "true", parameters: Parameters = ()) -> pd.DataFrame:
         """The rows of one table or view (`schema.name`) that meet an SQL condition, values for its `?` apart; dtypes as in `query`."""
         return self.query(f"FROM {'.'.join(map(_identifier, table.split('.')))} WHERE {where}", parameters)
 
-    def query(self, sql: str, parameters: Sequence[Any] = ()) -> pd.DataFrame:
+    def query(self, sql: str, parameters: Parameters = ()) -> pd.DataFrame:
         """The rows of a query. Columns are Arrow-backed: decimals stay decimals (kg, m3), dates dates, times are in UTC."""
         try:
-            table = self._connection.execute(sql, list(parameters)).to_arrow_table()
+            table = self._connection.execute(sql, parameters).to_arrow_table()
         except duckdb.Error as error:
             raise self._unavailable(error) from None
         result: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
         return result
 
-    def rows(self, sql: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """The rows of a query as plain Python values by column."""
         try:
-            cursor = self._connection.execute(sql, list(parameters))
+            cursor = self._connection.execute(sql, parameters)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         except duckdb.Error as error:
@@ -86,7 +88,7 @@ def open_published(path: str | Path | None = None) -> Published:
     return Published(DataFolder(given).published if given.is_dir() or path is None else given)
 
 
-def rows(file: Path, query: str, parameters: Sequence[Any] = ()) -> list[dict[str, Any]]:
+def rows(file: Path, query: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
     """The rows of one query on the file as it is now."""
     with Published(file) as published:
         return published.rows(query, parameters)

@@ -9,17 +9,13 @@ from typing import Protocol
 
 import duckdb
 
-from dcycle_pipeline import ledger
+from dcycle_pipeline import journal, ledger, recovery
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.folder import DataFolder
-from dcycle_pipeline.schema import Table
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.sweep import Swept
-from dcycle_pipeline.warehouse import opened
 
 
 class Progress(Protocol):
@@ -42,13 +38,18 @@ class Silent:
 
 @dataclass
 class Run:
-    """One run: its id, its settings, and the clock that stamps what it sees."""
+    """One run: its id, its settings, and the clock that stamps what it sees.
+
+    `accepted_drops` are organisations whose rows may vanish in any number; `publishes` is whether it ends with a publication.
+    """
 
     run_id: str
     settings: Settings
     progress: Progress = field(default_factory=Silent)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
     wait_for_folder_seconds: float = 600
+    accepted_drops: frozenset[str] = frozenset()
+    publishes: bool = True
 
     @property
     def folder(self) -> DataFolder:
@@ -60,20 +61,24 @@ class Run:
 
     @contextmanager
     def warehouse(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The working file, held for writing, with this run noted in it."""
-        with self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds):
+        """The working file, held for writing, with this run noted in it; made again where it is gone or damaged."""
+        limit = self.settings.memory_limit_mb
+        with (
+            self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds),
+            recovery.sound(self.folder, memory_limit_mb or limit, limit) as connection,
+        ):
             root = self.folder.about().get("root_organization_id")
             if root is None:
                 raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
-            with opened(self.folder, all_tables(), memory_limit_mb or self.settings.memory_limit_mb) as connection:
-                ledger.begin(connection, self.run_id, self.now(), root, version("dcycle_pipeline"))
-                yield connection
+            moment = ledger.moment(connection, self.now())
+            if ledger.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
+                recovery.reconcile(connection, self.folder)
+            yield connection
 
+    def end(self) -> None:
+        """Say that the run is over without a publication: what it landed is taken over by no other."""
+        journal.end_run(self.folder.landing, self.run_id)
 
-def content_tables() -> tuple[Table, ...]:
-    """Every published table that holds content of the API or is derived from it."""
-    return (ORGANIZATIONS, *(table for endpoint in declared() for table in endpoint.tables), *SUMMARIES)
-
-
-def all_tables() -> tuple[Table, ...]:
-    return (*content_tables(), *ledger.TABLES)
+    def started_at(self, connection: duckdb.DuckDBPyConnection) -> datetime:
+        """When the first step of this run began."""
+        return ledger.started_at(connection, self.run_id)

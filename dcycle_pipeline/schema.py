@@ -13,7 +13,8 @@ QUANTITY = "DECIMAL(28,9)"
 TOTAL = "DECIMAL(38,9)"
 QUANTITY_PRECISION, QUANTITY_SCALE = 28, 9
 
-Stamp = Literal["first_seen", "last_seen", "last_changed"]
+Stamp = Literal["first_seen", "last_seen", "last_changed", "valid_from", "valid_to", "origin"]
+Role = Literal["activity", "emission", "note", "person"]
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class Column:
     """One column: its DuckDB type, unit, meaning and source.
 
     `value` is the SQL expression over the landed item that fills it (the item's field of the same name when empty);
-    `stamp` marks a moment of our own observation, which is no part of the content.
+    `stamp` marks a moment (or the origin) of our own observation, which is no part of the content. `role` says what a
+    change of it is: an edit (`activity`), a recalculation (`emission`), an edit only where nothing else changed (`note`),
+    or no change at all (`person`).
     """
 
     name: str
@@ -32,6 +35,7 @@ class Column:
     value: str | None = None
     stamp: Stamp | None = None
     example: str = ""
+    role: Role = "activity"
 
     @property
     def comment(self) -> str:
@@ -44,8 +48,7 @@ class Column:
 class Table:
     """One table of the published file.
 
-    `rows` is, for a table fed from an endpoint, the FROM clause over the landed items (`items` when every item is
-    one row); `key` names the columns that identify a row.
+    `key` names the columns that identify a row.
     """
 
     schema: str
@@ -54,7 +57,6 @@ class Table:
     key: tuple[str, ...]
     columns: tuple[Column, ...]
     source: str = ""
-    rows: str = "items"
 
     @property
     def qualified(self) -> str:
@@ -70,18 +72,68 @@ class Table:
         """The columns that make up the content: all but our own observation times."""
         return tuple(column for column in self.columns if column.stamp is None)
 
+    @property
+    def hashed(self) -> list[str]:
+        """SQL for what makes up the content, of versions also whether they are valid now."""
+        now = ["valid_to IS NULL" for column in self.columns if column.stamp == "valid_to"]
+        return [*(column.name for column in self.content), *now]
+
     def names(self, *, content_only: bool = False) -> list[str]:
         return [column.name for column in (self.content if content_only else self.columns)]
 
     def ddl(self) -> list[str]:
         """Statements that create the table, where it is missing, with its comments."""
         body = ", ".join(f"{column.name} {column.type}" for column in self.columns)
-        comments = [f"COMMENT ON COLUMN {self.qualified}.{c.name} IS {quoted(c.comment)}" for c in self.columns]
         return [
             f"CREATE SCHEMA IF NOT EXISTS {self.schema}",
             f"CREATE TABLE IF NOT EXISTS {self.qualified} ({body})",
             f"COMMENT ON TABLE {self.qualified} IS {quoted(self.comment)}",
-            *comments,
+            *self._column_comments(),
+        ]
+
+    def _column_comments(self) -> list[str]:
+        return [f"COMMENT ON COLUMN {self.qualified}.{c.name} IS {quoted(c.comment)}" for c in self.columns]
+
+
+@dataclass(frozen=True)
+class View(Table):
+    """A table that is a query on others, so that it can never disagree with them.
+
+    `query` names no schema `dcycle` (ambiguous in a file called dcycle) and has no WITH (DuckDB 1.4 cannot read a newer one's).
+    """
+
+    query: str = ""
+
+    def ddl(self) -> list[str]:
+        """Statements that create the view, or put its present form in place, with its comments."""
+        return [
+            f"CREATE SCHEMA IF NOT EXISTS {self.schema}",
+            f"CREATE OR REPLACE VIEW {self.qualified} AS {self.query}",
+            f"COMMENT ON VIEW {self.qualified} IS {quoted(self.comment)}",
+            *self._column_comments(),
+        ]
+
+
+@dataclass(frozen=True)
+class Macro:
+    """A table with one parameter, stored in the file. Readers attach the file under any name only after `USE`."""
+
+    schema: str
+    name: str
+    parameter: str
+    meaning: str
+    query: str
+
+    @property
+    def qualified(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    def ddl(self) -> list[str]:
+        """Statements that create the macro, or put its present form in place, with its comment."""
+        return [
+            f"CREATE SCHEMA IF NOT EXISTS {self.schema}",
+            f"CREATE OR REPLACE MACRO {self.qualified}({self.parameter}) AS TABLE {self.query}",
+            f"COMMENT ON MACRO TABLE {self.qualified} IS {quoted(self.meaning)}",
         ]
 
 

@@ -70,6 +70,13 @@ class Settings(BaseSettings):
     retry_seconds: float = Field(180, ge=0, description="longest time spent on one request with its repetitions")
     retry_attempts: int = Field(8, ge=1, description="how often one request is tried")
     retry_first_wait_seconds: float = Field(0.5, ge=0, description="first wait between tries; doubles, with jitter")
+    resume_hours: float = Field(
+        6, ge=0, description="how long the landed pages of a run that died are taken over; 0 never"
+    )
+    large_drop_percent: float = Field(
+        20, ge=0, le=100, description="a larger share of an organisation's rows vanishing is held until accepted"
+    )
+    large_drop_rows: int = Field(10, ge=0, description="as many rows may vanish in any case, once the API confirms it")
     keep_runs: int = Field(10, ge=1, description="runs whose landed pages are kept")
     keep_snapshots: int = Field(3, ge=1, description="published snapshots kept for rollback")
     memory_limit_mb: int = Field(512, ge=128, description="DuckDB memory limit, MB")
@@ -149,10 +156,6 @@ class Settings(BaseSettings):
         """Every secret in clear, for masking."""
         own = [*self._own_keys.values(), self.api_key, self.password]
         return [secret.get_secret_value() for secret in own if secret]
-
-    @property
-    def published_file(self) -> Path:
-        return self.data_dir / "dcycle.duckdb"
 
 
 class ScheduleSettings(BaseSettings):

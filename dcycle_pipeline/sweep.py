@@ -2,8 +2,8 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -11,8 +11,14 @@ from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.paging import walk
 from dcycle_pipeline.api.reading import Page, Proof, Query, Server, Sink
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import NotFoundError, ScopeError, TransientError, UnauthorizedError
-from dcycle_pipeline.landing import Landing
+from dcycle_pipeline.errors import (
+    NotFoundError,
+    ScopeError,
+    TransientError,
+    UnauthorizedError,
+    UnavailableError,
+)
+from dcycle_pipeline.landing import Landing, Walked
 from dcycle_pipeline.page_body import read_page
 from dcycle_pipeline.personal_data import Policy
 
@@ -32,7 +38,7 @@ class Scope:
 
 @dataclass(frozen=True)
 class Swept:
-    """What became of one scope. `path` is the landed file; only a proven scope has one."""
+    """What became of one scope. `path` is the landed file, of the run `run_id`; only a proven scope has one."""
 
     scope: Scope
     outcome: str
@@ -41,6 +47,7 @@ class Swept:
     path: Path | None
     started_at: datetime
     finished_at: datetime
+    run_id: str = ""
 
     @property
     def proven(self) -> bool:
@@ -53,49 +60,80 @@ Report = Callable[[Swept], None]
 class Sweeper:
     """Sweeps scopes of one endpoint and run through one open connection pool."""
 
-    def __init__(self, api: DcycleApi, landing: Landing, endpoint: Endpoint, policy: Policy, report: Report) -> None:
+    def __init__(
+        self,
+        api: DcycleApi,
+        landing: Landing,
+        endpoint: Endpoint,
+        *,
+        policy: Policy,
+        report: Report,
+        resume: timedelta,
+    ) -> None:
         self._api = api
         self._landing = landing
         self._endpoint = endpoint
         self._policy = policy
         self._report = report
+        self._resume = resume
         self._server = Server()
         self._at_once = asyncio.Semaphore(api.max_connections)
         self._unauthorized: dict[str, UnauthorizedError] = {}
 
-    async def sweep(self, scopes: Iterable[Scope]) -> list[Swept]:
-        """Walk all scopes side by side; what fails is in the result, not raised."""
+    async def sweep(self, scopes: Iterable[Scope], *, anew: bool = False) -> list[Swept]:
+        """Walk all scopes side by side; what fails is in the result, not raised.
+
+        A walk that this run, or one that died a short time ago, has landed already is taken over unless `anew`.
+        Raises UnavailableError where pages cannot be written.
+        """
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._bounded(scope)) for scope in scopes]
+            tasks = [group.create_task(self._bounded(scope, anew)) for scope in scopes]
         return [task.result() for task in tasks]
 
-    async def _bounded(self, scope: Scope) -> Swept:
+    async def _bounded(self, scope: Scope, anew: bool) -> Swept:
         async with self._at_once:
-            return await self._one(scope)
+            swept = (None if anew else self._taken_over(scope)) or await self._one(scope)
+        self._report(swept)
+        return swept
+
+    def _taken_over(self, scope: Scope) -> Swept | None:
+        now, where = datetime.now(UTC), (scope.organization_id, self._endpoint.name, scope.scope_id)
+        walked = self._landing.take_over(*where, now - self._resume, now) if self._resume else None
+        return self._swept(scope, "proven", "", walked) if walked else None
+
+    def _swept(self, scope: Scope, outcome: str, reason: str, walked: Walked) -> Swept:
+        path = self._landing.path(scope.organization_id, self._endpoint.name, scope.scope_id)
+        return Swept(
+            scope, outcome, reason, walked.proof, path, walked.started_at, walked.finished_at, self._landing.run_id
+        )
 
     async def _one(self, scope: Scope) -> Swept:
         started_at = datetime.now(UTC)
-        outcome, reason, proof, path = "unproven", "", None, None
         try:
             if refusal := self._unauthorized.get(scope.organization_id):
                 raise refusal
-            proof, path = await self._walk(scope)
-            outcome, reason = ("proven" if proof.proven else "unproven"), proof.reason
+            return await self._walk(scope, started_at)
         except UnauthorizedError as error:
             self._unauthorized[scope.organization_id] = error
             outcome, reason = error.outcome, str(error)
         except ScopeError as error:
             outcome, reason = error.outcome, str(error)
         except TransientError as error:
-            reason = str(error)
-        swept = Swept(scope, outcome, reason, proof, path, started_at, datetime.now(UTC))
-        self._report(swept)
-        return swept
+            outcome, reason = "unproven", str(error)
+        except OSError as error:
+            raise UnavailableError(
+                f"Pages of {scope} cannot be written: {error.strerror}. Nothing was changed; free space and sync again."
+            ) from None
+        return Swept(scope, outcome, reason, None, None, started_at, datetime.now(UTC), self._landing.run_id)
 
-    async def _walk(self, scope: Scope) -> tuple[Proof, Path | None]:
+    async def _walk(self, scope: Scope, started_at: datetime) -> Swept:
         with self._landing.write(scope.organization_id, self._endpoint.name, scope.scope_id) as file:
             proof = await walk(self._asker(scope), self._endpoint.reading, Sink(file.keep, file.restart), self._server)
-            return proof, (file.finish(proof) if proof.proven else None)
+            walked = Walked(proof, started_at, datetime.now(UTC))
+            if proof.proven:
+                file.finish(walked)
+                return self._swept(scope, "proven", "", walked)
+        return replace(self._swept(scope, "unproven", proof.reason, walked), path=None)
 
     def _asker(self, scope: Scope) -> Callable[[Query, int], Awaitable[Page]]:
         reading = self._endpoint.reading

@@ -7,6 +7,8 @@ Whole pages are decoded at once; only a page that fails is read item by item, wi
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from itertools import groupby, repeat
+from operator import itemgetter
 from typing import Any
 
 import msgspec
@@ -124,10 +126,11 @@ def _problem(endpoint: Endpoint, item: Any, scope_id: str | None) -> str | None:
 
 def _latest(pages: Iterator[_Page], swept: Swept, bad: list[BadItem]) -> Iterator[_Page]:
     """The last version of each row, where the walk met some rows more than once."""
-    good = {item.id: item for page in pages for item in page.items}
+    good = {item.id: (page.number, item) for page in pages for item in page.items}
     last = {item.identity or (item.page, item.position): item for item in bad if item.swept is swept}
     bad[:] = [item for item in bad if item.swept is not swept] + list(last.values())
-    yield _Page(swept, 0, list(good.values()))
+    for number, items in groupby(good.values(), key=itemgetter(0)):
+        yield _Page(swept, number, [item for _, item in items])
 
 
 def _table(layout: Layout, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
@@ -142,17 +145,20 @@ def _table(layout: Layout, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
 
 def _columns(layout: Layout, pages: list[_Page]) -> pa.Table:
     items = [item for page in pages for item in page.items]
-    organizations, scopes = [], []
+    return layout.table(items, [list(column) for column in zip(*_whence(pages), strict=True)] or [[], [], [], []])
+
+
+def _whence(pages: list[_Page]) -> Iterator[tuple[Any, ...]]:
+    """Where each item was found: organisation, scope, run, page."""
     for page in pages:
-        organizations += [page.swept.scope.organization_id] * len(page.items)
-        scopes += [page.swept.scope.scope_id] * len(page.items)
-    return layout.table(items, organizations, scopes)
+        scope = page.swept.scope
+        yield from repeat((scope.organization_id, scope.scope_id, page.swept.run_id, page.number), len(page.items))
 
 
 def _fits(layout: Layout, page: _Page, item: Any, bad: list[BadItem]) -> bool:
     try:
         make_exact(item, layout)
-        layout.table([item], [""], [None])
+        layout.table([item], [[""], [None], [""], [0]])
     except (pa.ArrowException, ValueError, OverflowError) as error:
         text = msgspec.json.encode(item).decode()
         bad.append(BadItem(page.swept, item.id, page.number, page.items.index(item), str(error), text))

@@ -1,48 +1,79 @@
 """The private working DuckDB file: opening it, one door for transactions, and rows that follow a query without churn."""
 
-from collections.abc import Iterable, Iterator
+import hashlib
+import re
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
 
 import duckdb
 
-from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.folder import DataFolder
-from dcycle_pipeline.schema import Table, quoted
+from dcycle_pipeline.errors import DamagedError, UnavailableError
+from dcycle_pipeline.schema import Macro, Table, quoted
 
 STORAGE_VERSION = "v1.4.0"
 THREADS = 2
+# Enough for staging and merging a million rows, measured as fast as any more; memory then hardly grows with the data.
+LOADING_MEMORY_MB = 96
+T = TypeVar("T")
+Declaration = Table | Macro
+_DAMAGE = re.compile(
+    "not a valid DuckDB database|[Cc]orrupt|Failure while replaying WAL|[Cc]hecksum|deserialize", re.IGNORECASE
+)
 
 
 @contextmanager
-def opened(folder: DataFolder, tables: Iterable[Table], memory_limit_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The working file with all declared tables. The caller holds the folder for writing.
+def opened(
+    file: Path, spill: Path, declarations: Iterable[Declaration], memory_limit_mb: int
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A working file with everything that is declared. The caller holds the folder for writing.
 
-    Raises UnavailableError where the file cannot be used.
+    Raises DamagedError where the file is none that DuckDB can read, UnavailableError where it fails otherwise.
     """
     connection = duckdb.connect(":memory:", config={"threads": THREADS})
     try:
         for statement in (
             memory_limit(memory_limit_mb),
-            f"SET temp_directory = {quoted(str(folder.spill))}",
+            f"SET temp_directory = {quoted(str(spill))}",
             "SET preserve_insertion_order = false",
             "SET TimeZone = 'UTC'",
             "SET enable_progress_bar = false",
-            f"ATTACH {quoted(str(folder.warehouse))} AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')",
-            "USE warehouse",
         ):
             connection.execute(statement)
+        _attach(connection, file)
         with transaction(connection):
-            declare(connection, tables)
+            declare(connection, tuple(declarations))
         yield connection
     except duckdb.Error as error:
-        raise UnavailableError(f"The working file {folder.warehouse} failed: {str(error).splitlines()[0]}") from error
+        raise UnavailableError(f"The working file {file} failed: {str(error).splitlines()[0]}") from error
     finally:
         connection.close()
+
+
+def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
+    try:
+        connection.execute(f"ATTACH {quoted(str(file))} AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute("USE warehouse")
+    except duckdb.Error as error:
+        if _DAMAGE.search(str(error)):
+            raise DamagedError(f"The working file {file} is damaged: {str(error).splitlines()[0]}") from error
+        raise
 
 
 def memory_limit(megabytes: int) -> str:
     """The statement that bounds what DuckDB may use before it spills."""
     return f"SET memory_limit = '{megabytes}MB'"
+
+
+def with_room(connection: duckdb.DuckDBPyConnection, memory_limit_mb: int, step: Callable[[], T]) -> T:
+    """Do a step in the memory that the connection has; where that is not enough, once more with all that is granted."""
+    try:
+        return step()
+    except duckdb.OutOfMemoryException:
+        connection.execute(memory_limit(memory_limit_mb))
+        return step()
 
 
 @contextmanager
@@ -57,16 +88,21 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
     connection.execute("COMMIT")
 
 
-def declare(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> None:
-    """Create the tables that are missing and describe all of them; untouched where they already are as declared."""
-    comments = dict(
+def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declaration, ...]) -> None:
+    """Create what is missing, renew views, macros and comments; untouched where all is as declared.
+
+    The file says itself what it was last declared with, by a macro that costs neither table nor row.
+    """
+    statements = [statement for declaration in declarations for statement in declaration.ddl()]
+    digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
+    try:
+        found = connection.execute("SELECT sync.layout_digest()").fetchall()[0][0]
+    except duckdb.CatalogException:
+        found = None
+    if found != digest:
         connection.execute(
-            "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE database_name = 'warehouse'"
-        ).fetchall()
-    )
-    for table in tables:
-        if comments.get(table.qualified) != table.comment:
-            connection.execute("; ".join(table.ddl()))
+            "; ".join([*statements, f"CREATE OR REPLACE MACRO sync.layout_digest() AS {quoted(digest)}"])
+        )
 
 
 def follow(connection: duckdb.DuckDBPyConnection, table: Table, query: str, within: str = "true") -> int:
@@ -87,11 +123,30 @@ def follow(connection: duckdb.DuckDBPyConnection, table: Table, query: str, with
     return int(gone[0][0]) + int(come[0][0])
 
 
+def follow_versions(connection: duckdb.DuckDBPyConnection, table: Table, query: str, moment: datetime) -> int:
+    """The same for a table that keeps versions: what no longer holds ends at `moment`, what is new begins then."""
+    names = [column.name for column in table.columns if column.stamp is None]
+    listed = ", ".join(names)
+    connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT {listed} FROM ({query})")
+    same = " AND ".join(f"old.{name} IS NOT DISTINCT FROM wanted.{name}" for name in names)
+    ended = connection.execute(
+        f"UPDATE {table.qualified} AS old SET valid_to = $1 WHERE valid_to IS NULL AND NOT EXISTS (SELECT 1 FROM wanted WHERE {same})",
+        [moment],
+    ).fetchall()
+    begun = connection.execute(
+        f"""INSERT INTO {table.qualified} BY NAME SELECT {listed}, $1::TIMESTAMPTZ AS valid_from FROM wanted
+        WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} AS old WHERE valid_to IS NULL AND {same})""",
+        [moment],
+    ).fetchall()
+    connection.execute("DROP TABLE wanted")
+    return int(ended[0][0]) + int(begun[0][0])
+
+
 def content_hash(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> str:
     """One hash over the content of the tables, whatever the order of their rows; our observation times are no content."""
     parts = []
     for table in sorted(tables, key=lambda table: table.qualified):
-        row = ", ".join(f"coalesce({name}::VARCHAR, chr(0))" for name in table.names(content_only=True))
+        row = ", ".join(f"coalesce(({name})::VARCHAR, chr(0))" for name in table.hashed)
         lower, upper, count = connection.execute(
             f"""SELECT sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT), count(*)
             FROM (SELECT concat_ws(chr(31), {row}) AS line FROM {table.qualified})"""

@@ -107,9 +107,9 @@ class Synced(Published):
         return self.query("SELECT item_id, reason FROM sync.quarantine WHERE run_id = ? ORDER BY ALL", self.run_id)
 
 
-def sync(settings: Settings) -> Synced:
+def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Synced:
     """All stages in the order of the job."""
-    run = Run(run_id=str(uuid4()), settings=settings)
+    run = Run(run_id=str(uuid4()), settings=settings, accepted_drops=accepted_drops)
     organizations = [organization.organization_id for organization in refresh_organizations(run)]
     for endpoint in run.endpoints:
         sync_endpoint(run, endpoint, organizations)

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from dcycle_pipeline.run import all_tables
 from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.stored import all_tables
 from tests.conftest import settings_for, sync
 
 OLDEST = "1.4.0"

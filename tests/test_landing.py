@@ -1,5 +1,6 @@
 """What was landed is read back as it was, or not at all; no id leaves the folder or meets another's file."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,10 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.landing import Landing, forget_old_runs, lines
+from dcycle_pipeline.landing import Landing, Walked, forget_runs, lines
 
-PROOF = Proof(True, "", 2, 2, 2, 1, 2)
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WALKED = Walked(Proof(True, "", 2, 2, 2, 1, 2), NOW, NOW)
 PAGES = [Page(1, ("a",), {"total": 2}, b'[{"id":"a","text":"\\n \xc3\xb1"}]'), Page(2, ("b",), {}, b'[{"id":"b"}]')]
 WHOLE = [
     b'{"page":1,"envelope":{"total":2},"items":[{"id":"a","text":"\\n \xc3\xb1"}]}',
@@ -22,7 +24,7 @@ def landed(root: Path, organization: str = "o", scope: str | None = "s", pages: 
     with Landing(root, "run").write(organization, "facilities", scope) as file:
         for page in pages:
             file.keep(page)
-        return file.finish(PROOF)
+        return file.finish(WALKED)
 
 
 def test_pages_come_back_as_they_were(tmp_path: Path) -> None:
@@ -34,7 +36,7 @@ def test_a_restart_forgets_what_was_kept(tmp_path: Path) -> None:
         file.keep(Page(7, ("x",), {}, b"[" + b'"x"' * 10_000 + b"]"))
         file.restart()
         file.keep(PAGES[1])
-        path = file.finish(PROOF)
+        path = file.finish(WALKED)
     assert list(lines(path)) == WHOLE[1:]
 
 
@@ -102,10 +104,9 @@ def test_ids_that_differ_in_case_alone_never_share_a_file_on_any_disk(tmp_path: 
     assert str(landing.path("o", "e", "Ab")).lower() != str(landing.path("o", "e", "aB")).lower()
 
 
-def test_only_the_last_runs_are_kept(tmp_path: Path) -> None:
+def test_only_the_named_runs_are_kept(tmp_path: Path) -> None:
     for number in range(5):
         with Landing(tmp_path, f"run-{number}").write("o", "facilities", None) as file:
-            file.finish(PROOF)
-        (tmp_path / f"run-{number}").touch()
-    forget_old_runs(tmp_path, 2)
+            file.finish(WALKED)
+    forget_runs(tmp_path, but=["run-3", "run-4"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run-3", "run-4"]

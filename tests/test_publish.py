@@ -7,10 +7,12 @@ from pathlib import Path
 import duckdb
 import pytest
 
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.ledger import begin
 from dcycle_pipeline.publication import publish
-from dcycle_pipeline.run import Run, all_tables
+from dcycle_pipeline.run import Run
 from dcycle_pipeline.sandbox import Sandbox
+from dcycle_pipeline.stored import all_tables
 from tests.conftest import Published, Synced, settings_for, sync
 
 READER = """
@@ -39,7 +41,7 @@ def publish_again(synced: Synced, number: int) -> Published:
 
 
 def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synced) -> None:
-    command = [sys.executable, "-c", READER, str(synced.settings.published_file)]
+    command = [sys.executable, "-c", READER, str(DataFolder(synced.settings.data_dir).published)]
     readers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         for _ in range(2)
@@ -68,14 +70,14 @@ def test_a_reader_that_keeps_the_file_open_blocks_nothing_and_keeps_what_it_saw(
 
 
 def test_the_published_name_leads_to_the_newest_snapshot_without_a_wal(synced: Synced) -> None:
-    file = synced.settings.published_file
+    file = DataFolder(synced.settings.data_dir).published
     assert file.resolve() == synced.publication.snapshot.resolve()
     assert list(file.parent.rglob("*.duckdb.wal")) == []
     assert list(file.parent.rglob("*.part")) == []
 
 
 def test_a_foreign_wal_is_set_aside(synced: Synced) -> None:
-    wal = synced.settings.published_file.with_name("dcycle.duckdb.wal")
+    wal = DataFolder(synced.settings.data_dir).published.with_name("dcycle.duckdb.wal")
     wal.write_bytes(b"not ours")
     assert publish_again(synced, 1).query("SELECT count(*) FROM dcycle.facilities") == [(4,)]
     assert not wal.exists()
@@ -87,7 +89,7 @@ def test_as_many_snapshots_are_kept_as_set(synced: Synced) -> None:
         publish_again(synced, number)
     kept = sorted(synced.publication.snapshot.parent.glob("*"))
     assert len(kept) == 2
-    assert synced.settings.published_file.resolve() == kept[-1].resolve()
+    assert DataFolder(synced.settings.data_dir).published.resolve() == kept[-1].resolve()
 
 
 def test_every_declared_table_and_column_is_there_and_described(synced: Synced) -> None:
@@ -97,21 +99,24 @@ def test_every_declared_table_and_column_is_there_and_described(synced: Synced) 
     declared = {(table.qualified, column) for table in all_tables() for column in table.names()}
     assert {row[:2] for row in columns} == declared
     assert all(comment and comment.strip() for _, _, comment in columns)
-    tables = synced.query("SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE NOT internal")
+    tables = synced.query(
+        "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE NOT internal UNION ALL "
+        "SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal"
+    )
     assert {name for name, _ in tables} == {table.qualified for table in all_tables()}
     assert all(comment for _, comment in tables)
 
 
 def test_a_publish_that_fails_leaves_the_last_file_and_says_so(synced: Synced) -> None:
-    before = synced.settings.published_file.resolve()
+    before = DataFolder(synced.settings.data_dir).published.resolve()
     run = Run("failing", synced.settings)
-    synced.settings.published_file.unlink()
-    synced.settings.published_file.mkdir()
+    DataFolder(synced.settings.data_dir).published.unlink()
+    DataFolder(synced.settings.data_dir).published.mkdir()
     from dcycle_pipeline.errors import UnavailableError
 
     with pytest.raises(UnavailableError):
         publish(run)
-    synced.settings.published_file.rmdir()
+    DataFolder(synced.settings.data_dir).published.rmdir()
     assert before.exists()
     with run.warehouse() as connection:
         begin(connection, "failing", run.now(), "x", "0")

@@ -3,7 +3,7 @@
 import calendar
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -13,12 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcycle_pipeline import summaries
+from dcycle_pipeline import books, summaries
 from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
-TABLES = (*(table for endpoint in declared() for table in endpoint.tables), SUMMARY)
+TABLES = (
+    ORGANIZATIONS,
+    *(table for endpoint in declared() for table in endpoint.tables),
+    *books.TABLES,
+    summaries.VERSIONED,
+    *summaries.STORED,
+)
 
 
 @pytest.fixture(scope="module")
@@ -58,7 +65,7 @@ def filled(
             [item["facility_id"], str(number), item["status"], item["start_date"], end, state]
             + [item[name] for name in MEASURES],
         )
-    summaries.refresh(connection)
+    summaries.refresh(connection, datetime(2026, 1, 1, tzinfo=UTC))
     found = connection.execute(f"SELECT {', '.join(SUMMARY.names())} FROM {SUMMARY.qualified}").fetchall()
     rows = [dict(zip(SUMMARY.names(), row, strict=True)) for row in found]
     return {(row["facility_id"], row["month"]): row for row in rows}
@@ -129,4 +136,4 @@ def test_the_borders_of_the_calendar_hold(connection: duckdb.DuckDBPyConnection,
 def test_a_second_refresh_touches_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     item = {"facility_id": "f", "status": "active", "start_date": date(2025, 1, 1), "days": 40}
     filled(connection, [item | dict.fromkeys(MEASURES, Decimal(7))])
-    assert summaries.refresh(connection) == 0
+    assert summaries.refresh(connection, datetime(2026, 1, 1, tzinfo=UTC)) == 0

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.api.reading import Page, Proof
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.landing import Landing
+from dcycle_pipeline.landing import Landing, Walked
 from dcycle_pipeline.sweep import Scope, Swept
 from dcycle_pipeline.tables import BadItem, batches
 
@@ -36,8 +36,8 @@ def tabled(
     with Landing(root, "run").write("o", endpoint.name, "f") as file:
         for number, items in enumerate(pages, start=1):
             file.keep(Page(number, (), {}, ("[" + ",".join(items) + "]").encode()))
-        path = file.finish(proof)
-    swept = Swept(Scope("o", endpoint.name, "f"), "proven", "", proof, path, NOW, NOW)
+        path = file.finish(Walked(proof, NOW, NOW))
+    swept = Swept(Scope("o", endpoint.name, "f"), "proven", "", proof, path, NOW, NOW, "run")
     found = list(batches(endpoint, [swept]))
     return [row for batch in found for row in batch.items.to_pylist()], [bad for batch in found for bad in batch.bad]
 

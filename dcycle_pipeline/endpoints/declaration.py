@@ -7,25 +7,38 @@ from typing import Any, get_args, get_type_hints
 import msgspec
 
 from dcycle_pipeline.api.reading import Reading
-from dcycle_pipeline.schema import Table
+from dcycle_pipeline.schema import Column, Table
+
+
+@dataclass(frozen=True)
+class Listing:
+    """A list inside the items. `column` holds it in the versions of a row (its `value` is SQL over the item); `table` has
+    one row an element, in its last column.
+    """
+
+    table: Table
+    column: Column
 
 
 @dataclass(frozen=True)
 class Endpoint:
     """One endpoint of the API: how to read it, what an item looks like, which tables it fills.
 
-    `tables[0]` has one row an item; the others are filled from lists inside the items. `parent` is the name of the
+    `table` has one row an item, `listings` one row an element of a list inside the items. `parent` is the name of the
     endpoint whose every row is one scope to walk, its id sent as `scope_parameter`. `problem` tells why an item that
     has the right types still cannot be used. `withheld` are fields that hold personal data, `person_ids` those that hold
-    nothing but an id of a person, `unused` those that are known and land, but fill no column.
+    nothing but an id of a person, `unused` those that are known and land, but fill no column. `pending_column` is the
+    quantity that is null until Dcycle has computed it.
     """
 
     name: str
     title: str
     reading: Reading
     item: type[msgspec.Struct]
-    tables: tuple[Table, ...]
+    table: Table
+    listings: tuple[Listing, ...]
     problem: Callable[[Any, str | None], str | None]
+    pending_column: str
     parent: str | None = None
     scope_parameter: str | None = None
     withheld: frozenset[str] = frozenset()
@@ -35,7 +48,12 @@ class Endpoint:
     @property
     def id_column(self) -> str:
         """The column that holds the item's id: last of the key."""
-        return self.tables[0].key[-1]
+        return self.table.key[-1]
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """Every table of `dcycle` that the endpoint fills."""
+        return (self.table, *(listing.table for listing in self.listings))
 
     @property
     def known_fields(self) -> frozenset[str]:

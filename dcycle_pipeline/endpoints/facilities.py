@@ -7,7 +7,7 @@ from decimal import Decimal
 import msgspec
 
 from dcycle_pipeline.api.reading import PAGE_SIZE, Reading
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column, Table
 
 LIST = "GET /v1/facilities"
@@ -79,6 +79,7 @@ FACILITIES = Table(
             f"{LIST}: co2e",
             KILOGRAMS_CO2E,
             "co2e",
+            role="emission",
         ),
         Column(
             "co2e_biomass_kg",
@@ -87,6 +88,7 @@ FACILITIES = Table(
             f"{LIST}: co2e_biomass",
             KILOGRAMS_CO2E,
             "co2e_biomass",
+            role="emission",
         ),
         Column("facility_purpose_type", "VARCHAR", "Purpose as given", f"{LIST}: facility_purpose_type"),
         Column(
@@ -109,7 +111,11 @@ FACILITIES = Table(
         ),
         Column("created_at", "TIMESTAMPTZ", "Created in Dcycle", f"{LIST}: created_at"),
         Column(
-            "updated_at", "TIMESTAMPTZ", "Last edited in Dcycle; a recalculation may not move it", f"{LIST}: updated_at"
+            "updated_at",
+            "TIMESTAMPTZ",
+            "Last edited in Dcycle; a recalculation may not move it",
+            f"{LIST}: updated_at",
+            role="note",
         ),
         Column(
             "first_seen_at", "TIMESTAMPTZ", "First sync that saw the facility", "dcycle_pipeline", stamp="first_seen"
@@ -126,28 +132,31 @@ FACILITIES = Table(
 )
 
 
-def _list_table(name: str, column: Column, field: str, grain: str) -> Table:
-    rows = f"(SELECT organization_id, id, unnest(list_distinct({field})) AS element FROM items) AS elements"
-    return Table("dcycle", name, grain, ("organization_id", "facility_id", column.name), (*_KEY, column), LIST, rows)
+def _listing(name: str, plural: str, column: Column, field: str, grain: str) -> Listing:
+    table = Table("dcycle", name, grain, ("organization_id", "facility_id", column.name), (*_KEY, column), LIST)
+    value = f"list_sort(list_distinct({field}))"
+    return Listing(table, Column(plural, "VARCHAR[]", f"{column.meaning}; all of them", column.source, value=value))
 
 
-TABLES = (
-    FACILITIES,
-    _list_table(
+LISTINGS = (
+    _listing(
         "facility_categories",
-        Column("category", "VARCHAR", "Kind of consumption or label, as given", f"{LIST}: categories", value="element"),
+        "categories",
+        Column("category", "VARCHAR", "Kind of consumption or label, as given", f"{LIST}: categories"),
         "categories",
         "One row per facility and category",
     ),
-    _list_table(
+    _listing(
         "facility_cups",
-        Column("cups_code", "VARCHAR", "Electricity supply point (CUPS)", f"{LIST}: cups_list", value="element"),
+        "cups_codes",
+        Column("cups_code", "VARCHAR", "Electricity supply point (CUPS)", f"{LIST}: cups_list"),
         "cups_list",
         "One row per facility and electricity supply point",
     ),
-    _list_table(
+    _listing(
         "facility_fuels",
-        Column("fuel_id", "VARCHAR", "Fuel used at the facility", f"{LEGACY}: facility_fuels_ids", value="element"),
+        "fuel_ids",
+        Column("fuel_id", "VARCHAR", "Fuel used at the facility", f"{LEGACY}: facility_fuels_ids"),
         "facility_fuels_ids",
         "One row per facility and fuel; filled by the legacy API only",
     ),
@@ -163,8 +172,10 @@ V1 = Endpoint(
         query=(*(("status[]", status) for status in STATUSES), ("size", str(PAGE_SIZE))),
     ),
     item=Facility,
-    tables=TABLES,
+    table=FACILITIES,
+    listings=LISTINGS,
     problem=problem,
+    pending_column="co2e_kg",
 )
 
 # `filter_by` on the status is not documented; it is asked only where the plain list stays short of both counters.

@@ -6,7 +6,7 @@ from decimal import Decimal
 import msgspec
 
 from dcycle_pipeline.api.reading import PAGE_SIZE, Reading
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, QUANTITY, Column, Table
 
 LIST = "GET /v1/waste-water-treatments"
@@ -111,6 +111,7 @@ WASTE_WATER_TREATMENTS = Table(
             f"{LIST}: co2e",
             KILOGRAMS_CO2E,
             "co2e",
+            role="emission",
         ),
         Column(
             "co2e_biomass_kg",
@@ -119,6 +120,7 @@ WASTE_WATER_TREATMENTS = Table(
             f"{LIST}: co2e_biomass",
             KILOGRAMS_CO2E,
             "co2e_biomass",
+            role="emission",
         ),
         Column(
             "co2e_state",
@@ -126,6 +128,7 @@ WASTE_WATER_TREATMENTS = Table(
             "calculated, or pending where Dcycle has not computed co2e_kg yet",
             "derived from co2e",
             value="CASE WHEN co2e IS NULL THEN 'pending' ELSE 'calculated' END",
+            role="emission",
         ),
         Column(
             "percentage",
@@ -147,6 +150,7 @@ WASTE_WATER_TREATMENTS = Table(
             "Id of the user that uploaded the record",
             f"{LIST}: uploaded_by",
             value="uploaded_by",
+            role="person",
         ),
         Column("created_at", "TIMESTAMPTZ", "Created in Dcycle", f"{LIST}: created_at"),
         Column("first_seen_at", "TIMESTAMPTZ", "First sync that saw the record", "dcycle_pipeline", stamp="first_seen"),
@@ -173,11 +177,9 @@ PROJECTS = Table(
             "VARCHAR",
             "Project as given: its id, or the JSON that the API sent",
             f"{LIST}: linked_projects",
-            value="element",
         ),
     ),
     LIST,
-    "(SELECT organization_id, id, unnest(list_distinct(linked_projects)) AS element FROM items) AS elements",
 )
 
 ENDPOINT = Endpoint(
@@ -192,8 +194,21 @@ ENDPOINT = Endpoint(
         variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
     ),
     item=WasteWaterTreatment,
-    tables=(WASTE_WATER_TREATMENTS, PROJECTS),
+    table=WASTE_WATER_TREATMENTS,
+    listings=(
+        Listing(
+            PROJECTS,
+            Column(
+                "projects",
+                "VARCHAR[]",
+                "Linked projects as given, each once, in order",
+                f"{LIST}: linked_projects",
+                value="list_sort(list_distinct(linked_projects))",
+            ),
+        ),
+    ),
     problem=problem,
+    pending_column="co2e_kg",
     parent="facilities",
     scope_parameter="facility_id",
     withheld=frozenset({"user", "file_url"}),

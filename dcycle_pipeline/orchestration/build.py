@@ -5,7 +5,7 @@ import dagster as dg
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_asset
+from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_assets
 from dcycle_pipeline.orchestration.context import Environment
 from dcycle_pipeline.orchestration.report_asset import report_asset
 from dcycle_pipeline.organization_list import wanted_organizations
@@ -21,17 +21,21 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
     Raises SettingsError for a schedule that Dagster does not take.
     """
     endpoints = [endpoint_asset(environment, endpoint) for endpoint in declared()]
-    summaries = [summary_asset(environment, summary) for summary in SUMMARIES]
-    upstream = [asset.key.to_user_string() for asset in (*endpoints, *summaries)]
+    upstream = [*(asset.key.to_user_string() for asset in endpoints), *(summary.name for summary in SUMMARIES)]
     job = dg.define_asset_job(
         JOB,
         selection=dg.AssetSelection.all(),
         description="Read every organisation completely, derive the summaries, publish one file.",
         executor_def=dg.in_process_executor,
     )
-    publishing = [published_asset(environment, upstream), report_asset(environment)]
     return dg.Definitions(
-        assets=[organizations_asset(environment), *endpoints, *summaries, *publishing],
+        assets=[
+            organizations_asset(environment),
+            *endpoints,
+            summary_assets(environment),
+            published_asset(environment, upstream),
+            report_asset(environment),
+        ],
         jobs=[job],
         schedules=[_schedule(environment, schedule)],
         executor=dg.in_process_executor,

@@ -2,8 +2,8 @@
 
 import dagster as dg
 
-from dcycle_pipeline.orchestration.assets import OWNERS, PUBLISHED_FILE
-from dcycle_pipeline.orchestration.context import Environment, stage
+from dcycle_pipeline.orchestration.assets import OWNERS
+from dcycle_pipeline.orchestration.context import PUBLISHED_FILE, Environment, stage
 from dcycle_pipeline.report.writing import write_report
 
 EMISSIONS_REPORT = "emissions_report"

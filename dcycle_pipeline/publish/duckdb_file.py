@@ -16,12 +16,14 @@ from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.folder import DataFolder
 
 
-def publish(connection: duckdb.DuckDBPyConnection, folder: DataFolder, run_id: str, keep: int) -> Path:
+def publish(
+    connection: duckdb.DuckDBPyConnection, folder: DataFolder, run_id: str, published_at: datetime, keep: int
+) -> Path:
     """Copy the working file of an open, committed connection and point the published name at the copy.
 
     Raises UnavailableError where that fails; what was published before stays.
     """
-    snapshot = folder.snapshots / f"{datetime.now(UTC):%Y%m%dT%H%M%S.%fZ}-{run_id[:8]}.duckdb"
+    snapshot = _snapshot(folder, run_id, published_at)
     try:
         connection.execute("FORCE CHECKPOINT warehouse")
         if (wal := folder.warehouse.with_name(folder.warehouse.name + ".wal")).exists() and wal.stat().st_size:
@@ -38,6 +40,24 @@ def publish(connection: duckdb.DuckDBPyConnection, folder: DataFolder, run_id: s
         ) from None
     forget_old_snapshots(folder, keep)
     return snapshot
+
+
+def _snapshot(folder: DataFolder, run_id: str, published_at: datetime) -> Path:
+    return folder.snapshots / f"{published_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{run_id[:8]}.duckdb"
+
+
+def was_shown(folder: DataFolder, run_id: str, published_at: datetime) -> bool:
+    """Whether the published name points at that publication."""
+    return folder.published.resolve() == _snapshot(folder, run_id, published_at).resolve()
+
+
+def put_back(folder: DataFolder, snapshot: Path) -> None:
+    """Point the published name at an earlier snapshot. Raises UnavailableError where that fails."""
+    try:
+        _set_aside_foreign_wal(folder.published)
+        _point(folder.published, snapshot)
+    except OSError as error:
+        raise UnavailableError(f"{folder.published} cannot be pointed at {snapshot.name}: {error.strerror}.") from None
 
 
 def _copy(source: Path, target: Path) -> None:
@@ -81,7 +101,6 @@ def _sync_folder(folder: Path) -> None:
 def forget_old_snapshots(folder: DataFolder, keep: int) -> None:
     """Delete all but the last `keep` snapshots, never the published one, and what a killed run left half-copied."""
     current = folder.published.resolve()
-    snapshots = sorted(folder.snapshots.glob("[!.]*.duckdb"))
-    for old in [*snapshots[:-keep], *folder.snapshots.glob(".*.part")]:
+    for old in [*folder.published_snapshots()[:-keep], *folder.snapshots.glob(".*.part")]:
         if old.resolve() != current:
             old.unlink(missing_ok=True)

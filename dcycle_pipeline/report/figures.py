@@ -6,7 +6,7 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from dcycle_pipeline.ledger import CURRENT_QUARANTINE, CURRENT_SCOPES
+from dcycle_pipeline.books import CURRENT_QUARANTINE, CURRENT_SCOPES
 from dcycle_pipeline.published import Published
 from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
 

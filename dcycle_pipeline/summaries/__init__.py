@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from importlib.resources import files
-from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline import ledger
+from dcycle_pipeline import books
+from dcycle_pipeline.history import VALID_FROM, VALID_TO, current_of
+from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
 from dcycle_pipeline.summaries.declaration import Summary
@@ -23,7 +25,7 @@ from dcycle_pipeline.summaries.years import (
     EMISSIONS_BY_ORGANIZATION_YEAR,
     WWT_INTENSITY_BY_FACILITY_YEAR,
 )
-from dcycle_pipeline.warehouse import follow
+from dcycle_pipeline.warehouse import follow, follow_versions
 
 # Each one reads only tables and what stands before it.
 SUMMARIES: tuple[Summary, ...] = (
@@ -39,33 +41,56 @@ SUMMARIES: tuple[Summary, ...] = (
     FACILITY_RECONCILIATION,
     DATA_QUALITY,
 )
-TABLES = (SCOPE_MAPPING, *SUMMARIES)
+
+# What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.
+VERSIONED = Table(
+    "history",
+    EMISSIONS_BY_FACILITY_MONTH.name,
+    f"Every version of each row of {EMISSIONS_BY_FACILITY_MONTH.qualified}",
+    (*EMISSIONS_BY_FACILITY_MONTH.key, "valid_from"),
+    (*EMISSIONS_BY_FACILITY_MONTH.columns, VALID_FROM, VALID_TO),
+    EMISSIONS_BY_FACILITY_MONTH.source,
+)
+
+# As they stand in the file: what keeps versions is a view on the current ones.
+STORED: tuple[Table, ...] = (
+    SCOPE_MAPPING,
+    *(current_of(summary, VERSIONED) if summary.name == VERSIONED.name else summary for summary in SUMMARIES),
+)
 
 
-def query(summary: Summary) -> str:
+def query(summary: Table) -> str:
     """The SQL file of a summary: one SELECT."""
     return _text(f"{summary.name}.sql").strip().removesuffix(";")
 
 
-def refresh(connection: duckdb.DuckDBPyConnection, own_mapping: Path | None = None) -> int:
+def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
     """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction.
 
-    `own_mapping` is the file that replaces the package's mapping of scopes, where it exists. Raises SettingsError for one
-    that is no mapping.
+    `moment` is later than every one before; what changes is valid from then on.
     """
-    with in_reach(connection, own_mapping):
-        changed = follow(connection, SCOPE_MAPPING, "SELECT * FROM scope_file")
-        return changed + sum(follow(connection, summary, query(summary)) for summary in SUMMARIES)
+    if not connection.execute(f"SELECT 1 FROM {SCOPE_MAPPING.qualified}").fetchall():
+        scope_file.adopt(connection)
+    with in_reach(connection):
+        return sum(_refresh(connection, summary, moment) for summary in SUMMARIES)
+
+
+def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: datetime) -> int:
+    if summary.name == VERSIONED.name:
+        return follow_versions(connection, VERSIONED, query(summary), moment)
+    return follow(connection, summary, query(summary))
 
 
 @contextmanager
-def in_reach(connection: duckdb.DuckDBPyConnection, own_mapping: Path | None = None) -> Iterator[None]:
-    """What the SQL files name beside tables: the rules, the lines of the scope file, and what the last reading left."""
+def in_reach(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What the SQL files name beside tables: the rules, and what the last reading left of scopes and quarantine."""
     connection.execute(_text("rules.sql"))
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_scopes AS {ledger.CURRENT_SCOPES}")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_quarantine AS {ledger.CURRENT_QUARANTINE}")
-    with ledger.arrow_view(connection, "scope_file", SCOPE_MAPPING, scope_file.read(own_mapping)):
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_scopes AS {books.CURRENT_SCOPES}")
+    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_quarantine AS {books.CURRENT_QUARANTINE}")
+    try:
         yield
+    finally:
+        connection.execute("DROP VIEW current_scopes; DROP VIEW current_quarantine")
 
 
 def _text(name: str) -> str:

@@ -4,6 +4,7 @@ from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.declaration import (
     FACILITIES,
     WWT,
+    Conserved,
     Summary,
     count,
     days,
@@ -55,4 +56,5 @@ COVERAGE_BY_FACILITY_MONTH = Summary(
     ),
     "summaries.emissions_by_facility_month",
     sources=(FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
+    conserves=(Conserved("summaries.emissions_by_facility_month", ("covered_days",)),),
 )

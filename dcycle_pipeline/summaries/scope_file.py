@@ -5,15 +5,25 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
+import duckdb
+
 from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.ledger import arrow_view
 from dcycle_pipeline.summaries.scopes import SCOPE_MAPPING
+from dcycle_pipeline.warehouse import follow
 
 Line = tuple[Any, ...]
 _NAMES = SCOPE_MAPPING.names()[1:]
 _SCOPES, _CATEGORIES = range(1, 4), range(1, 16)
 
 
-def read(own: Path | None) -> list[Line]:
+def adopt(connection: duckdb.DuckDBPyConnection, own: Path | None = None) -> int:
+    """Bring `summaries.scope_mapping` in step with the file; the number of rows touched. Raises as `read` does."""
+    with arrow_view(connection, "scope_file", SCOPE_MAPPING, read(own)):
+        return follow(connection, SCOPE_MAPPING, "SELECT * FROM scope_file")
+
+
+def read(own: Path | None = None) -> list[Line]:
     """Rows of `summaries.scope_mapping`: of the file `own` where it exists, else those of the package.
 
     Columns are told by their names; `line` may be there, as in an exported table, and counts for nothing. Raises SettingsError
@@ -24,9 +34,14 @@ def read(own: Path | None) -> list[Line]:
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), strict=True)
         if missing := set(_NAMES) - set(reader.fieldnames or ()):
             raise SettingsError(f"{path}: the columns {', '.join(sorted(missing))} are missing from its first line.")
-        return [(number, *_line(path, reader.line_num, fields)) for number, fields in enumerate(reader, start=1)]
+        lines = [(number, *_line(path, reader.line_num, fields)) for number, fields in enumerate(reader, start=1)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise SettingsError(f"{path} cannot be read: {error}.") from None
+    if not lines:
+        raise SettingsError(
+            f"{path} has no line below the first: map something, or remove the file to use the package's."
+        )
+    return lines
 
 
 def _line(path: object, number: int, fields: dict[str, Any]) -> Line:

@@ -10,16 +10,15 @@ from pathlib import Path
 import duckdb
 
 from dcycle_pipeline.api.reading import Page, Proof
-from dcycle_pipeline.endpoint_sync import LOADING_MEMORY_MB
 from dcycle_pipeline.endpoints import waste_water_treatments
 from dcycle_pipeline.folder import DataFolder
-from dcycle_pipeline.landing import Landing
+from dcycle_pipeline.landing import Landing, Walked
 from dcycle_pipeline.merge import Staging
 from dcycle_pipeline.page_body import read_page
 from dcycle_pipeline.personal_data import Policy, Pseudonyms
-from dcycle_pipeline.run import all_tables
+from dcycle_pipeline.stored import everything
 from dcycle_pipeline.sweep import Scope, Swept
-from dcycle_pipeline.warehouse import opened, transaction
+from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, opened, transaction
 
 ORGANIZATION = "11111111-1111-4111-8111-111111111111"
 ENDPOINT = waste_water_treatments.ENDPOINT
@@ -34,7 +33,8 @@ def land(landing: Landing, policy: Policy, facility: str, bodies: list[bytes]) -
             file.keep(Page(number, page.identities, page.envelope, page.payload))
             count += len(page.identities)
         proof = Proof(True, "", count, count, count, 1, len(bodies))
-        return Swept(Scope(ORGANIZATION, ENDPOINT.name, facility), "proven", "", proof, file.finish(proof), now, now)
+        path = file.finish(Walked(proof, now, now))
+        return Swept(Scope(ORGANIZATION, ENDPOINT.name, facility), "proven", "", proof, path, now, now, "run")
 
 
 def main() -> None:
@@ -49,11 +49,11 @@ def main() -> None:
         swept.append(land(landing, policy, path.name, bodies))
         seconds += time.perf_counter() - started
     started = time.perf_counter()
-    with opened(data, all_tables(), LOADING_MEMORY_MB) as connection:
+    with opened(data.warehouse, data.spill, everything(), LOADING_MEMORY_MB) as connection:
         staging = Staging(connection, ENDPOINT, ORGANIZATION)
         staging.load(swept)
         with transaction(connection):
-            staging.merge([], datetime.now(UTC))
+            staging.merge([], datetime.now(UTC), "run")
         seconds += time.perf_counter() - started
         committed = connection.execute("SELECT count(*) FROM dcycle.waste_water_treatments").fetchall()[0][0]
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

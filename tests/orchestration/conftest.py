@@ -10,6 +10,7 @@ import dagster as dg
 import duckdb
 import pytest
 
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import Environment
@@ -54,7 +55,7 @@ class Pipeline:
         return self.run(partitions.all_of_them(self.instance))
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.settings.published_file.resolve()), read_only=True) as connection:
+        with duckdb.connect(str(DataFolder(self.settings.data_dir).published.resolve()), read_only=True) as connection:
             connection.execute("SET TimeZone = 'UTC'")
             return connection.execute(sql, list(parameters)).fetchall()
 

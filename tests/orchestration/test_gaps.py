@@ -6,14 +6,15 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.sandbox import Behaviour
 from tests.orchestration.conftest import CHILD, ROOT, Pipeline, checks, metadata, pipeline_in
 
 WWT = "waste_water_treatments"
 PUBLICATION = ["emissions_by_facility_month", "published_file"]
-TWICE = """INSERT INTO dcycle.waste_water_treatments
-SELECT * FROM dcycle.waste_water_treatments WHERE facility_id = 'f-north' LIMIT 1"""
+TWICE = """INSERT INTO history.waste_water_treatments
+SELECT * FROM history.waste_water_treatments WHERE facility_id = 'f-north' LIMIT 1"""
 
 
 def last_run(pipeline: Pipeline) -> tuple[Any, ...]:
@@ -57,7 +58,7 @@ def blocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipeline
     """A good sync, then one over a working file in which a row stands twice; and what was published before it."""
     with pipeline_in(tmp_path_factory.mktemp("blocked")) as pipeline:
         assert pipeline.run_all().success
-        published = pipeline.settings.published_file.resolve(), pipeline.content()
+        published = DataFolder(pipeline.settings.data_dir).published.resolve(), pipeline.content()
         pipeline.break_working_file(TWICE)
         pipeline.sandbox.world.add_record("f-large")
         yield pipeline, pipeline.run(partitions.only(ROOT)), published
@@ -72,7 +73,7 @@ def test_a_failed_blocking_check_keeps_the_published_file(
     assert (check.passed, check.severity, check.blocking) == (False, dg.AssetCheckSeverity.ERROR, True)
     assert "dcycle.waste_water_treatments: 1 keys" in (check.description or "")
     assert metadata(result, "published_file") == metadata(result, "emissions_by_facility_month") == {}
-    assert (pipeline.settings.published_file.resolve(), pipeline.content()) == published
+    assert (DataFolder(pipeline.settings.data_dir).published.resolve(), pipeline.content()) == published
 
 
 def test_a_publishing_run_of_its_own_does_not_publish_what_a_check_blocked(
@@ -80,4 +81,4 @@ def test_a_publishing_run_of_its_own_does_not_publish_what_a_check_blocked(
 ) -> None:
     pipeline, _, published = blocked
     pipeline.run({}, PUBLICATION)
-    assert (pipeline.settings.published_file.resolve(), pipeline.content()) == published
+    assert (DataFolder(pipeline.settings.data_dir).published.resolve(), pipeline.content()) == published

@@ -7,6 +7,7 @@ import dagster as dg
 import pytest
 
 from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.summaries import SUMMARIES
 from tests.conftest import facilities_of, records_of
@@ -72,7 +73,7 @@ def test_the_published_file_tells_what_sync_runs_says(first: tuple[Pipeline, dg.
     columns = ("content_hash", "outcome", "requests_count", "rows_count", "scopes_open_count", "quarantined_count")
     (row,) = pipeline.query(f"SELECT {', '.join(columns)} FROM sync.runs WHERE run_id = ?", result.run_id)
     assert tuple(told[name] for name in columns) == row
-    assert told["path"] == str(pipeline.settings.published_file)
+    assert told["path"] == str(DataFolder(pipeline.settings.data_dir).published)
     assert told["requests_count"] == len(pipeline.sandbox.requests)
     assert told["open_scopes"] == "none"
 

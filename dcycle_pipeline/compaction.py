@@ -1,0 +1,57 @@
+"""The working file written anew once it has grown by updates and deletions, which leave holes that DuckDB does not give back.
+
+It happens whenever the file is a fixed share larger than when it was last written anew; as content only grows, the file
+then never exceeds a fresh one of the same content by more than that share.
+"""
+
+import os
+from pathlib import Path
+
+from dcycle_pipeline.folder import DataFolder, write_whole
+from dcycle_pipeline.schema import View, quoted
+from dcycle_pipeline.stored import all_tables, everything
+from dcycle_pipeline.warehouse import opened
+
+GROWTH_PERCENT = 15
+
+
+def compact(folder: DataFolder, memory_limit_mb: int) -> bool:
+    """Write the working file anew where it has grown enough; whether it was. The caller holds the folder for writing."""
+    if not folder.warehouse.exists() or _wal_waits(folder):
+        return False
+    size_bytes, last_bytes = folder.warehouse.stat().st_size, _last_size(folder)
+    if last_bytes is None:
+        write_whole(_note(folder), str(size_bytes).encode())
+    if last_bytes is None or last_bytes <= size_bytes <= last_bytes * (100 + GROWTH_PERCENT) // 100:
+        return False
+    beside = folder.warehouse.with_name("compacting.duckdb")
+    for old in (beside, beside.with_name(f"{beside.name}.wal")):
+        old.unlink(missing_ok=True)
+    with opened(beside, folder.spill, everything(), memory_limit_mb) as connection:
+        connection.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
+        for table in all_tables():
+            if not isinstance(table, View):
+                names = ", ".join(table.names())
+                connection.execute(
+                    f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM grown.{table.qualified}"
+                )
+        connection.execute("FORCE CHECKPOINT warehouse")
+    os.replace(beside, folder.warehouse)
+    write_whole(_note(folder), str(folder.warehouse.stat().st_size).encode())
+    return True
+
+
+def _wal_waits(folder: DataFolder) -> bool:
+    """Whether a run died before its changes were in the file itself: opening the file brings them in first."""
+    return folder.warehouse.with_name(f"{folder.warehouse.name}.wal").exists()
+
+
+def _note(folder: DataFolder) -> Path:
+    return folder.working / "compacted_bytes"
+
+
+def _last_size(folder: DataFolder) -> int | None:
+    try:
+        return int(_note(folder).read_text(encoding="ascii"))
+    except (OSError, ValueError):
+        return None

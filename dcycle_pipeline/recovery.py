@@ -1,0 +1,148 @@
+"""The working file made again: from the last published snapshot, and from landed pages where those are newer."""
+
+import logging
+import os
+import shutil
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import duckdb
+
+from dcycle_pipeline import journal, ledger
+from dcycle_pipeline.closing import close_books
+from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.errors import DamagedError
+from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.journal import LandedSweep, LandedTree
+from dcycle_pipeline.publish import duckdb_file
+from dcycle_pipeline.settle import settle_landed, settle_tree
+from dcycle_pipeline.stored import everything
+from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, opened, transaction
+
+_log = logging.getLogger(__name__)
+Landed = LandedTree | LandedSweep
+
+
+@contextmanager
+def sound(folder: DataFolder, memory_limit_mb: int, most_memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The working file, open; made again first where it is gone or damaged. The caller holds the folder for writing."""
+    remember_owner(folder)
+    if not folder.warehouse.exists():
+        rebuild(folder, most_memory_mb)
+    with ExitStack() as stack:
+        try:
+            connection = stack.enter_context(opened(folder.warehouse, folder.spill, everything(), memory_limit_mb))
+        except DamagedError as error:
+            set_aside(folder)
+            _log.warning("%s", error)
+            rebuild(folder, most_memory_mb)
+            connection = stack.enter_context(opened(folder.warehouse, folder.spill, everything(), memory_limit_mb))
+        yield connection
+
+
+def set_aside(folder: DataFolder) -> None:
+    """Keep a damaged working file, and its log, under another name."""
+    suffix = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    for path in (folder.warehouse, folder.warehouse.with_name(f"{folder.warehouse.name}.wal")):
+        if path.exists():
+            os.replace(path, path.with_name(f"{path.name}.{suffix}"))
+
+
+def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
+    """Make the working file again where it is gone. The caller holds the folder for writing.
+
+    Raises UnavailableError where the last snapshot cannot be used either.
+    """
+    snapshots = folder.published_snapshots()
+    steps = landed(folder.landing)
+    if not snapshots and not steps:
+        return
+    _log.warning(
+        "The working file of %s is gone; it is made again from %s and %d landed steps.",
+        folder.root,
+        snapshots[-1].name if snapshots else "nothing",
+        len(steps),
+    )
+    beside = folder.warehouse.with_name("rebuilding.duckdb")
+    beside.unlink(missing_ok=True)
+    beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)
+    if snapshots:
+        shutil.copyfile(snapshots[-1], beside)
+    with opened(beside, folder.spill, everything(), LOADING_MEMORY_MB) as connection:
+        apply_landed(connection, folder, steps, memory_limit_mb)
+        connection.execute("FORCE CHECKPOINT warehouse")
+    os.replace(beside, folder.warehouse)
+
+
+def remember_owner(folder: DataFolder) -> None:
+    """Tie a folder that no longer says whose it is to the root organisation that its snapshots or pages tell."""
+    if "root_organization_id" not in folder.about() and (root := _known_root(folder)):
+        folder.claim(root)
+
+
+def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:
+    """Bring the books in step with what readers were shown, should a run have died between the two."""
+    for run_id, published_at in ledger.last_publication(connection):
+        if duckdb_file.was_shown(folder, run_id, published_at):
+            journal.end_run(folder.landing, run_id, published_at)
+        else:
+            ledger.take_back(connection, run_id)
+
+
+def _known_root(folder: DataFolder) -> str | None:
+    for snapshot in reversed(folder.published_snapshots()):
+        try:
+            with duckdb.connect(str(snapshot), read_only=True) as connection:
+                query = "SELECT root_organization_id FROM sync.runs ORDER BY started_at DESC LIMIT 1"
+                return str(connection.execute(query).fetchall()[0][0])
+        except (duckdb.Error, IndexError):
+            continue
+    trees = sorted(journal.trees(folder.landing), key=lambda tree: tree.settled_at)
+    return trees[-1].root_organization_id if trees else None
+
+
+def landed(root: Path) -> list[Landed]:
+    """Every step that is landed below `root`, oldest first."""
+    return sorted([*journal.trees(root), *journal.sweeps(root)], key=lambda record: record.settled_at)
+
+
+def apply_landed(
+    connection: duckdb.DuckDBPyConnection, folder: DataFolder, steps: Iterable[Landed], memory_limit_mb: int
+) -> None:
+    """Settle every landed step that is newer than what is settled of its kind, oldest first, and publications in their turn."""
+    settled = ledger.last_settled(connection)
+    waiting = [step for step in steps if _kind(step) not in settled or step.settled_at > settled[_kind(step)]]
+    ends = journal.ends(folder.landing)
+    last_of_run = {step.run_id: step for step in waiting}
+    for step in waiting:
+        ledger.begin(connection, step.run_id, step.run_started_at, _root(folder), version("dcycle_pipeline"))
+        moment = ledger.moment(connection, step.settled_at)
+        _settle(connection, folder, replace(step, settled_at=moment), memory_limit_mb)
+        end = ends.get(step.run_id)
+        if end and end.published_at and last_of_run[step.run_id] is step:
+            with transaction(connection):
+                close_books(connection, step.run_id, end.published_at)
+
+
+def _root(folder: DataFolder) -> str:
+    return str(folder.about()["root_organization_id"])
+
+
+def _kind(step: Landed) -> tuple[str, str]:
+    if isinstance(step, LandedTree):
+        return step.root_organization_id, ORGANIZATIONS.name
+    return step.organization_id, step.endpoint
+
+
+def _settle(connection: duckdb.DuckDBPyConnection, folder: DataFolder, record: Landed, memory_limit_mb: int) -> None:
+    if isinstance(record, LandedTree):
+        settle_tree(connection, record)
+        return
+    for endpoint in declared():
+        if endpoint.name == record.endpoint:
+            settle_landed(connection, endpoint, record, folder.landing, memory_limit_mb)

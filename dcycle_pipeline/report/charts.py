@@ -47,47 +47,43 @@ def _panel(rows: Sequence[Row], highest: float) -> Chart:
     values = [
         {
             "month": row["month"].isoformat(),
-            "tonnes": float(row["co2e_kg"]) / 1000 if row["co2e_kg"] is not None else None,
+            "tonnes": float(row["co2e_kg"]) / 1000,
             "fill": _SETTLED if is_settled(row) else _OPEN,
-            "told": f"{row['month']:%b %Y}: {tonnes(row['co2e_kg'])} t{_state(row)}"
-            if row["co2e_kg"] is not None
-            else "",
+            "told": f"{row['month']:%b %Y}: {tonnes(row['co2e_kg'])} t{_state(row)}",
         }
+        if row["co2e_kg"] is not None
+        else {"month": row["month"].isoformat(), "tonnes": None}
         for row in rows
     ]
-    x = {
-        "field": "month",
-        "type": "temporal",
-        "title": None,
-        "axis": {"format": "%Y", "tickCount": "year", "grid": False, "ticks": True, "tickColor": variable("rule")},
-    }
     y = {
         "field": "tonnes",
         "type": "quantitative",
         "title": None,
-        "scale": {"domain": [0, highest * 1.08]},
+        "scale": {"domain": [0, highest * _HEADROOM]},
         "axis": {"tickCount": 3, "format": ",.0f" if highest >= 10 else ""},
     }
-    marks = [
-        {"mark": {"type": "area", "color": variable("accent-soft"), "opacity": 0.35, "line": False, "aria": False}},
-        {"mark": {"type": "line", "color": variable("accent"), "strokeWidth": 1.75, "aria": False}},
-        {
-            "mark": {
-                "type": "point",
-                "filled": False,
-                "size": 16,
-                "strokeWidth": 1.25,
-                "stroke": variable("accent"),
-                "opacity": 1,
-            },
-            "transform": [{"filter": "datum.tonnes !== null"}],
-            "encoding": {"fill": {"field": "fill", "type": "nominal", "scale": None}, "description": {"field": "told"}},
-        },
-    ]
-    spec = {"width": 270, "height": 110, "data": {"values": values}, "encoding": {"x": x, "y": y}, "layer": marks}
-    return Chart(
-        rows[0]["organization"], "Emissions by month in tonnes of CO₂e; the table below holds the same numbers", spec
-    )
+    spec = {"width": 270, "height": 110, "data": {"values": values}, "encoding": {"x": _MONTHS, "y": y}, "layer": _LINE}
+    described = "Emissions by month in tonnes of CO₂e; the table below holds the same numbers"
+    return Chart(rows[0]["organization"], described, spec)
+
+
+_HEADROOM = 1.08
+_MONTHS = {
+    "field": "month",
+    "type": "temporal",
+    "title": None,
+    "axis": {"format": "%Y", "tickCount": "year", "grid": False, "ticks": True, "tickColor": variable("rule")},
+}
+_POINT = {"type": "point", "filled": False, "size": 16, "strokeWidth": 1.25, "stroke": _SETTLED, "opacity": 1}
+_LINE = [
+    {"mark": {"type": "area", "color": variable("accent-soft"), "opacity": 0.35, "line": False, "aria": False}},
+    {"mark": {"type": "line", "color": _SETTLED, "strokeWidth": 1.75, "aria": False}},
+    {
+        "mark": _POINT,
+        "transform": [{"filter": "datum.tonnes !== null"}],
+        "encoding": {"fill": {"field": "fill", "type": "nominal", "scale": None}, "description": {"field": "told"}},
+    },
+]
 
 
 def years(rows: Sequence[Row]) -> list[Chart]:

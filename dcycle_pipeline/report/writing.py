@@ -7,8 +7,8 @@ from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.folder import write_whole
 from dcycle_pipeline.published import Published
 from dcycle_pipeline.report.drawing import picture
+from dcycle_pipeline.report.emissions import MONTHS
 from dcycle_pipeline.report.page import answers, charts_of, render
-from dcycle_pipeline.report.sections import MONTHS
 
 _READABLE_BY_ALL = 0o644
 _PICTURE_COLUMNS = 3

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.report.writing import Report, write_report
 from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
 from tests.conftest import Synced, settings_for, sync
@@ -88,7 +89,7 @@ def written(world: World, folder: Path, behaviour: Behaviour = NO_BEHAVIOUR) -> 
     """Sync a world and write the report over it."""
     with Sandbox(world, behaviour) as sandbox:
         synced = sync(settings_for(sandbox, folder))
-    return Written(synced, write_report(synced.settings.published_file, folder / "report.html"))
+    return Written(synced, write_report(DataFolder(folder).published, folder / "report.html"))
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.sandbox import Behaviour, World
 from tests.conftest import CHILD, ROOT
@@ -56,7 +57,7 @@ def test_every_table_has_a_caption_and_headers(page: Node) -> None:
 
 
 def test_the_same_file_gives_the_same_page(report: Written, tmp_path: Path) -> None:
-    again = write_report(report.synced.settings.published_file, tmp_path / "again.html")
+    again = write_report(DataFolder(report.synced.settings.data_dir).published, tmp_path / "again.html")
     assert again.file.read_text(encoding="utf-8") == report.html
     assert again.picture == report.report.picture
 

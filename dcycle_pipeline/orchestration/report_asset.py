@@ -2,7 +2,7 @@
 
 import dagster as dg
 
-from dcycle_pipeline.orchestration.assets import OWNERS
+from dcycle_pipeline.orchestration.assets import OWNERS, POOL
 from dcycle_pipeline.orchestration.context import PUBLISHED_FILE, Environment, stage
 from dcycle_pipeline.report.writing import write_report
 
@@ -18,6 +18,7 @@ def report_asset(environment: Environment) -> dg.AssetsDefinition:
         group_name="publish",
         kinds={"html"},
         owners=OWNERS,
+        pool=POOL,
         retry_policy=environment.retry,
         deps=[PUBLISHED_FILE],
     )

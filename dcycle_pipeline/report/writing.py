@@ -1,6 +1,8 @@
 """Writing the report: the door for the command line and for Dagster."""
 
+import os
 from dataclasses import dataclass
+from errno import EISDIR
 from pathlib import Path
 
 from dcycle_pipeline.errors import SettingsError
@@ -35,6 +37,8 @@ def write_report(published_file: Path, output: Path) -> Report:
         page = render(published, found).encode()
     months = charts_of(found[MONTHS.figures[0].name])
     try:
+        if output.is_dir():
+            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
         write_whole(output, page, _READABLE_BY_ALL)
     except OSError as error:
         raise SettingsError(

@@ -54,11 +54,8 @@ def test_the_file_says_the_same_as_comments(report: Written, found: list[Entry])
 def test_every_column_has_meaning_source_and_an_example_of_its_type(table: Table, column: Column) -> None:
     assert column.meaning
     assert column.source
-    example = example_of(table, column)
-    assert example or "null is any" in column.meaning
-    if example:
-        ((value,),) = duckdb.sql("SELECT TRY_CAST($1 AS " + column.type + ")", params=[example]).fetchall()
-        assert value is not None
+    ((value,),) = duckdb.sql(f"SELECT TRY_CAST($1 AS {column.type})", params=[example_of(table, column)]).fetchall()
+    assert value not in (None, "")
 
 
 def test_no_example_is_left_over() -> None:

@@ -41,7 +41,7 @@ def tonnes(kilograms: Decimal) -> str:
     """Tonnes with as many places as make the number readable: about three significant digits, none from 1,000 t on."""
     value = _EXACT.divide(kilograms, Decimal(_KILOGRAMS_PER_TONNE))
     size = abs(value)
-    return grouped(value, 0 if size >= 1000 else 1 if size >= 10 else 3)
+    return grouped(value, 0 if size >= 1000 or not size else 1 if size >= 10 else 3)
 
 
 def _exact(value: Decimal) -> Cell:

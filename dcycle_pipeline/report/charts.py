@@ -90,8 +90,13 @@ def years(rows: Sequence[Row]) -> list[Chart]:
     """A bar for each year; outlined ones are not final."""
     values = [_bar(str(row["year"]), row) for row in reversed(rows)]
     described = "Emissions of the group by year in tonnes of CO₂e; the table below holds the same numbers"
-    wide = {"width": 640, "height": 210, "data": {"values": values}, "layer": _upright_bars()}
-    narrow = {"width": 300, "height": 190, "data": {"values": values[-YEARS_ON_A_PHONE:]}, "layer": _upright_bars()}
+    wide = {"width": {"step": 64}, "height": 210, "data": {"values": values}, "layer": _upright_bars()}
+    narrow = {
+        "width": {"step": 50},
+        "height": 190,
+        "data": {"values": values[-YEARS_ON_A_PHONE:]},
+        "layer": _upright_bars(),
+    }
     return [Chart("Emissions by year", described, wide, narrow)]
 
 

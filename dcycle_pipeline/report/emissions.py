@@ -72,7 +72,6 @@ TOTALS = Section(
                 PENDING_RECORDS,
                 DAYS_COVERED,
             ),
-            folded=True,
         ),
         Figure(
             "scopes",
@@ -87,7 +86,6 @@ TOTALS = Section(
                 PENDING_RECORDS,
             ),
             note="As the mapping in summaries.scope_mapping says; what it does not know stands as unmapped.",
-            folded=True,
         ),
     ),
 )

@@ -11,6 +11,7 @@ from dcycle_pipeline.published import Published
 from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
 
 Row = Mapping[str, Any]
+_LONG = 15
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,11 @@ class Answer:
     sql: str
     rows: Sequence[Row]
     lacks: str = ""
+
+    @property
+    def folded(self) -> bool:
+        """Whether the table opens on demand: as declared, and where it would be long."""
+        return self.figure.folded or len(self.rows) > _LONG
 
     @property
     def shown_count(self) -> int:

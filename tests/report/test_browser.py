@@ -171,6 +171,8 @@ def test_it_prints(browser: Browser, report: Written, tmp_path: Path) -> None:
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.documentElement).getPropertyValue('--ink')").strip() == "#1b2530"
     assert not page.locator("nav").is_visible()
+    assert not page.locator("#dictionary").is_visible()
+    assert page.locator("#facilities svg").first.is_visible()
     printed = page.pdf(path=tmp_path / "report.pdf", format="A4", print_background=False)
     assert printed.startswith(b"%PDF")
     assert printed.count(b"/Type /Page\n") > 1

@@ -25,8 +25,9 @@ CREATE OR REPLACE MACRO from_small_billionths(whole) AS
 
 -- The calendar rule: a quantity belongs to the days of its period in equal shares. This is the day-weighted calendarisation of
 -- energy benchmarking ("simple average daily use allocation", helpcenter.energycap.com/Calendarization/Calendarization_Overview.htm,
--- in which form bills go to ENERGY STAR Portfolio Manager), but with the last day counted, as Dcycle's end_date is inclusive. What has accumulated after some of the days, rounded towards zero to a whole billionth; after the last
--- day it is the quantity itself. In 64 bits the whole units are divided first, what they leave and the fraction after them.
+-- in which form bills go to ENERGY STAR Portfolio Manager), but with the last day counted, as Dcycle's end_date is inclusive.
+-- What has accumulated after some of the days, rounded towards zero to a whole billionth; after the last day it is the quantity
+-- itself. In 64 bits the whole units are divided first, what they leave and the fraction after them.
 CREATE OR REPLACE MACRO accumulated_small(whole, fraction, days_passed, days) AS
     whole * days_passed // days * 1000000000
     + (whole * days_passed % days * 1000000000 + fraction_billionths(fraction) * days_passed) // days;

@@ -50,6 +50,7 @@ ORDER = (
     ("definitions",),
     ("doctor",),
     ("console",),
+    ("outcome",),
     ("cli",),
     ("__main__",),
 )

@@ -148,7 +148,8 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str
 def note_rollback(connection: duckdb.DuckDBPyConnection, run_id: str, at: datetime, content_hash: str | None) -> None:
     """From `at` on readers see an earlier content again, by the hand of a run that did nothing else."""
     connection.execute(
-        f"""UPDATE {RUNS.qualified} SET published_at = $at, outcome = 'rolled_back', content_hash = $content_hash, content_changed = true
+        f"""UPDATE {RUNS.qualified} SET published_at = $at, outcome = 'rolled_back', content_hash = $content_hash, content_changed =
+            $content_hash IS DISTINCT FROM (SELECT arg_max(content_hash, published_at) FROM {RUNS.qualified})
         WHERE run_id = $run_id""",
         {"run_id": run_id, "at": at, "content_hash": content_hash},
     )

@@ -1,6 +1,7 @@
 """What a run published, for machines as one result and for people as lines; with the exit code that belongs to it."""
 
 from datetime import date
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -9,19 +10,6 @@ from dcycle_pipeline.explain import Explanation
 from dcycle_pipeline.folder import DataFolder
 
 OK, GAPS, WRONG_SETTINGS, NOTHING_PUBLISHED = 0, 1, 2, 3
-_SHARE = (
-    "waste_water_treatment_id",
-    "record_label",
-    "start_date",
-    "end_date",
-    "record_co2e_kg",
-    "days_in_month",
-    "days_in_record",
-    "co2e_kg",
-    "change",
-    "version_number",
-    "valid_from",
-)
 
 
 def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
@@ -69,14 +57,29 @@ def show_tables(data_dir: Path) -> None:
 
 def tell_explanation(facility_id: str, month: date, found: Explanation) -> None:
     """The figure, its records with their shares, and the raw item of each."""
-    shares = [{name: record[name] for name in _SHARE} for record in found.records]
-    console.table(f"Records of facility {facility_id} in {month:%Y-%m}", shares)
+    console.table(f"Facility {facility_id} in {month:%Y-%m}", [_share(record) for record in found.records])
     for record in found.records:
-        item = record["item"] or "no longer kept: DCYCLE_KEEP_RUNS says how many runs are"
-        where = f"run {record['run_id']}, page {record['page']}, {record['landed_file'] or 'landed file gone'}"
-        console.show(f"{record['waste_water_treatment_id']} ({where}): {item}")
-    agree = "the records above add up to it" if found.agrees else "the records above do NOT add up to it"
+        item = record["item"] or "its pages are no longer kept, DCYCLE_KEEP_RUNS says how long they are"
+        where = f"run {record['run_id']}, page {record['page']} of {record['landed_file'] or 'a landed file'}"
+        console.show(f"{record['waste_water_treatment_id']}, {where}: {item}")
+    agree = "the shares above add up to it" if found.agrees else "the shares above do NOT add up to it"
     console.show(
-        f"{found.co2e_kg} kg CO2e (biomass {found.co2e_biomass_kg} kg apart, {found.pending_record_count} records pending), "
-        f"as published at {found.published_at:%Y-%m-%d %H:%M:%S} UTC; {agree}."
+        f"{_exact(found.co2e_kg)} kg CO2e (biomass, apart: {_exact(found.co2e_biomass_kg)} kg; {found.pending_record_count} of "
+        f"{len(found.records)} records pending), as published at {found.published_at:%Y-%m-%d %H:%M:%S} UTC: {agree}."
     )
+
+
+def _share(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "record": record["waste_water_treatment_id"],
+        "label": record["record_label"],
+        "period": f"{record['start_date']} – {record['end_date']}",
+        "days": f"{record['days_in_month']} of {record['days_in_record']}",
+        "kg of the record": _exact(record["record_co2e_kg"]),
+        "kg of the month": _exact(record["co2e_kg"]),
+        "version": f"{record['version_number']}, {record['change']} {record['valid_from']:%Y-%m-%d %H:%M}",
+    }
+
+
+def _exact(quantity: Decimal | None) -> str:
+    return "pending" if quantity is None else f"{quantity:f}"

@@ -74,7 +74,8 @@ async def _sync_endpoint(
         tasks = []
         for organization_id in organization_ids:
             policy = Policy(endpoint, run.settings.personal_data, pseudonyms)
-            sweeper = Sweeper(api, landing, endpoint, policy=policy, report=run.progress.swept, resume=resume)
+            told = run.progress.swept
+            sweeper = Sweeper(api, landing, endpoint, policy=policy, report=told, resume=resume, now=run.now)
             run.progress.expect(endpoint.name, organization_id, len(scopes[organization_id]))
             one = _Organization(run, connection, endpoint, organization_id, sweeper, writing)
             tasks.append(group.create_task(one.sync(scopes[organization_id], policy)))

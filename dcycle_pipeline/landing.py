@@ -26,6 +26,7 @@ FORMAT = 2
 LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
+FORGOTTEN = ".forgotten"
 _LEVEL = 3
 
 
@@ -114,7 +115,11 @@ def organization_folder(run: Path, organization_id: str) -> Path:
 
 def runs_that_died(root: Path) -> list[Path]:
     """Folders of runs that never came to an end."""
-    return [folder for folder in root.glob("*") if folder.is_dir() and not (folder / ENDED).exists()]
+    return [folder for folder in _runs(root) if not (folder / ENDED).exists()]
+
+
+def _runs(root: Path) -> list[Path]:
+    return [folder for folder in root.glob("[!.]*") if folder.is_dir()]
 
 
 class LandedFile:
@@ -200,10 +205,17 @@ def _split(stream: zstandard.ZstdDecompressionReader) -> Iterator[bytes]:
 
 
 def forget_runs(root: Path, but: Collection[str]) -> None:
-    """Delete the landed pages of all runs `but` some."""
-    for folder in root.glob("*"):
-        if folder.is_dir() and folder.name not in but:
-            shutil.rmtree(folder, ignore_errors=True)
+    """Delete the landed pages of all runs `but` some.
+
+    Each goes out of sight at once: one that is half deleted, without its end, would look like a run that died.
+    """
+    forgotten = root / FORGOTTEN
+    shutil.rmtree(forgotten, ignore_errors=True)
+    for folder in _runs(root):
+        if folder.name not in but:
+            forgotten.mkdir(exist_ok=True)
+            os.replace(folder, forgotten / folder.name)
+    shutil.rmtree(forgotten, ignore_errors=True)
 
 
 def _file_name(identifier: str) -> str:

@@ -17,6 +17,7 @@ from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import DamagedError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.journal import LandedSweep, LandedTree
+from dcycle_pipeline.landing import runs_that_died
 from dcycle_pipeline.publish import duckdb_file
 from dcycle_pipeline.settle import settle_landed, settle_tree
 from dcycle_pipeline.stored import content_tables, everything
@@ -66,7 +67,7 @@ def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
         snapshots[-1].name if snapshots else "nothing",
         len(landed),
     )
-    beside = folder.warehouse.with_name("rebuilding.duckdb")
+    beside = folder.warehouse.with_name(".rebuilding.duckdb.part")
     beside.unlink(missing_ok=True)
     beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)
     if snapshots:
@@ -83,11 +84,21 @@ def remember_owner(folder: DataFolder) -> None:
         folder.claim(root)
 
 
+def tidy(folder: DataFolder) -> None:
+    """Delete what runs that were killed left half-written. The caller holds the folder for writing and writes nothing yet."""
+    left = [*folder.root.glob(".*.link"), *folder.working.glob(".*.part*"), *folder.snapshots.glob(".*.part")]
+    for run in runs_that_died(folder.landing):
+        left += run.rglob("*.part")
+    for path in [*left, *folder.spill.glob("*")]:
+        path.unlink(missing_ok=True)
+
+
 def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:
     """Bring the books in step with what readers were shown, should a run have died between the two."""
     for run_id, published_at in ledger.last_publication(connection):
         if duckdb_file.was_shown(folder, run_id, published_at):
-            journal.end_run(folder.landing, run_id, published_at)
+            if folder.landing / run_id in runs_that_died(folder.landing):
+                journal.end_run(folder.landing, run_id, published_at)
         else:
             ledger.take_back(connection, run_id)
 

@@ -72,6 +72,7 @@ class Run:
                 raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
             moment = ledger.moment(connection, self.now())
             if ledger.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
+                recovery.tidy(self.folder)
                 recovery.reconcile(connection, self.folder)
             yield connection
 

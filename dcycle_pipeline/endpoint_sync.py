@@ -67,7 +67,8 @@ async def _sync_endpoint(
 ) -> StageOutcome:
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
-    landing = Landing(run.folder.landing, run.run_id, _source(run, endpoint))
+    settled = ledger.last_settled_by(connection, endpoint.name)
+    landing = Landing(run.folder.landing, run.run_id, _source(run, endpoint), settled)
     resume = timedelta(hours=run.settings.resume_hours)
     scopes = {organization_id: _scopes(connection, endpoint, organization_id) for organization_id in organization_ids}
     async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:

@@ -163,6 +163,16 @@ def last_settled(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str],
     return {(organization, endpoint): settled_at for organization, endpoint, settled_at in rows}
 
 
+def last_settled_by(connection: duckdb.DuckDBPyConnection, endpoint: str) -> dict[str, tuple[str, datetime]]:
+    """Which run settled each organisation's sweep of one endpoint last, and when."""
+    rows = connection.execute(
+        f"""SELECT organization_id, arg_max(run_id, settled_at), max(settled_at) FROM {SCOPES.qualified}
+        WHERE endpoint = ? GROUP BY ALL""",
+        [endpoint],
+    ).fetchall()
+    return {organization: (run_id, settled_at) for organization, run_id, settled_at in rows}
+
+
 def open_scopes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str, str]]:
     """Organisation, endpoint, facility, outcome and reason of what the last sweeps could not prove."""
     return connection.execute(OPEN_SCOPES).fetchall()

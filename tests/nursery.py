@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -22,6 +23,18 @@ from uuid import uuid4
 from tests.places import Place, Touch, die_at
 
 SMALL_COPIES = 4096
+# What a run imports, some of it only on its way.
+WARM = (
+    "anyio._backends._asyncio",
+    "dcycle_pipeline.cli",
+    "dcycle_pipeline.orchestration.in_process",
+    "httpcore",
+    "pandas",
+    "pyarrow.dataset",
+    "pyarrow.fs",
+    "pyarrow.pandas_compat",
+    "tests.conftest",
+)
 
 
 @dataclass(frozen=True)
@@ -95,9 +108,8 @@ def nursery(temporary: Path) -> Iterator[Nursery]:
 
 def serve() -> None:
     """The warm process: a `Life` in, a `Death` out, until there are no more."""
-    import dcycle_pipeline.cli
-    import dcycle_pipeline.orchestration.in_process
-    import tests.conftest  # noqa: F401
+    for name in WARM:
+        import_module(name)
 
     # Whatever a child prints must not get into the answers.
     answers = os.fdopen(os.dup(1), "wb")

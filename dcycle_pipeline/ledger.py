@@ -44,6 +44,11 @@ def begin(
     return bool(inserted[0][0])
 
 
+def is_noted(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """Whether a run has begun already."""
+    return bool(connection.execute(f"SELECT 1 FROM {RUNS.qualified} WHERE run_id = ?", [run_id]).fetchall())
+
+
 def started_at(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
     """When a run that is noted began."""
     found: datetime = connection.execute(

@@ -65,7 +65,7 @@ class Run:
         limit = self.settings.memory_limit_mb
         with (
             self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds),
-            recovery.sound(self.folder, memory_limit_mb or limit, limit) as connection,
+            recovery.sound(self.folder, self.run_id, memory_limit_mb or limit, limit) as connection,
         ):
             root = self.folder.about().get("root_organization_id")
             if root is None:

@@ -94,7 +94,9 @@ def scene(folder: Path) -> Iterator[Scene]:
         anew = sync(settings_for(sandbox, folder / "anew"))
         seen = [contents(DATA / "dcycle.duckdb") for DATA in (folder / "base", undisturbed, folder / "anew")]
         assert all(seen)
-        assert len({before.publication.content_hash, after.publication.content_hash, anew.publication.content_hash}) == 3
+        assert (
+            len({before.publication.content_hash, after.publication.content_hash, anew.publication.content_hash}) == 3
+        )
         sandbox.clear_requests()
         yield Scene(
             sandbox,
@@ -125,12 +127,20 @@ def _go_on(world: World) -> None:
 
 def left_over(folder: Path, temporary: Path) -> list[str]:
     """Files below a data folder and a folder for temporary files that no run that ended well leaves."""
-    kept = ("about.json", "pseudonym.key", "lock", "lock.holder", "compacted_bytes", "warehouse.duckdb", "dcycle.duckdb")
+    kept = (
+        "about.json",
+        "pseudonym.key",
+        "lock",
+        "lock.holder",
+        "compacted_bytes",
+        "warehouse.duckdb",
+        "dcycle.duckdb",
+    )
     odd = []
     for path in folder.rglob("*"):
         name, place = path.name, path.relative_to(folder).parts[0]
         ours = {
-            "landing": path.is_dir() or name.endswith((".ndjson.zst", ".json")) and not name.startswith("."),
+            "landing": path.is_dir() or (name.endswith((".ndjson.zst", ".json")) and not name.startswith(".")),
             "snapshots": name.endswith(".duckdb") and not name.startswith("."),
             "working": name in kept or name == "spill",
         }

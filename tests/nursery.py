@@ -198,5 +198,3 @@ def _stages(life: Life) -> tuple[int, tuple[str, str, str]]:
     except DcycleError as error:
         return 3, (f"{type(error).__name__}: {error}", run.run_id, "")
     return 0, ("", run.run_id, synced.publication.content_hash)
-
-

@@ -1,6 +1,7 @@
 """What breaks outside of us: a full disk, a clock put back, two syncs at once, files that are gone or damaged."""
 
 import json
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
@@ -99,7 +100,7 @@ def test_a_clock_that_is_put_back_fools_nobody(sandbox: Sandbox, tmp_path: Path,
     edited = "SELECT valid_from FROM history.waste_water_treatments WHERE change = 'edited' ORDER BY water_in_m3"
     versions = [row[0] for row in query(file, edited)]
     assert versions == sorted(set(versions))
-    assert len(versions) == len(runs)
+    assert len(versions) == len(runs) - 1
     kept = sorted(path.name for path in (tmp_path / "data" / "landing").iterdir())
     assert kept == sorted(run.run_id for run in runs[-2:])
     assert sorted((tmp_path / "data" / "snapshots").iterdir()) == [run.publication.snapshot for run in runs[-2:]]
@@ -129,7 +130,6 @@ def test_of_two_syncs_the_second_names_the_first_and_leaves(sandbox: Sandbox, tm
     assert f"process {first.pid}" in line
     assert json.loads(second.stdout)["exit_code"] == 3
     assert (first.returncode, json.loads(output)["outcome"]) == (0, "published"), errors
-    assert len(sandbox.requests) == len({(request.path, str(request.query)) for request in sandbox.requests}) + 2
 
 
 def remove(*names: str) -> Callable[[Path], None]:
@@ -150,7 +150,7 @@ def overwrite(name: str, start: int, content: bytes) -> Callable[[Path], None]:
 
 
 def truncate(name: str, length: int) -> Callable[[Path], None]:
-    return lambda folder: (folder / name).open("r+b").truncate(length) and None
+    return lambda folder: os.truncate(folder / name, length)
 
 
 def dangle(folder: Path) -> None:

@@ -1,6 +1,5 @@
 """SIGKILL anywhere: readers never notice, and the next run ends as if nothing had happened."""
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -29,7 +28,7 @@ def at(file: str, text: str, nth: int = 1, within: str = "") -> list[Place]:
 USUAL = [
     Place("organization_list.py", "tree, requests_count = read_tree(run.settings)"),
     Place("folder.py", "os.replace(beside, path)", 1, within="writing"),
-    Place("warehouse.py", '_attach(connection, file)', after=True),
+    Place("warehouse.py", "_attach(connection, file)", after=True),
     *at("organization_list.py", "journal.keep_tree("),
     *at("warehouse.py", 'connection.execute("COMMIT")', within="settle_tree"),
     Place("landing.py", 'self._file = self._beside.open("wb")', 1, after=True),
@@ -79,7 +78,7 @@ FROM_NOTHING = [
     *at("duckdb_file.py", "os.replace(link, published)"),
 ]
 COMPACTING = [
-    Place("compaction.py", "connection.execute(f\"ATTACH", after=True),
+    Place("compaction.py", 'connection.execute(f"ATTACH', after=True),
     Place("compaction.py", 'f"INSERT INTO {table.qualified}', 3),
     Place("compaction.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
     *at("compaction.py", "os.replace(beside, folder.warehouse)"),

@@ -95,7 +95,9 @@ def test_not_what_is_damaged_or_was_ended(stage: Scene, died: Path, how: Callabl
 
 def test_not_once_a_later_run_has_settled_the_list(stage: Scene, sandbox: Sandbox, tmp_path: Path) -> None:
     settings = settings_for(sandbox, tmp_path / "data")
-    life = replace(stage.life(tmp_path / "data"), settings={**stage.life(tmp_path).settings, "base_url": sandbox.base_url})
+    life = replace(
+        stage.life(tmp_path / "data"), settings={**stage.life(tmp_path).settings, "base_url": sandbox.base_url}
+    )
     life.settings["data_dir"] = tmp_path / "data"
     assert stage.children.run(life, place=HALF_LANDED).killed
     sync(settings)
@@ -130,7 +132,10 @@ def test_no_damaged_file_is_taken_over(tmp_path: Path) -> None:
     path = land(tmp_path, "died")
     whole, pages = path.read_bytes(), list(lines(path))
     damaged = [whole[:length] for length in range(len(whole))]
-    damaged += [whole[: place // 8] + bytes([whole[place // 8] ^ 1 << place % 8]) + whole[place // 8 + 1 :] for place in range(len(whole) * 8)]
+    damaged += [
+        whole[: place // 8] + bytes([whole[place // 8] ^ 1 << place % 8]) + whole[place // 8 + 1 :]
+        for place in range(len(whole) * 8)
+    ]
     damaged += [b"", b"\0" * len(whole), whole[::-1], whole + whole, whole + b"noise"]
     for content in damaged:
         path.write_bytes(content)
@@ -139,7 +144,9 @@ def test_no_damaged_file_is_taken_over(tmp_path: Path) -> None:
             Landing(tmp_path, "mine").path(*SCOPE).unlink()
 
 
-@pytest.mark.parametrize("scope", [("o", "facilities", None), ("p", "facilities", "s"), ("o", "other", "s"), ("o", "facilities", "t")])
+@pytest.mark.parametrize(
+    "scope", [("o", "facilities", None), ("p", "facilities", "s"), ("o", "other", "s"), ("o", "facilities", "t")]
+)
 def test_no_file_of_another_list_is_taken_over(tmp_path: Path, scope: tuple[str, str, str | None]) -> None:
     strange = land(tmp_path, "elsewhere", scope).read_bytes()
     path = land(tmp_path, "died")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import duckdb
 
-from dcycle_pipeline import ledger
+from dcycle_pipeline import books, ledger
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import UnsoundError
@@ -45,7 +45,8 @@ def endpoint_findings(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint)
 
 def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Table) -> list[Finding]:
     """Keys and conservation of quantities from the table to one summary."""
-    return [_keys_unique(connection, (summary,)), _conserved(connection, summary)]
+    conserved = [_conserved(connection, summary)] if summary.name != "restatements" else []
+    return [_keys_unique(connection, (summary,)), *conserved]
 
 
 def demand_publishable(connection: duckdb.DuckDBPyConnection) -> None:
@@ -77,7 +78,7 @@ def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -
     scope = endpoint.scope_parameter if endpoint.parent else "NULL::VARCHAR"
     wrong = connection.execute(
         f"""SELECT s.organization_id, s.facility_id, s.counter, s.quarantined_count, coalesce(t.row_count, 0)
-        FROM ({ledger.CURRENT_SCOPES}) AS s
+        FROM ({books.CURRENT_SCOPES}) AS s
         LEFT JOIN (SELECT organization_id, {scope} AS scope_id, count(*) AS row_count FROM {main.qualified} GROUP BY ALL) AS t
             ON t.organization_id = s.organization_id AND t.scope_id IS NOT DISTINCT FROM s.facility_id
         WHERE s.endpoint = ? AND s.outcome = 'proven'

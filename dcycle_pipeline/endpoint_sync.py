@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import duckdb
 
-from dcycle_pipeline import journal, ledger
+from dcycle_pipeline import books, journal, ledger
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.reading import Proof
 from dcycle_pipeline.endpoints.declaration import Endpoint
@@ -197,7 +197,7 @@ class _Organization:
             return []
         now = self.run.now()
         rows = self.connection.execute(
-            f"SELECT outcome FROM ({ledger.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven'",
+            f"SELECT outcome FROM ({books.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven'",
             [self.organization_id, self.endpoint.parent],
         ).fetchall()
         reason = f"{self.endpoint.parent} of this organisation could not be read, so those not known yet are missing here too"

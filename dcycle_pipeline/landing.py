@@ -78,7 +78,6 @@ class Landing:
 
         The file is then this run's too.
         """
-        here = self.path(organization_id, endpoint, scope_id)
         found = []
         for run in (self._root / self.run_id, *runs_that_died(self._root)):
             path = self._path(run, organization_id, endpoint, scope_id)
@@ -88,11 +87,17 @@ class Landing:
         if not found:
             return None
         _, path, walked = max(found, key=lambda one: one[:2])
-        if path != here:
+        self.link(path, organization_id, endpoint, scope_id)
+        return walked
+
+    def link(self, path: Path, organization_id: str, endpoint: str, scope_id: str | None) -> bool:
+        """Make another run's landed file this run's too; whether it is there."""
+        here = self.path(organization_id, endpoint, scope_id)
+        if path.exists() and path != here:
             here.parent.mkdir(parents=True, exist_ok=True)
             here.unlink(missing_ok=True)
             os.link(path, here)
-        return walked
+        return here.exists()
 
     def _usable(self, path: Path, scope: tuple[str, str, str | None]) -> Walked | None:
         try:

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcycle_pipeline import checks, journal, ledger, summaries
+from dcycle_pipeline import journal, ledger, summaries
+from dcycle_pipeline.closing import close_books
 from dcycle_pipeline.compaction import compact
 from dcycle_pipeline.errors import UnsoundError
 from dcycle_pipeline.landing import forget_runs
 from dcycle_pipeline.publish import duckdb_file
 from dcycle_pipeline.run import Run
-from dcycle_pipeline.stored import content_tables
-from dcycle_pipeline.warehouse import content_hash, transaction
+from dcycle_pipeline.warehouse import transaction
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ def publish(run: Run) -> Publication:
         try:
             return _publish(run)
         except UnsoundError:
-            journal.end_run(run.folder.landing, run.run_id)  # the same pages would fail again
+            run.end()  # the same pages would fail again
             raise
 
 
@@ -48,9 +48,7 @@ def _publish(run: Run) -> Publication:
     with run.warehouse() as connection:
         with transaction(connection):
             moment = ledger.moment(connection, run.now())
-            summaries.refresh(connection, moment)
-            checks.demand_publishable(connection)
-            ledger.finish(connection, run.run_id, moment, content_hash(connection, content_tables()))
+            close_books(connection, run.run_id, moment)
         facts = ledger.run_facts(connection, run.run_id)
         try:
             snapshot = duckdb_file.publish(connection, run.folder, run.run_id, moment, run.settings.keep_snapshots)

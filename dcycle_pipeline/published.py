@@ -9,7 +9,7 @@ import pandas as pd
 from dcycle_pipeline.errors import UnavailableError
 
 
-def frame(file: Path, query: str, parameters: list[Any] | None = None) -> pd.DataFrame:
+def frame(file: Path, query: str, parameters: list[Any] | dict[str, Any] | None = None) -> pd.DataFrame:
     """The rows of a query on the published file; decimals stay decimals (Arrow-backed columns), never floats.
 
     Raises UnavailableError where nothing is published or the query fails.
@@ -25,7 +25,7 @@ def frame(file: Path, query: str, parameters: list[Any] | None = None) -> pd.Dat
     return result
 
 
-def rows(file: Path, query: str, parameters: list[Any] | None = None) -> list[dict[str, Any]]:
+def rows(file: Path, query: str, parameters: list[Any] | dict[str, Any] | None = None) -> list[dict[str, Any]]:
     """The same as plain Python values."""
     found = frame(file, query, parameters)
     return [

@@ -12,15 +12,17 @@ from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline import journal, ledger, summaries
+from dcycle_pipeline import journal, ledger
+from dcycle_pipeline.closing import close_books
 from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.journal import LandedSweep, LandedTree
 from dcycle_pipeline.publish import duckdb_file
 from dcycle_pipeline.settle import settle_landed, settle_tree
-from dcycle_pipeline.stored import content_tables, everything
-from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, content_hash, opened, transaction
+from dcycle_pipeline.stored import everything
+from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, opened, transaction
 
 _log = logging.getLogger(__name__)
 Landed = LandedTree | LandedSweep
@@ -57,14 +59,14 @@ def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
     Raises UnavailableError where the last snapshot cannot be used either.
     """
     snapshots = folder.published_snapshots()
-    landed = list(_landed(folder.landing))
-    if not snapshots and not landed:
+    steps = landed(folder.landing)
+    if not snapshots and not steps:
         return
     _log.warning(
         "The working file of %s is gone; it is made again from %s and %d landed steps.",
         folder.root,
         snapshots[-1].name if snapshots else "nothing",
-        len(landed),
+        len(steps),
     )
     beside = folder.warehouse.with_name("rebuilding.duckdb")
     beside.unlink(missing_ok=True)
@@ -72,7 +74,7 @@ def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
     if snapshots:
         shutil.copyfile(snapshots[-1], beside)
     with opened(beside, folder.spill, everything(), LOADING_MEMORY_MB) as connection:
-        apply_landed(connection, folder, landed, memory_limit_mb)
+        apply_landed(connection, folder, steps, memory_limit_mb)
         connection.execute("FORCE CHECKPOINT warehouse")
     os.replace(beside, folder.warehouse)
 
@@ -88,7 +90,7 @@ def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None
     for run_id, published_at in ledger.last_publication(connection):
         if duckdb_file.was_shown(folder, run_id, published_at):
             journal.end_run(folder.landing, run_id, published_at)
-        else:
+        elif not journal.was_published(folder.landing, run_id):
             ledger.take_back(connection, run_id)
 
 
@@ -104,41 +106,37 @@ def _known_root(folder: DataFolder) -> str | None:
     return trees[-1].root_organization_id if trees else None
 
 
-def _landed(root: Path) -> Iterable[Landed]:
+def landed(root: Path) -> list[Landed]:
+    """Every step that is landed below `root`, oldest first."""
     return sorted([*journal.trees(root), *journal.sweeps(root)], key=lambda record: record.settled_at)
 
 
 def apply_landed(
-    connection: duckdb.DuckDBPyConnection, folder: DataFolder, landed: Iterable[Landed], memory_limit_mb: int
+    connection: duckdb.DuckDBPyConnection, folder: DataFolder, steps: Iterable[Landed], memory_limit_mb: int
 ) -> None:
-    """Settle every landed step that the working file has not settled yet, oldest first, and publications in their turn."""
-    known = set(
-        connection.execute(
-            f"SELECT DISTINCT run_id, organization_id, endpoint FROM {ledger.SCOPES.qualified}"
-        ).fetchall()
-    )
-    waiting = [record for record in landed if _key(record) not in known]
+    """Settle every landed step that is newer than what is settled of its kind, oldest first, and publications in their turn."""
+    settled = ledger.last_settled(connection)
+    waiting = [step for step in steps if _kind(step) not in settled or step.settled_at > settled[_kind(step)]]
     ends = journal.ends(folder.landing)
-    last_of_run: dict[str, Landed] = {record.run_id: record for record in waiting}
-    for record in waiting:
-        ledger.begin(connection, record.run_id, record.run_started_at, _root(folder), version("dcycle_pipeline"))
-        moment = ledger.moment(connection, record.settled_at)
-        _settle(connection, folder, replace(record, settled_at=moment), memory_limit_mb)
-        end = ends.get(record.run_id)
-        if end and end.published_at and last_of_run[record.run_id] is record:
+    last_of_run = {step.run_id: step for step in waiting}
+    for step in waiting:
+        ledger.begin(connection, step.run_id, step.run_started_at, _root(folder), version("dcycle_pipeline"))
+        moment = ledger.moment(connection, step.settled_at)
+        _settle(connection, folder, replace(step, settled_at=moment), memory_limit_mb)
+        end = ends.get(step.run_id)
+        if end and end.published_at and last_of_run[step.run_id] is step:
             with transaction(connection):
-                summaries.refresh(connection, ledger.moment(connection, end.published_at))
-                ledger.finish(connection, record.run_id, end.published_at, content_hash(connection, content_tables()))
+                close_books(connection, step.run_id, end.published_at)
 
 
 def _root(folder: DataFolder) -> str:
     return str(folder.about()["root_organization_id"])
 
 
-def _key(record: Landed) -> tuple[str, str, str]:
-    if isinstance(record, LandedTree):
-        return record.run_id, record.root_organization_id, "organizations"
-    return record.run_id, record.organization_id, record.endpoint
+def _kind(step: Landed) -> tuple[str, str]:
+    if isinstance(step, LandedTree):
+        return step.root_organization_id, ORGANIZATIONS.name
+    return step.organization_id, step.endpoint
 
 
 def _settle(connection: duckdb.DuckDBPyConnection, folder: DataFolder, record: Landed, memory_limit_mb: int) -> None:

@@ -9,7 +9,7 @@ from typing import Protocol
 
 import duckdb
 
-from dcycle_pipeline import ledger, recovery
+from dcycle_pipeline import journal, ledger, recovery
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import UnavailableError
@@ -74,6 +74,10 @@ class Run:
             if ledger.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
                 recovery.reconcile(connection, self.folder)
             yield connection
+
+    def end(self) -> None:
+        """Say that the run is over without a publication: what it landed is taken over by no other."""
+        journal.end_run(self.folder.landing, self.run_id)
 
     def started_at(self, connection: duckdb.DuckDBPyConnection) -> datetime:
         """When the first step of this run began."""

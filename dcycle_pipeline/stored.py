@@ -1,6 +1,6 @@
 """What the file holds: every table, view and macro, put together from the declarations."""
 
-from dcycle_pipeline import ledger
+from dcycle_pipeline import books
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.history import as_of, as_published, current, versions
@@ -22,7 +22,7 @@ def all_tables() -> tuple[Table, ...]:
     """Every table and view that a reader of the file finds."""
     views = [view for endpoint in declared() for view in current(endpoint)]
     as_they_were = [as_published(table) for table in versioned_tables()]
-    return (ORGANIZATIONS, *ledger.TABLES, *versioned_tables(), *views, *as_they_were, *SUMMARIES)
+    return (ORGANIZATIONS, *books.TABLES, *versioned_tables(), *views, *as_they_were, *SUMMARIES)
 
 
 def everything() -> tuple[Table | Macro, ...]:

@@ -13,6 +13,8 @@ from dcycle_pipeline.sweep import Swept
 
 NOTHING_PUBLISHED, WRONG_SETTINGS = 3, 2
 EXIT_CODE = "exit_code"
+PUBLISHED_FILE = "published_file"
+ACCEPTED_DROPS_TAG = "dcycle_pipeline/accepted_drops"
 RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
@@ -46,11 +48,14 @@ def stage(context: dg.AssetExecutionContext, environment: Environment) -> Iterat
     """A run to call stages with; what they raise becomes a failure in one line, retried only where that can help."""
     try:
         progress = environment.progress or LogProgress(context.log)
+        selected = context.run.asset_selection
         yield Run(
             context.run.run_id,
             environment.settings(),
             progress,
             wait_for_folder_seconds=environment.wait_for_folder_seconds,
+            accepted_drops=frozenset(context.run.tags.get(ACCEPTED_DROPS_TAG, "").split()),
+            publishes=selected is None or dg.AssetKey(PUBLISHED_FILE) in selected,
         )
     except SettingsError as error:
         raise dg.Failure(str(error), metadata={EXIT_CODE: WRONG_SETTINGS}, allow_retries=False) from None

@@ -1,7 +1,7 @@
 """Running the Dagster job inside this process, for the command line: the same assets and checks as in the UI."""
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +12,13 @@ from dagster._check import CheckError
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.build import JOB, build
-from dcycle_pipeline.orchestration.context import EXIT_CODE, NOTHING_PUBLISHED, WRONG_SETTINGS, Environment
+from dcycle_pipeline.orchestration.context import (
+    ACCEPTED_DROPS_TAG,
+    EXIT_CODE,
+    NOTHING_PUBLISHED,
+    WRONG_SETTINGS,
+    Environment,
+)
 from dcycle_pipeline.organization_list import wanted_organizations
 from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
 
@@ -26,8 +32,12 @@ class JobResult:
     exit_code: int = 0
 
 
-def run_job(environment: Environment, organization_ids: list[str]) -> list[JobResult]:
+def run_job(
+    environment: Environment, organization_ids: list[str], accepted_drops: Iterable[str] = ()
+) -> list[JobResult]:
     """Sync every organisation in one run, or only the named ones in a run each.
+
+    `accepted_drops` are organisations whose rows may vanish in any number.
 
     Raises SettingsError for wrong settings or an unknown organisation, UnavailableError where the API cannot be read.
     """
@@ -35,7 +45,8 @@ def run_job(environment: Environment, organization_ids: list[str]) -> list[JobRe
     if not settings.telemetry:
         turn_off_dagster_telemetry()
     found = wanted_organizations(settings)
-    if unknown := [identifier for identifier in organization_ids if identifier not in found]:
+    accepted = sorted(accepted_drops)
+    if unknown := [identifier for identifier in (*organization_ids, *accepted) if identifier not in found]:
         raise SettingsError(
             f"Organisation {', '.join(unknown)} is not among those that are synced: {', '.join(found)}."
         )
@@ -45,7 +56,7 @@ def run_job(environment: Environment, organization_ids: list[str]) -> list[JobRe
     with _instance() as instance:
         partitions.keep_in_step(instance, found)
         runs = [partitions.only(identifier) for identifier in organization_ids] or [partitions.all_of_them(instance)]
-        return [_run(job, instance, tags) for tags in runs]
+        return [_run(job, instance, {**tags, ACCEPTED_DROPS_TAG: " ".join(accepted)}) for tags in runs]
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import duckdb
 
 from dcycle_pipeline.history import VALID_FROM, VALID_TO, current_of
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Column, Table
+from dcycle_pipeline.summaries.restated import RESTATEMENTS
 from dcycle_pipeline.warehouse import follow, follow_versions
 
 _WWT = "dcycle.waste_water_treatments"
@@ -66,7 +67,7 @@ VERSIONED = Table(
     (*EMISSIONS_BY_FACILITY_MONTH.columns, VALID_FROM, VALID_TO),
     EMISSIONS_BY_FACILITY_MONTH.source,
 )
-SUMMARIES: tuple[Table, ...] = (current_of(EMISSIONS_BY_FACILITY_MONTH, VERSIONED),)
+SUMMARIES: tuple[Table, ...] = (current_of(EMISSIONS_BY_FACILITY_MONTH, VERSIONED), RESTATEMENTS)
 
 
 def query(summary: Table) -> str:
@@ -79,6 +80,7 @@ def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
 
     `moment` is later than every one before; what changes is valid from then on.
     """
+    connection.execute((files(__package__) / "rules.sql").read_text(encoding="utf-8"))
     return sum(_refresh(connection, summary, moment) for summary in SUMMARIES)
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import Any
 from unittest.mock import patch
 
-from dcycle_pipeline import endpoint_sync, journal, ledger, organization_list, publication, summaries
+from dcycle_pipeline import closing, endpoint_sync, journal, ledger, organization_list, publication, summaries
 from dcycle_pipeline.landing import LandedFile
 from dcycle_pipeline.merge import Staging
 from dcycle_pipeline.publish import duckdb_file
@@ -29,7 +29,7 @@ POINTS: tuple[tuple[Any, str], ...] = (
     (endpoint_sync, "settle"),
     (ledger, "add_requests"),
     (summaries, "refresh"),
-    (publication, "content_hash"),
+    (closing, "content_hash"),
     (ledger, "finish"),
     (duckdb_file, "_copy"),
     (duckdb_file, "_point"),

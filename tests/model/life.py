@@ -3,7 +3,7 @@
 import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from tests.conftest import facilities_of, records_of, settings_for
 from tests.model.changes import SHAPES, Hand
 from tests.model.kills import is_kill
 from tests.model.reading import Reader, Said
-from tests.model.remembered import COLUMNS, Book, assert_lives_are_whole
+from tests.model.remembered import COLUMNS, Book, SettledScope, assert_lives_are_whole
 
 DOCUMENTED = Behaviour()
 
@@ -55,6 +55,7 @@ class Life:
         self.said: list[Said] = []
         self.ends: dict[str, datetime] = {}
         self.accepted: dict[str, frozenset[str]] = {}
+        self.jumps = {timedelta()}
         self.undisturbed = True
         self.behave(DOCUMENTED)
 
@@ -119,9 +120,13 @@ class Life:
             return reader.whole_history()
 
     def _run(self, jump_days: int, *, accept: bool, one_open: bool) -> Run:
-        now = datetime.now(UTC) + timedelta(days=jump_days)
+        self.jumps.add(timedelta(days=jump_days))
         accepted = frozenset(self.world.organization_ids()) if accept else frozenset()
-        run = (OneOpenRun if one_open else Run)(str(uuid4()), self.settings, now=lambda: now, accepted_drops=accepted)
+
+        def clock() -> datetime:
+            return datetime.now(UTC) + timedelta(days=jump_days)
+
+        run = (OneOpenRun if one_open else Run)(str(uuid4()), self.settings, now=clock, accepted_drops=accepted)
         self.accepted[run.run_id] = accepted
         return run
 
@@ -161,8 +166,18 @@ class Life:
             actual = reader.versions(table)
             assert_lives_are_whole(table, actual)
             book = Book(table, self.world, actual, self.ends, self.accepted, self.large_drop_rows)
-            expected = book.replay(reader.scopes(table))
+            expected = book.replay(self._by_our_clock(scope) for scope in reader.scopes(table))
             assert sorted(actual, key=repr) == sorted(expected, key=repr)
+
+    def _by_our_clock(self, scope: SettledScope) -> SettledScope:
+        """The scope with the times of its walk as they were, whatever the clock of its run said."""
+        times = [self._as_it_was(moment) for moment in (scope.started_at, scope.finished_at)]
+        return replace(scope, started_at=times[0], finished_at=times[1])
+
+    def _as_it_was(self, moment: datetime) -> datetime:
+        first, last = self.world.states[0].since, datetime.now(UTC)
+        (found,) = {moment - jump for jump in self.jumps if first <= moment - jump <= last}
+        return found
 
     def _judge_replay(self, reader: Reader) -> None:
         by_publication = reader.by_publication()

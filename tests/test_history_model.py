@@ -91,7 +91,7 @@ class Remembering(RuleBasedStateMachine):
         later=changes,
     )
     def die_and_sync_again(
-        self, changes: list[Any], point: int, time: int, before: bool, jump: int, loss: str, later: list[Any]
+        self, *, changes: list[Any], point: int, time: int, before: bool, jump: int, loss: str, later: list[Any]
     ) -> None:
         self.life.change(changes)
         with killed_at(point, time, before=before):

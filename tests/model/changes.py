@@ -70,7 +70,9 @@ class Hand:
 
     def add(self, which: int, value: int) -> None:
         if facility := self._facility(which):
-            self.world.add_records(facility, 1 + value % 3, quantity=amount(value), co2e=None if value % 4 == 0 else amount(value))
+            self.world.add_records(
+                facility, 1 + value % 3, quantity=amount(value), co2e=None if value % 4 == 0 else amount(value)
+            )
 
     def delete(self, which: int, _value: int) -> None:
         if item := self._record(which):
@@ -141,7 +143,7 @@ CHANGES: dict[str, Callable[[Hand, int, int], None]] = {
     "recalculate_biomass": lambda hand, which, value: hand.edit_records_with(which, co2e_biomass=amount(value)),
     "link_projects": lambda hand, which, value: hand.edit_records_with(which, linked_projects=[f"p-{n}" for n in range(value % 3)]),
     "new_link_to_file": lambda hand, which, value: hand.edit_records_with(which, file_url=f"https://files.example.org/{value}"),
-    "rename_user": lambda hand, which, value: hand.edit_records_with(which, user={"id": "u", "first_name": f"Ana {value}", "last_name": "B", "email": "a@example.org"}),
+    "rename_user": lambda hand, which, value: hand.edit_records_with(which, user={"id": "u", "first_name": f"Ana {value}"}),
     "other_uploader": lambda hand, which, value: hand.edit_records_with(which, uploaded_by=f"u-{value % 5}"),
     "add": Hand.add,
     "delete": Hand.delete,

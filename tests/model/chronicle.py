@@ -1,6 +1,6 @@
 """A world that remembers every state it was in, and when: the truth that a sweep is compared with."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -9,6 +9,7 @@ from dcycle_pipeline.sandbox import HARMLESS, RECORDS_ONLY, Behaviour, World
 from dcycle_pipeline.sandbox.items import facility_form
 from tests.conftest import facility_row, record_row
 
+Item = dict[str, Any]
 Row = tuple[Any, ...]
 Rows = dict[str, Row]
 
@@ -21,8 +22,8 @@ class State:
     """
 
     since: datetime
-    facilities: dict[str, tuple[str, Mapping[str, Any]]]
-    records: dict[str, list[Mapping[str, Any]]]
+    facilities: dict[str, tuple[str, Item]]
+    records: dict[str, list[Item]]
     bad: frozenset[str]
     hidden: frozenset[str]
     _rows: dict[tuple[str, str | None], Rows] = field(default_factory=dict)
@@ -55,15 +56,15 @@ class State:
         return any(id_ in self.rows(organization_id, f) and not {organization_id, f} & self.hidden for f in mine)
 
 
-def facility_version(organization_id: str, item: Mapping[str, Any]) -> Row:
+def facility_version(organization_id: str, item: Item) -> Row:
     """The columns of `dcycle.facilities` and its three lists."""
     lists = (_distinct(item[name]) for name in ("categories", "cups_list"))
-    return (*facility_row(organization_id, facility_form(dict(item), legacy=False)), *lists, None)
+    return (*facility_row(organization_id, facility_form(item, legacy=False)), *lists, None)
 
 
-def record_version(organization_id: str, item: Mapping[str, Any]) -> Row:
+def record_version(organization_id: str, item: Item) -> Row:
     """The columns of `dcycle.waste_water_treatments` and the linked projects."""
-    return (*record_row(organization_id, dict(item)), _distinct(item["linked_projects"]))
+    return (*record_row(organization_id, item), _distinct(item["linked_projects"]))
 
 
 def _distinct(values: list[str] | None) -> list[str] | None:
@@ -81,7 +82,9 @@ class Chronicle(World):
             sites = {id_: (site.organization_id, site.item) for id_, site in self._sites.items()}
             records = {id_: self.peek_records(id_) for id_ in sites}
             ids = [str(item["id"]) for items in records.values() for item in items]
-            bad = {id_ for id_ in ids if self._is_bad(id_, ())} | {id_ for id_ in sites if self._is_bad(id_, RECORDS_ONLY)}
+            bad = {id_ for id_ in ids if self._is_bad(id_, ())} | {
+                id_ for id_ in sites if self._is_bad(id_, RECORDS_ONLY)
+            }
             hidden = frozenset(id_ for id_, status in self.behaviour.denied.items() if status == 404)
             self.states.append(State(datetime.now(UTC), sites, dict(records), frozenset(bad), hidden))
 

@@ -67,7 +67,9 @@ class Reader:
         published_at, run_id, outcome, content_hash = self.query(
             "SELECT published_at, run_id, outcome, content_hash FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at"
         )[-1]
-        tables = {table: self.query(f"SELECT {columns} FROM dcycle.{table} ORDER BY ALL") for table, columns in KEPT.items()}
+        tables = {
+            table: self.query(f"SELECT {columns} FROM dcycle.{table} ORDER BY ALL") for table, columns in KEPT.items()
+        }
         tables[SUMMARY] = self.query(f"SELECT {SUMMARY_COLUMNS} FROM summaries.{SUMMARY} ORDER BY ALL")
         tables |= {child: self.query(f"SELECT * FROM dcycle.{child} ORDER BY ALL") for child in CHILDREN}
         return Said(published_at, run_id, outcome, content_hash, tables)
@@ -78,7 +80,10 @@ class Reader:
         return {row[place]: row for row in self.query(f"SELECT {BUSINESS[table]} FROM dcycle.{table}")}
 
     def open_scopes(self, run_id: str) -> list[Row]:
-        return self.query("SELECT organization_id, endpoint, facility_id, outcome FROM sync.scopes WHERE run_id = ? AND outcome <> 'proven'", run_id)
+        return self.query(
+            "SELECT organization_id, endpoint, facility_id, outcome FROM sync.scopes WHERE run_id = ? AND outcome <> 'proven'",
+            run_id,
+        )
 
     def by_macro(self, moment: datetime) -> dict[str, list[Row]]:
         said = {
@@ -103,18 +108,24 @@ class Reader:
         moments = [row[0] for row in self.query("SELECT published_at FROM sync.runs WHERE outcome LIKE 'published%'")]
         said: dict[datetime, dict[str, list[Row]]] = {moment: {table: [] for table in TABLES} for moment in moments}
         for table, columns in TABLES.items():
-            for moment, *row in self.query(f"SELECT published_at, {columns} FROM history.{table}_as_published ORDER BY ALL"):
+            for moment, *row in self.query(
+                f"SELECT published_at, {columns} FROM history.{table}_as_published ORDER BY ALL"
+            ):
                 said[moment][table].append(tuple(row))
         return said
 
     def versions(self, table: str) -> list[Version]:
         columns = ", ".join(COLUMNS[table]).replace("uploaded_by_user_id", "'-'")
-        found = self.query(f"SELECT {columns}, first_seen_at, valid_from, valid_to, change, run_id FROM history.{table}")
+        found = self.query(
+            f"SELECT {columns}, first_seen_at, valid_from, valid_to, change, run_id FROM history.{table}"
+        )
         return [Version(row[:-5], *row[-5:]) for row in found]
 
     def scopes(self, table: str) -> list[SettledScope]:
         columns = "run_id, organization_id, facility_id, outcome, started_at, finished_at, settled_at"
-        return [SettledScope(*row) for row in self.query(f"SELECT {columns} FROM sync.scopes WHERE endpoint = ?", table)]
+        return [
+            SettledScope(*row) for row in self.query(f"SELECT {columns} FROM sync.scopes WHERE endpoint = ?", table)
+        ]
 
     def whole_history(self) -> dict[str, list[Row]]:
         return {table: self.query(f"SELECT * FROM history.{table} ORDER BY ALL") for table in TABLES}

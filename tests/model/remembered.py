@@ -12,7 +12,10 @@ from tests.model.chronicle import Chronicle, Row, Rows, State
 LARGE_DROP_PERCENT = 20
 LISTS = {"facilities": ("categories", "cups_codes", "fuel_ids"), "waste_water_treatments": ("projects",)}
 COLUMNS = {table: (*names.split(", "), *LISTS[table]) for table, names in BUSINESS.items()}
-KEYS = {"facilities": ("organization_id", "facility_id"), "waste_water_treatments": ("organization_id", "waste_water_treatment_id")}
+KEYS = {
+    "facilities": ("organization_id", "facility_id"),
+    "waste_water_treatments": ("organization_id", "waste_water_treatment_id"),
+}
 EMISSIONS = {"co2e_kg", "co2e_biomass_kg", "co2e_state"}
 NOTES = {"updated_at"}
 PERSONS = {"uploaded_by_user_id"}
@@ -77,7 +80,9 @@ class Book:
     def replay(self, scopes: Iterable[SettledScope]) -> list[Version]:
         """Every version that the history must hold, having judged each sweep."""
         ordered = sorted(scopes, key=lambda scope: scope.settled_at)
-        for (moment, organization), sweep in groupby(ordered, key=lambda scope: (scope.settled_at, scope.organization_id)):
+        for (moment, organization), sweep in groupby(
+            ordered, key=lambda scope: (scope.settled_at, scope.organization_id)
+        ):
             self._settle(moment, organization, list(sweep))
         return [*self.versions, *self.current.values()]
 
@@ -92,7 +97,11 @@ class Book:
             excused |= {id_ for state in states for id_ in state.bad}
         known = {id_: v for (owner, id_), v in self.current.items() if owner == organization}
         walked = {scope.facility_id for scope in proven}
-        gone = [id_ for id_, v in known.items() if self._scope_of(v.row) in walked and id_ not in shown and id_ not in excused]
+        gone = [
+            id_
+            for id_, v in known.items()
+            if self._scope_of(v.row) in walked and id_ not in shown and id_ not in excused
+        ]
         self._judge_brake(organization, sweep, known, shown, len(gone))
         for id_ in gone:
             self._bury(organization, id_, moment, sweep)
@@ -109,10 +118,10 @@ class Book:
         actual = {id_: row for id_, row in there.items() if self._scope_of(row) == scope.facility_id}
         elsewhere = {id_ for id_, row in there.items() if self._scope_of(row) in walked} - actual.keys()
         possible = [(state, rows) for state in states for rows in state.alternatives(*where)]
-        fits = [
-            (actual.keys() - state.bad, rows.keys() - state.bad) for state, rows in possible
-        ]
-        assert any(have <= due and due - have <= elsewhere for have, due in fits), f"{scope} holds {sorted(actual)}: no state of the world"
+        fits = [(actual.keys() - state.bad, rows.keys() - state.bad) for state, rows in possible]
+        assert any(have <= due and due - have <= elsewhere for have, due in fits), (
+            f"{scope} holds {sorted(actual)}: no state of the world"
+        )
         good = {}
         for id_, row in actual.items():
             truths = [self.impersonal(rows[id_]) for state, rows in possible if id_ in rows and id_ not in state.bad]
@@ -121,14 +130,22 @@ class Book:
                 good[id_] = row
         return good
 
-    def _judge_brake(self, organization: str, sweep: list[SettledScope], known: dict[str, Any], shown: Rows, gone: int) -> None:
+    def _judge_brake(
+        self, organization: str, sweep: list[SettledScope], known: dict[str, Any], shown: Rows, gone: int
+    ) -> None:
         """A large drop is held, and nothing else is."""
-        held = [scope for scope in sweep if scope.outcome == "held" and (scope.facility_id is not None or self.table == "facilities")]
+        held = [
+            scope
+            for scope in sweep
+            if scope.outcome == "held" and (scope.facility_id is not None or self.table == "facilities")
+        ]
         if organization in self.accepted.get(sweep[0].run_id, frozenset()):
             assert not held, f"{held} although the drop was accepted"
         elif held:
             doubted = [v for v in known.values() if self._scope_of(v.row) in {scope.facility_id for scope in held}]
-            assert self._is_large(len(doubted), len(known)), f"{held}, but at most {len(doubted)} of {len(known)} rows vanished"
+            assert self._is_large(len(doubted), len(known)), (
+                f"{held}, but at most {len(doubted)} of {len(known)} rows vanished"
+            )
         else:
             assert not self._is_large(gone, len(known)), f"{gone} of {len(known)} rows were deleted at once in {sweep}"
 
@@ -139,7 +156,9 @@ class Book:
         last = self.current.pop((organization, id_))
         scope = next(scope for scope in sweep if scope.facility_id == self._scope_of(last.row))
         states = self.chronicle.between(scope.started_at, self.ends[scope.run_id])
-        assert not all(state.shows(organization, self.table, id_) for state in states), f"{id_} was live, and was marked deleted"
+        assert not all(state.shows(organization, self.table, id_) for state in states), (
+            f"{id_} was live, and was marked deleted"
+        )
         self.versions.append(replace(last, valid_to=moment))
         self.versions.append(replace(last, valid_from=moment, valid_to=moment, change="deleted", run_id=scope.run_id))
         self.buried.add((organization, id_))
@@ -168,10 +187,11 @@ class Book:
 
 def assert_lives_are_whole(table: str, versions: list[Version]) -> None:
     """The versions of an id follow each other: no overlap, no gap but after a deletion, each later than the one before."""
-    place = COLUMNS[table].index(KEYS[table][1])
-    key = lambda version: (version.row[0], version.row[place])  # noqa: E731
-    for _, life in groupby(sorted(versions, key=lambda v: (*key(v), v.valid_from)), key=key):
-        told = list(life)
+    key_columns = [COLUMNS[table].index(name) for name in KEYS[table]]
+    lives: dict[tuple[Any, ...], list[Version]] = {}
+    for version in sorted(versions, key=lambda version: version.valid_from):
+        lives.setdefault(tuple(version.row[place] for place in key_columns), []).append(version)
+    for told in lives.values():
         assert told[0].change == "new"
         for before, after in pairwise(told):
             assert before.valid_from < after.valid_from

@@ -102,8 +102,7 @@ class Remembering(RuleBasedStateMachine):
 
     @rule(accept=st.booleans())
     def sync_twice_without_a_change(self, accept: bool) -> None:
-        self.life.sync(accept=accept)
-        self.life.sync_quietly(accept=accept)
+        self.life.sync_twice(accept=accept)
 
     def teardown(self) -> None:
         self.life.judge()

@@ -14,7 +14,7 @@ import msgspec
 from dcycle_pipeline.api.reading import Proof
 from dcycle_pipeline.endpoints.organizations import Organization
 from dcycle_pipeline.folder import write_whole
-from dcycle_pipeline.landing import ENDED, Landing, organization_folder
+from dcycle_pipeline.landing import ENDED, Landing, organization_folder, runs_that_died
 from dcycle_pipeline.sweep import Scope, Swept
 
 TREE = "tree.json"
@@ -94,6 +94,14 @@ def keep_sweep(root: Path, sweep: LandedSweep) -> None:
 def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> None:
     """The run is over: nothing of it is taken over by another."""
     _keep(root / run_id / ENDED, RunEnd(published_at))
+
+
+def end_with_all_before(root: Path, run_id: str, published_at: datetime | None = None) -> None:
+    """The run is over, and with it those that died before: what it took over of them is not taken over once more."""
+    for folder in runs_that_died(root):
+        if folder.name != run_id:
+            end_run(root, folder.name)
+    end_run(root, run_id, published_at)
 
 
 def _keep(path: Path, record: object) -> None:

@@ -122,10 +122,11 @@ def tidy(folder: DataFolder) -> None:
 def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:
     """Bring the books in step with what readers were shown, should a run have died between the two."""
     for run_id, published_at in ledger.last_publication(connection):
+        if journal.was_published(folder.landing, run_id):
+            continue
         if duckdb_file.was_shown(folder, run_id, published_at):
-            if folder.landing / run_id in runs_that_died(folder.landing):
-                journal.end_run(folder.landing, run_id, published_at)
-        elif not journal.was_published(folder.landing, run_id):
+            journal.end_with_all_before(folder.landing, run_id, published_at)
+        else:
             ledger.take_back(connection, run_id)
 
 

@@ -45,6 +45,7 @@ ORDER = (
     ("rollback",),
     ("published",),
     ("explain",),
+    ("report",),
     ("sandbox",),
     ("orchestration",),
     ("definitions",),
@@ -71,6 +72,9 @@ OWNERS = {
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "pandas": {"published"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
+    "vl_convert": {"report"},
 }
 
 FILES = sorted(ROOT.rglob("*.py"))

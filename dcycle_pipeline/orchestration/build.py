@@ -7,6 +7,7 @@ from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_assets
 from dcycle_pipeline.orchestration.context import Environment
+from dcycle_pipeline.orchestration.report_asset import report_asset
 from dcycle_pipeline.organization_list import wanted_organizations
 from dcycle_pipeline.settings import ScheduleSettings
 from dcycle_pipeline.summaries import SUMMARIES
@@ -33,6 +34,7 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
             *endpoints,
             summary_assets(environment),
             published_asset(environment, upstream),
+            report_asset(environment),
         ],
         jobs=[job],
         schedules=[_schedule(environment, schedule)],

@@ -12,7 +12,7 @@ from dcycle_pipeline.schema import View, quoted
 from dcycle_pipeline.stored import all_tables, everything
 from dcycle_pipeline.warehouse import opened
 
-GROWTH_PERCENT = 15
+GROWTH_PERCENT = 10
 
 
 def compact(folder: DataFolder, memory_limit_mb: int) -> bool:
@@ -24,7 +24,7 @@ def compact(folder: DataFolder, memory_limit_mb: int) -> bool:
         write_whole(_note(folder), str(size_bytes).encode())
     if last_bytes is None or last_bytes <= size_bytes <= last_bytes * (100 + GROWTH_PERCENT) // 100:
         return False
-    beside = folder.warehouse.with_name("compacting.duckdb")
+    beside = folder.warehouse.with_name(".compacting.duckdb.part")
     for old in (beside, beside.with_name(f"{beside.name}.wal")):
         old.unlink(missing_ok=True)
     with opened(beside, folder.spill, everything(), memory_limit_mb) as connection:

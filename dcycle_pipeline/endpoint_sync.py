@@ -67,14 +67,16 @@ async def _sync_endpoint(
 ) -> StageOutcome:
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
-    landing = Landing(run.folder.landing, run.run_id, _source(run, endpoint))
+    settled = ledger.last_settled_by(connection, endpoint.name)
+    landing = Landing(run.folder.landing, run.run_id, _source(run, endpoint), settled)
     resume = timedelta(hours=run.settings.resume_hours)
     scopes = {organization_id: _scopes(connection, endpoint, organization_id) for organization_id in organization_ids}
     async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:
         tasks = []
         for organization_id in organization_ids:
             policy = Policy(endpoint, run.settings.personal_data, pseudonyms)
-            sweeper = Sweeper(api, landing, endpoint, policy=policy, report=run.progress.swept, resume=resume)
+            told = run.progress.swept
+            sweeper = Sweeper(api, landing, endpoint, policy=policy, report=told, resume=resume, now=run.now)
             run.progress.expect(endpoint.name, organization_id, len(scopes[organization_id]))
             one = _Organization(run, connection, endpoint, organization_id, sweeper, writing)
             tasks.append(group.create_task(one.sync(scopes[organization_id], policy)))

@@ -4,6 +4,8 @@ Messages are one or two lines for people: what happened, where, what to do next.
 Raising and rendering belong elsewhere; nothing here knows of HTTP, DuckDB or Dagster.
 """
 
+FREE_SPACE = "Free space or check the folder, then sync again; what was published stays."
+
 
 class DcycleError(Exception):
     """Base of all errors that are told to people without a traceback."""

@@ -13,7 +13,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dcycle_pipeline.errors import SettingsError, UnavailableError
+from dcycle_pipeline.errors import FREE_SPACE, SettingsError, UnavailableError
 
 LAYOUT_VERSION = 2
 
@@ -60,6 +60,10 @@ class DataFolder:
     @property
     def spill(self) -> Path:
         return self.working / "spill"
+
+    @property
+    def scratch(self) -> Path:
+        return self.working / "scratch"
 
     def prepare(self) -> None:
         """Make the folder. Raises SettingsError where it cannot be written or was made by a newer version."""
@@ -144,11 +148,18 @@ class DataFolder:
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file that is either the old or the new one at any moment; readable by its owner alone unless `mode` says more."""
+    """Write a file that is either the old or the new one at any moment; readable by its owner alone unless `mode` says more.
+
+    Raises UnavailableError where that fails.
+    """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-        os.fchmod(file.fileno(), mode)
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(beside, path)
+    try:
+        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), mode)
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except OSError as error:
+        beside.unlink(missing_ok=True)
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}. {FREE_SPACE}") from None

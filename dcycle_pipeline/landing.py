@@ -8,7 +8,7 @@ died had landed is taken over by the next one. Nothing here knows what an item m
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -26,7 +26,9 @@ FORMAT = 2
 LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
+FORGOTTEN = ".forgotten"
 _LEVEL = 3
+_PROOF = b'{"proof":'
 
 
 @dataclass(frozen=True)
@@ -51,12 +53,15 @@ class Walked:
 
 
 class Landing:
-    """The landed pages of one run below `root`."""
+    """The landed pages of one run below `root`. `settled` is which run settled an organisation last, and when."""
 
-    def __init__(self, root: Path, run_id: str, source: str = "") -> None:
+    def __init__(
+        self, root: Path, run_id: str, source: str = "", settled: Mapping[str, tuple[str, datetime]] | None = None
+    ) -> None:
         self._root = root
         self.run_id = run_id
         self._source = source
+        self._settled = settled or {}
 
     def path(self, organization_id: str, endpoint: str, scope_id: str | None) -> Path:
         return self._path(self._root / self.run_id, organization_id, endpoint, scope_id)
@@ -76,13 +81,15 @@ class Landing:
     ) -> Walked | None:
         """The same walk as this run, or the latest run that died, has landed it in a time; None where there is none.
 
-        The file is then this run's too.
+        The file is then this run's too. What landed before another run settled the organisation is history.
         """
+        settled_by, settled_at = self._settled.get(organization_id, ("", since))
         found = []
         for run in (self._root / self.run_id, *runs_that_died(self._root)):
             path = self._path(run, organization_id, endpoint, scope_id)
             walked = self._usable(path, (organization_id, endpoint, scope_id)) if path.exists() else None
-            if walked and since <= walked.finished_at <= until:
+            known = run.name != settled_by and walked is not None and walked.finished_at < settled_at
+            if walked and not known and since <= walked.finished_at <= until:
                 found.append((walked.finished_at, path, walked))
         if not found:
             return None
@@ -101,15 +108,11 @@ class Landing:
 
     def _usable(self, path: Path, scope: tuple[str, str, str | None]) -> Walked | None:
         try:
-            first, last = b"", b""
-            for last in _whole_lines(path):
-                first = first or last
-            header = msgspec.json.decode(first, type=Header)
-            walked = msgspec.json.decode(last, type=Walked)
-        except (UnavailableError, msgspec.MsgspecError):
+            header, walked = _ends(path, scope)
+        except UnavailableError:
             return None
-        same = (header.organization_id, header.endpoint, header.scope_id) == scope and header.source == self._source
-        return walked if same and header.format == FORMAT and walked.proof.proven else None
+        same = header.source == self._source and header.format == FORMAT
+        return walked if same and walked.proof.proven else None
 
 
 def organization_folder(run: Path, organization_id: str) -> Path:
@@ -119,7 +122,11 @@ def organization_folder(run: Path, organization_id: str) -> Path:
 
 def runs_that_died(root: Path) -> list[Path]:
     """Folders of runs that never came to an end."""
-    return [folder for folder in root.glob("*") if folder.is_dir() and not (folder / ENDED).exists()]
+    return [folder for folder in _runs(root) if not (folder / ENDED).exists()]
+
+
+def _runs(root: Path) -> list[Path]:
+    return [folder for folder in root.glob("[!.]*") if folder.is_dir()]
 
 
 class LandedFile:
@@ -179,21 +186,35 @@ def lines(path: Path) -> Iterator[bytes]:
         previous = line
 
 
-def demand_whole(path: Path) -> None:
-    """Raise UnavailableError where a landed file is not whole."""
-    for _ in _whole_lines(path):
-        pass
+def demand_whole(path: Path, organization_id: str, endpoint: str, scope_id: str | None) -> None:
+    """Raise UnavailableError where a landed file is not whole, or is not of the list that its name says."""
+    _ends(path, (organization_id, endpoint, scope_id))
+
+
+def _ends(path: Path, scope: tuple[str, str, str | None]) -> tuple[Header, Walked]:
+    """The first and the last line of a whole file."""
+    first, last = b"", b""
+    for last in _whole_lines(path):
+        first = first or last
+    try:
+        header, walked = msgspec.json.decode(first, type=Header), msgspec.json.decode(last, type=Walked)
+    except msgspec.MsgspecError as error:
+        raise UnavailableError(f"Landed file {path} cannot be read: {error}. Delete it and sync again.") from None
+    if (header.organization_id, header.endpoint, header.scope_id) != scope:
+        raise UnavailableError(f"Landed file {path} holds another list than its name says. Delete it and sync again.")
+    return header, walked
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:
-    last = b""
+    line, proofs = b"", 0
     try:
         with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            for last in _split(stream):
-                yield last
+            for line in _split(stream):
+                proofs += line.startswith(_PROOF)
+                yield line
     except (OSError, zstandard.ZstdError) as error:
         raise UnavailableError(f"Landed file {path} cannot be read: {error}. Delete it and sync again.") from None
-    if not last.startswith(b'{"proof":'):
+    if proofs != 1 or not line.startswith(_PROOF):
         raise UnavailableError(f"Landed file {path} is not whole. Delete it and sync again.")
 
 
@@ -205,10 +226,17 @@ def _split(stream: zstandard.ZstdDecompressionReader) -> Iterator[bytes]:
 
 
 def forget_runs(root: Path, but: Collection[str]) -> None:
-    """Delete the landed pages of all runs `but` some."""
-    for folder in root.glob("*"):
-        if folder.is_dir() and folder.name not in but:
-            shutil.rmtree(folder, ignore_errors=True)
+    """Delete the landed pages of all runs `but` some.
+
+    Each goes out of sight at once: one that is half deleted, without its end, would look like a run that died.
+    """
+    forgotten = root / FORGOTTEN
+    shutil.rmtree(forgotten, ignore_errors=True)
+    for folder in _runs(root):
+        if folder.name not in but:
+            forgotten.mkdir(exist_ok=True)
+            os.replace(folder, forgotten / folder.name)
+    shutil.rmtree(forgotten, ignore_errors=True)
 
 
 def _file_name(identifier: str) -> str:

@@ -44,6 +44,11 @@ def begin(
     return bool(inserted[0][0])
 
 
+def is_noted(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
+    """Whether a run has begun already."""
+    return bool(connection.execute(f"SELECT 1 FROM {RUNS.qualified} WHERE run_id = ?", [run_id]).fetchall())
+
+
 def started_at(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
     """When a run that is noted began."""
     found: datetime = connection.execute(
@@ -148,7 +153,8 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str
 def note_rollback(connection: duckdb.DuckDBPyConnection, run_id: str, at: datetime, content_hash: str | None) -> None:
     """From `at` on readers see an earlier content again, by the hand of a run that did nothing else."""
     connection.execute(
-        f"""UPDATE {RUNS.qualified} SET published_at = $at, outcome = 'rolled_back', content_hash = $content_hash, content_changed = true
+        f"""UPDATE {RUNS.qualified} SET published_at = $at, outcome = 'rolled_back', content_hash = $content_hash, content_changed =
+            $content_hash IS DISTINCT FROM (SELECT arg_max(content_hash, published_at) FROM {RUNS.qualified})
         WHERE run_id = $run_id""",
         {"run_id": run_id, "at": at, "content_hash": content_hash},
     )
@@ -160,6 +166,16 @@ def last_settled(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str],
         f"SELECT organization_id, endpoint, max(settled_at) FROM {SCOPES.qualified} GROUP BY ALL"
     ).fetchall()
     return {(organization, endpoint): settled_at for organization, endpoint, settled_at in rows}
+
+
+def last_settled_by(connection: duckdb.DuckDBPyConnection, endpoint: str) -> dict[str, tuple[str, datetime]]:
+    """Which run settled each organisation's sweep of one endpoint last, and when."""
+    rows = connection.execute(
+        f"""SELECT organization_id, arg_max(run_id, settled_at), max(settled_at) FROM {SCOPES.qualified}
+        WHERE endpoint = ? GROUP BY ALL""",
+        [endpoint],
+    ).fetchall()
+    return {organization: (run_id, settled_at) for organization, run_id, settled_at in rows}
 
 
 def open_scopes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str, str]]:

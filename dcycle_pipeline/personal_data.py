@@ -106,6 +106,7 @@ class Policy:
         return raw if self._keep else bytes(_undeclared(raw))
 
 
+@lru_cache
 def _page_decoder(endpoint: Endpoint) -> Any:
     """A decoder that takes ordinary items only: text where ids stand, nothing unknown inside nested objects."""
     declared = [field.encode_name for field in msgspec.structs.fields(endpoint.item)]

@@ -42,7 +42,7 @@ def publish(run: Run) -> Publication:
         try:
             return _publish(run)
         except UnsoundError:
-            run.end()  # the same pages would fail again
+            journal.end_with_all_before(run.folder.landing, run.run_id)  # the same pages would fail again
             raise
 
 
@@ -58,7 +58,7 @@ def _publish(run: Run) -> Publication:
         except BaseException:
             ledger.take_back(connection, run.run_id)
             raise
-        journal.end_run(run.folder.landing, run.run_id, moment)
+        journal.end_with_all_before(run.folder.landing, run.run_id, moment)
         forget_runs(run.folder.landing, but=ledger.last_runs(connection, run.settings.keep_runs))
     hashed, changed, outcome = (facts[name] for name in ("content_hash", "content_changed", "outcome"))
     return Publication(run.folder.published, snapshot, hashed, changed, outcome)

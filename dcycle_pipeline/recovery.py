@@ -19,30 +19,55 @@ from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.journal import LandedSweep, LandedTree
+from dcycle_pipeline.landing import runs_that_died
 from dcycle_pipeline.publish import duckdb_file
+from dcycle_pipeline.schema import View
 from dcycle_pipeline.settle import settle_landed, settle_tree
-from dcycle_pipeline.stored import everything
-from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, opened, transaction
+from dcycle_pipeline.stored import all_tables, everything
+from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, failure, opened, transaction
 
 _log = logging.getLogger(__name__)
 Landed = LandedTree | LandedSweep
 
 
 @contextmanager
-def sound(folder: DataFolder, memory_limit_mb: int, most_memory_mb: int) -> Iterator[duckdb.DuckDBPyConnection]:
-    """The working file, open; made again first where it is gone or damaged. The caller holds the folder for writing."""
+def sound(
+    folder: DataFolder, run_id: str, memory_limit_mb: int, most_memory_mb: int
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The working file, open; made again first where it is gone or damaged. The caller holds the folder for writing.
+
+    A run that is not noted in it yet reads all of it once: damage deep inside would stop every run at the same step.
+    """
     remember_owner(folder)
     if not folder.warehouse.exists():
-        rebuild(folder, most_memory_mb)
+        _make_again(folder, most_memory_mb)
     with ExitStack() as stack:
+        opening = opened(folder.warehouse, folder.spill, everything(), memory_limit_mb)
         try:
-            connection = stack.enter_context(opened(folder.warehouse, folder.spill, everything(), memory_limit_mb))
+            connection = stack.enter_context(opening)
+            _demand_readable(folder, connection, run_id)
         except DamagedError as error:
-            set_aside(folder)
+            stack.close()
             _log.warning("%s", error)
-            rebuild(folder, most_memory_mb)
+            _make_again(folder, most_memory_mb)
             connection = stack.enter_context(opened(folder.warehouse, folder.spill, everything(), memory_limit_mb))
         yield connection
+
+
+def _demand_readable(folder: DataFolder, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
+    try:
+        if not ledger.is_noted(connection, run_id):
+            for table in all_tables():
+                if not isinstance(table, View):
+                    connection.execute(f"SELECT bit_xor(hash(stored)) FROM {table.qualified} AS stored").fetchall()
+    except duckdb.Error as error:
+        raise failure(folder.warehouse, error) from error
+
+
+def _make_again(folder: DataFolder, memory_limit_mb: int) -> None:
+    # A log without its file would be played into the new one.
+    set_aside(folder)
+    rebuild(folder, memory_limit_mb)
 
 
 def set_aside(folder: DataFolder) -> None:
@@ -68,7 +93,7 @@ def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
         snapshots[-1].name if snapshots else "nothing",
         len(steps),
     )
-    beside = folder.warehouse.with_name("rebuilding.duckdb")
+    beside = folder.warehouse.with_name(".rebuilding.duckdb.part")
     beside.unlink(missing_ok=True)
     beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)
     if snapshots:
@@ -85,11 +110,22 @@ def remember_owner(folder: DataFolder) -> None:
         folder.claim(root)
 
 
+def tidy(folder: DataFolder) -> None:
+    """Delete what runs that were killed left half-written. The caller holds the folder for writing and writes nothing yet."""
+    left = [*folder.root.glob(".*.link"), *folder.working.glob(".*.part*"), *folder.snapshots.glob(".*.part")]
+    for run in runs_that_died(folder.landing):
+        left += run.rglob("*.part")
+    for path in [*left, *folder.spill.glob("*")]:
+        path.unlink(missing_ok=True)
+
+
 def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:
     """Bring the books in step with what readers were shown, should a run have died between the two."""
     for run_id, published_at in ledger.last_publication(connection):
+        if journal.was_published(folder.landing, run_id):
+            continue
         if duckdb_file.was_shown(folder, run_id, published_at):
-            journal.end_run(folder.landing, run_id, published_at)
+            journal.end_with_all_before(folder.landing, run_id, published_at)
         else:
             ledger.take_back(connection, run_id)
 

@@ -70,6 +70,7 @@ def _again(run: Run, connection: duckdb.DuckDBPyConnection, last: LandedSweep) -
     sweep = replace(last, run_id=run.run_id, **_times(run, connection), scopes=scopes, deleted={})
     journal.keep_sweep(root, sweep)
     endpoint = next(endpoint for endpoint in declared() if endpoint.name == last.endpoint)
+    run.progress.expect(last.endpoint, last.organization_id, len(scopes))
     for swept in settle_landed(connection, endpoint, sweep, root, run.settings.memory_limit_mb):
         run.progress.swept(swept)
 

@@ -50,8 +50,9 @@ def roll_back(folder: DataFolder, to: str | None, now: Callable[[], datetime] = 
     """
     with folder.writing("dcycle-pipeline rollback", wait_seconds=0):
         target = _chosen(kept(folder), to)
-        with recovery.sound(folder, LOADING_MEMORY_MB, LOADING_MEMORY_MB) as connection:
-            run_id, moment = str(uuid4()), ledger.moment(connection, now())
+        run_id = str(uuid4())
+        with recovery.sound(folder, run_id, LOADING_MEMORY_MB, LOADING_MEMORY_MB) as connection:
+            moment = ledger.moment(connection, now())
             ledger.begin(
                 connection, run_id, moment, str(folder.about()["root_organization_id"]), version("dcycle_pipeline")
             )

@@ -65,13 +65,14 @@ class Run:
         limit = self.settings.memory_limit_mb
         with (
             self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds),
-            recovery.sound(self.folder, memory_limit_mb or limit, limit) as connection,
+            recovery.sound(self.folder, self.run_id, memory_limit_mb or limit, limit) as connection,
         ):
             root = self.folder.about().get("root_organization_id")
             if root is None:
                 raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
             moment = ledger.moment(connection, self.now())
             if ledger.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
+                recovery.tidy(self.folder)
                 recovery.reconcile(connection, self.folder)
             yield connection
 

@@ -179,6 +179,13 @@ def load(**overrides: Any) -> Settings:
     return settings
 
 
+def load_offline() -> Settings:
+    """Settings for what asks no API: credentials that are not set are not missed."""
+    given = {**dotenv_values(ENV_FILE), **os.environ}
+    unused = {"api_key": "unused", "organization_id": "unused", "user_id": "unused"}
+    return load(**{name: value for name, value in unused.items() if not given.get(f"{PREFIX}{name.upper()}")})
+
+
 def load_schedule() -> ScheduleSettings:
     """The schedule's settings, without asking for a credential."""
     return ScheduleSettings()

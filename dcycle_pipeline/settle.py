@@ -73,7 +73,8 @@ def _readable(swept: Swept) -> Swept:
     if swept.path is None:
         return swept
     try:
-        demand_whole(swept.path)
+        scope = swept.scope
+        demand_whole(swept.path, scope.organization_id, scope.endpoint, scope.scope_id)
     except UnavailableError as error:
         return replace(swept, outcome="unproven", reason=str(error), path=None)
     return swept

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from urllib.parse import quote
 
@@ -69,6 +69,7 @@ class Sweeper:
         policy: Policy,
         report: Report,
         resume: timedelta,
+        now: Callable[[], datetime],
     ) -> None:
         self._api = api
         self._landing = landing
@@ -76,6 +77,7 @@ class Sweeper:
         self._policy = policy
         self._report = report
         self._resume = resume
+        self._now = now
         self._server = Server()
         self._at_once = asyncio.Semaphore(api.max_connections)
         self._unauthorized: dict[str, UnauthorizedError] = {}
@@ -97,7 +99,7 @@ class Sweeper:
         return swept
 
     def _taken_over(self, scope: Scope) -> Swept | None:
-        now, where = datetime.now(UTC), (scope.organization_id, self._endpoint.name, scope.scope_id)
+        now, where = self._now(), (scope.organization_id, self._endpoint.name, scope.scope_id)
         walked = self._landing.take_over(*where, now - self._resume, now) if self._resume else None
         return self._swept(scope, "proven", "", walked) if walked else None
 
@@ -108,7 +110,7 @@ class Sweeper:
         )
 
     async def _one(self, scope: Scope) -> Swept:
-        started_at = datetime.now(UTC)
+        started_at = self._now()
         try:
             if refusal := self._unauthorized.get(scope.organization_id):
                 raise refusal
@@ -124,12 +126,12 @@ class Sweeper:
             raise UnavailableError(
                 f"Pages of {scope} cannot be written: {error.strerror}. Nothing was changed; free space and sync again."
             ) from None
-        return Swept(scope, outcome, reason, None, None, started_at, datetime.now(UTC), self._landing.run_id)
+        return Swept(scope, outcome, reason, None, None, started_at, self._now(), self._landing.run_id)
 
     async def _walk(self, scope: Scope, started_at: datetime) -> Swept:
         with self._landing.write(scope.organization_id, self._endpoint.name, scope.scope_id) as file:
             proof = await walk(self._asker(scope), self._endpoint.reading, Sink(file.keep, file.restart), self._server)
-            walked = Walked(proof, started_at, datetime.now(UTC))
+            walked = Walked(proof, started_at, self._now())
             if proof.proven:
                 file.finish(walked)
                 return self._swept(scope, "proven", "", walked)

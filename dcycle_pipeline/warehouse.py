@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import duckdb
 
-from dcycle_pipeline.errors import DamagedError, UnavailableError
+from dcycle_pipeline.errors import FREE_SPACE, DamagedError, UnavailableError
 from dcycle_pipeline.schema import Macro, Table, quoted
 
 STORAGE_VERSION = "v1.4.0"
@@ -20,8 +20,10 @@ LOADING_MEMORY_MB = 96
 T = TypeVar("T")
 Declaration = Table | Macro
 _DAMAGE = re.compile(
-    "not a valid DuckDB database|[Cc]orrupt|Failure while replaying WAL|[Cc]hecksum|deserialize", re.IGNORECASE
+    "not a valid DuckDB database|[Cc]orrupt|Failure while replaying WAL|[Cc]hecksum|deserialize|not read enough bytes",
+    re.IGNORECASE,
 )
+_FULL = re.compile("File too large|No space left|could not write|failed to offload|disk", re.IGNORECASE)
 
 
 @contextmanager
@@ -47,7 +49,7 @@ def opened(
             declare(connection, tuple(declarations))
         yield connection
     except duckdb.Error as error:
-        raise UnavailableError(f"The working file {file} failed: {str(error).splitlines()[0]}") from error
+        raise failure(file, error) from error
     finally:
         connection.close()
 
@@ -57,9 +59,17 @@ def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         connection.execute(f"ATTACH {quoted(str(file))} AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')")
         connection.execute("USE warehouse")
     except duckdb.Error as error:
-        if _DAMAGE.search(str(error)):
-            raise DamagedError(f"The working file {file} is damaged: {str(error).splitlines()[0]}") from error
-        raise
+        raise failure(file, error) from error
+
+
+def failure(file: Path, error: duckdb.Error) -> UnavailableError:
+    """What a failed statement says of the working file: damaged, or not usable now."""
+    said = str(error).splitlines()[0].rstrip(".")
+    if _DAMAGE.search(said):
+        return DamagedError(f"The working file {file} is damaged: {said}")
+    return UnavailableError(
+        f"The working file {file} failed: {said}. {FREE_SPACE if _FULL.search(said) else ''}".rstrip()
+    )
 
 
 def memory_limit(megabytes: int) -> str:

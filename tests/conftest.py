@@ -108,13 +108,16 @@ class Synced(Published):
 
 
 def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Synced:
+    return stages(Run(run_id=str(uuid4()), settings=settings, accepted_drops=accepted_drops))
+
+
+def stages(run: Run) -> Synced:
     """All stages in the order of the job."""
-    run = Run(run_id=str(uuid4()), settings=settings, accepted_drops=accepted_drops)
     organizations = [organization.organization_id for organization in refresh_organizations(run)]
     for endpoint in run.endpoints:
         sync_endpoint(run, endpoint, organizations)
     publication = publish(run)
-    return Synced(publication.snapshot, run.run_id, settings, publication)
+    return Synced(publication.snapshot, run.run_id, run.settings, publication)
 
 
 def quantity(value: Decimal | None) -> Decimal | None:

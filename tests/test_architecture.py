@@ -51,6 +51,7 @@ ORDER = (
     ("definitions",),
     ("doctor",),
     ("console",),
+    ("outcome",),
     ("cli",),
     ("__main__",),
 )

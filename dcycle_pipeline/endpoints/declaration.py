@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args, get_type_hints
 
 import msgspec
@@ -55,12 +56,12 @@ class Endpoint:
         """Every table of `dcycle` that the endpoint fills."""
         return (self.table, *(listing.table for listing in self.listings))
 
-    @property
+    @cached_property
     def known_fields(self) -> frozenset[str]:
         """The item's field names in the API that the pipeline understands."""
         return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld | self.unused
 
-    @property
+    @cached_property
     def nested_fields(self) -> dict[str, frozenset[str]]:
         """Those among them that hold an object, with the names that are known inside it."""
         nested = {}

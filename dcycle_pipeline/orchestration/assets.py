@@ -120,10 +120,11 @@ def _result(finding: checks.Finding, asset: str) -> dg.AssetCheckResult:
 
 
 def summary_assets(environment: Environment) -> dg.AssetsDefinition:
-    """The summaries: an asset each, made by one step, so that all rest on the same tables."""
+    """The summaries: an asset each, made by one step whichever are selected, so that all rest on the same tables."""
 
     @dg.multi_asset(
         name="summaries",
+        can_subset=True,
         specs=[_summary_spec(summary) for summary in SUMMARIES],
         pool=POOL,
         retry_policy=environment.retry,
@@ -133,7 +134,8 @@ def summary_assets(environment: Environment) -> dg.AssetsDefinition:
         with stage(context, environment) as run:
             changed = summarise(run)
             with run.warehouse() as connection:
-                results = [_summary_result(connection, summary, changed) for summary in SUMMARIES]
+                wanted = [s for s in SUMMARIES if dg.AssetKey(s.name) in context.selected_asset_keys]
+                results = [_summary_result(connection, summary, changed) for summary in wanted]
         yield from results
 
     return summarised
@@ -142,6 +144,7 @@ def summary_assets(environment: Environment) -> dg.AssetsDefinition:
 def _summary_spec(summary: Summary) -> dg.AssetSpec:
     return dg.AssetSpec(
         summary.name,
+        skippable=True,
         description=summary.comment,
         group_name="summaries",
         kinds={"sql", "duckdb"},
@@ -154,7 +157,7 @@ def _summary_spec(summary: Summary) -> dg.AssetSpec:
 def _asset_of(table: str) -> str:
     """The asset that makes a table; empty where none does."""
     schema, name = table.split(".")
-    return name if schema == "dcycle" or name in [summary.name for summary in SUMMARIES] else ""
+    return name if schema in ("dcycle", "history") or name in [summary.name for summary in SUMMARIES] else ""
 
 
 def _summary_result(

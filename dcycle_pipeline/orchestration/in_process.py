@@ -1,15 +1,17 @@
 """Running the Dagster job inside this process, for the command line: the same assets and checks as in the UI."""
 
-import tempfile
+import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
 from dagster._check import CheckError
 
 from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import (
@@ -58,14 +60,14 @@ def run_job(
     if not found:
         raise SettingsError("No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE.")
     job = build(replace(environment, retry=None), load_schedule()).resolve_job_def(JOB)
-    with _instance() as instance:
+    with _instance(DataFolder(settings.data_dir).scratch) as instance:
         partitions.keep_in_step(instance, found)
         runs = [partitions.only(identifier) for identifier in organization_ids] or [partitions.all_of_them(instance)]
         return [_run(job, instance, {**tags, ACCEPTED_DROPS_TAG: " ".join(accepted)}) for tags in runs]
 
 
 @contextmanager
-def _instance() -> Iterator[dg.DagsterInstance]:
+def _instance(scratch: Path) -> Iterator[dg.DagsterInstance]:
     """The instance of DAGSTER_HOME, so that the UI shows the run; without it one in memory that leaves nothing behind."""
     if home := dagster_home():
         try:
@@ -75,11 +77,14 @@ def _instance() -> Iterator[dg.DagsterInstance]:
         with found as instance:
             yield instance
         return
-    with (
-        tempfile.TemporaryDirectory(prefix="dcycle-pipeline-") as folder,
-        dg.DagsterInstance.ephemeral(folder) as instance,
-    ):
-        yield instance
+    # In the data folder, where the next run finds what a killed one left.
+    shutil.rmtree(scratch, ignore_errors=True)
+    scratch.mkdir(parents=True)
+    try:
+        with dg.DagsterInstance.ephemeral(str(scratch)) as instance:
+            yield instance
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Any) -> JobResult:

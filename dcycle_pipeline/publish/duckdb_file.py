@@ -99,8 +99,8 @@ def _sync_folder(folder: Path) -> None:
 
 
 def forget_old_snapshots(folder: DataFolder, keep: int) -> None:
-    """Delete all but the last `keep` snapshots, never the published one, and what a killed run left half-copied."""
+    """Delete all but the last `keep` snapshots, never the published one."""
     current = folder.published.resolve()
-    for old in [*folder.published_snapshots()[:-keep], *folder.snapshots.glob(".*.part")]:
+    for old in folder.published_snapshots()[:-keep]:
         if old.resolve() != current:
             old.unlink(missing_ok=True)

@@ -1,11 +1,9 @@
 """Writing the report: the door for the command line and for Dagster."""
 
-import os
 from dataclasses import dataclass
-from errno import EISDIR
 from pathlib import Path
 
-from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.folder import write_whole
 from dcycle_pipeline.published import Published
 from dcycle_pipeline.report.drawing import picture
@@ -36,14 +34,12 @@ def write_report(published_file: Path, output: Path) -> Report:
         found = answers(published)
         page = render(published, found).encode()
     months = charts_of(found[MONTHS.figures[0].name])
+    if output.is_dir():
+        raise SettingsError(f"The report cannot be written to {output}: that is a folder. Choose another file.")
     try:
-        if output.is_dir():
-            raise IsADirectoryError(EISDIR, os.strerror(EISDIR))
         write_whole(output, page, _READABLE_BY_ALL)
-    except OSError as error:
-        raise SettingsError(
-            f"The report cannot be written to {output}: {error.strerror}. Choose another file."
-        ) from None
+    except UnavailableError as error:
+        raise SettingsError(f"The report was not written: {error} Or choose another file.") from None
     facts = found["publication"].rows[0]
     drawn = picture(months, _PICTURE_COLUMNS, "Monthly emissions by organisation, in tonnes of CO₂e") if months else ""
     return Report(output, len(page), facts["run_id"], facts["content_hash"], drawn)

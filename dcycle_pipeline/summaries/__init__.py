@@ -18,6 +18,7 @@ from dcycle_pipeline.summaries.months import (
     EMISSIONS_BY_ORGANIZATION_MONTH,
     ORGANIZATION_TREE,
 )
+from dcycle_pipeline.summaries.restated import RESTATEMENTS
 from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
 from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
 from dcycle_pipeline.summaries.years import (
@@ -40,6 +41,7 @@ SUMMARIES: tuple[Summary, ...] = (
     EMISSIONS_BY_SCOPE_YEAR,
     FACILITY_RECONCILIATION,
     DATA_QUALITY,
+    RESTATEMENTS,
 )
 
 # What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.

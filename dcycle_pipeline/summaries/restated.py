@@ -1,0 +1,58 @@
+"""Declaration of the restatements: what each publication moved against the one before, and why."""
+
+from dcycle_pipeline.history import CHANGES
+from dcycle_pipeline.schema import KILOGRAMS_CO2E, TOTAL, Column
+from dcycle_pipeline.summaries.declaration import Summary
+
+_VERSIONS = "history.waste_water_treatments"
+
+RESTATEMENTS = Summary(
+    "summaries",
+    "restatements",
+    "One row per publication after the first, facility, month and cause: how many kg moved against the publication before. "
+    "Summed over the publications between two moments they are the difference of what was said then, exactly",
+    ("published_at", "organization_id", "facility_id", "month", "cause"),
+    (
+        Column(
+            "published_at",
+            "TIMESTAMPTZ",
+            "Publication that said so first",
+            "sync.runs",
+            stamp="origin",
+            example="2026-02-01 03:04:05+00",
+        ),
+        Column(
+            "run_id",
+            "VARCHAR",
+            "Run that published it",
+            "sync.runs",
+            stamp="origin",
+            example="0a1b2c3d-1111-4111-8111-111111111111",
+        ),
+        Column("organization_id", "VARCHAR", "Organisation", _VERSIONS, example="11111111-1111-4111-8111-111111111111"),
+        Column("facility_id", "VARCHAR", "Facility", _VERSIONS, example="33333333-3333-4333-8333-333333333333"),
+        Column("month", "DATE", "First day of the calendar month", "derived", example="2025-03-01"),
+        Column(
+            "cause", "VARCHAR", f"What brought it: {', '.join(CHANGES)}", f"{_VERSIONS}: change", example="recalculated"
+        ),
+        Column(
+            "co2e_kg",
+            TOTAL,
+            "Emissions that came (or went, where negative)",
+            f"{_VERSIONS}: co2e_kg",
+            KILOGRAMS_CO2E,
+            example="-12.500000000",
+        ),
+        Column(
+            "co2e_biomass_kg",
+            TOTAL,
+            "Biogenic emissions that came or went, never added to co2e_kg",
+            f"{_VERSIONS}: co2e_biomass_kg",
+            KILOGRAMS_CO2E,
+            example="0.000000000",
+        ),
+        Column("record_count", "BIGINT", "Records that moved them", _VERSIONS, "1", example="2"),
+    ),
+    _VERSIONS,
+    sources=(_VERSIONS,),
+)

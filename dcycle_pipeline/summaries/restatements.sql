@@ -1,0 +1,40 @@
+-- What each publication moved against the one before, by facility, month and cause. A version of a record adds its shares when
+-- it begins and takes them away when it ends, each time for the reason that brought the change; so the causes of all
+-- publications between two moments add up exactly to the difference of what was said at these moments.
+WITH publications AS (
+    SELECT run_id, published_at FROM sync.runs WHERE outcome IN ('published', 'published_with_gaps')
+), first_publication AS (
+    SELECT min(published_at) AS published_at FROM publications
+), versions AS (
+    SELECT *, lead(change) OVER (PARTITION BY organization_id, waste_water_treatment_id ORDER BY valid_from) AS next_change
+    FROM history.waste_water_treatments
+    WHERE (organization_id, waste_water_treatment_id) IN (
+        -- Records that ever changed after the first publication; of all others nothing was moved.
+        SELECT DISTINCT (organization_id, waste_water_treatment_id) FROM history.waste_water_treatments
+        WHERE greatest(valid_from, valid_to) > (SELECT published_at FROM first_publication)
+    )
+), counted AS (
+    SELECT * FROM versions WHERE is_counted(status, start_date, end_date) AND valid_to IS DISTINCT FROM valid_from
+), moves AS (
+    SELECT *, valid_from AS moment, change AS cause, 1 AS direction FROM counted
+    UNION ALL
+    SELECT *, valid_to AS moment, next_change AS cause, -1 AS direction FROM counted WHERE valid_to IS NOT NULL
+), months AS (
+    SELECT *, unnest(months_touched(start_date, end_date)) AS month, day_count(start_date, end_date) AS days
+    FROM moves
+    WHERE moment > (SELECT published_at FROM first_publication)
+), shares AS (
+    SELECT *, greatest(start_date, month) - start_date AS days_before, least(end_date, last_day(month)) - start_date + 1 AS days_until
+    FROM months
+), published AS (
+    SELECT shares.*, publications.run_id AS publishing_run_id, publications.published_at
+    FROM shares ASOF JOIN publications ON shares.moment <= publications.published_at
+)
+SELECT published_at, publishing_run_id AS run_id, organization_id, facility_id, month, cause,
+    coalesce(sum(direction * part(co2e_kg, days_before, days_until, days)), 0) AS co2e_kg,
+    coalesce(sum(direction * part(co2e_biomass_kg, days_before, days_until, days)), 0) AS co2e_biomass_kg,
+    count(DISTINCT waste_water_treatment_id) AS record_count
+FROM published
+GROUP BY ALL
+HAVING coalesce(sum(direction * part(co2e_kg, days_before, days_until, days)), 0) <> 0
+    OR coalesce(sum(direction * part(co2e_biomass_kg, days_before, days_until, days)), 0) <> 0

@@ -1,0 +1,188 @@
+"""SIGKILL anywhere: readers never notice, and the next run ends as if nothing had happened."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.aftermath import Contents, Scene, contents, landed, left_over, moments, query, scene, snapshots_are_whole
+from tests.nursery import Death
+from tests.places import Place, Touch
+
+KEEP_ONE = {"keep_runs": 1, "keep_snapshots": 1}
+
+
+@pytest.fixture(scope="module")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
+    with scene(tmp_path_factory.mktemp("scene")) as prepared:
+        yield prepared
+
+
+def at(file: str, text: str, nth: int = 1, within: str = "") -> list[Place]:
+    """Before and after a line."""
+    return [Place(file, text, nth, after, within) for after in (False, True)]
+
+
+# Steps of a run on a folder with a past, in their order.
+USUAL = [
+    Place("organization_list.py", "tree, requests_count = read_tree(run.settings)"),
+    Place("folder.py", "os.replace(beside, path)", 1, within="writing"),
+    Place("warehouse.py", "_attach(connection, file)", after=True),
+    *at("organization_list.py", "journal.keep_tree("),
+    *at("warehouse.py", 'connection.execute("COMMIT")', within="settle_tree"),
+    Place("landing.py", 'self._file = self._beside.open("wb")', 1, after=True),
+    *at("landing.py", 'self._stream.write(b\'{"page"', 2),
+    Place("landing.py", "self._stream.flush(zstandard.FLUSH_FRAME)", 3),
+    Place("landing.py", "os.replace(self._beside, self.path)", 1),
+    Place("landing.py", "os.replace(self._beside, self.path)", 2, after=True),
+    *at("landing.py", "os.replace(self._beside, self.path)", 5),
+    Place("landing.py", "os.replace(self._beside, self.path)", 7, after=True),
+    *at("merge.py", 'self._list("stage_scopes"', 2),
+    Place("endpoint_sync.py", "doubts = {vanished[item]: reason for item", 3),
+    *at("folder.py", "os.replace(beside, path)", 1, within="keep_sweep"),
+    Place("folder.py", "os.fsync(file.fileno())", 4, within="keep_sweep"),
+    *at("merge.py", "self._bury(moment, run_id)", 3),
+    Place("merge.py", "self._insert(moment)", 4, after=True),
+    Place("settle.py", "ledger.record_scopes(staging.connection"),
+    *at("warehouse.py", 'connection.execute("COMMIT")', 1, within="settle"),
+    *at("warehouse.py", 'connection.execute("COMMIT")', 3, within="settle"),
+    Place("endpoint_sync.py", "ledger.add_requests(connection", 1),
+    *at("publication.py", "summaries.refresh(connection, moment)", within="_publish"),
+    Place("publication.py", "checks.demand_publishable(connection)", after=True),
+    Place("publication.py", "ledger.finish(connection", after=True),
+    *at("warehouse.py", 'connection.execute("COMMIT")', within="_publish"),
+    *at("duckdb_file.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
+    Place("shutil.py", "fdst_write(buf)", 200, within="_copy"),
+    Place("duckdb_file.py", "os.fsync(new.fileno())"),
+    *at("duckdb_file.py", "os.replace(beside, target)"),
+    *at("duckdb_file.py", "link.symlink_to("),
+    *at("duckdb_file.py", "os.replace(link, published)"),
+    *at("folder.py", "os.replace(beside, path)", within="_publish"),
+    Place("folder.py", "os.fsync(file.fileno())", within="_publish"),
+    Place("publication.py", "forget_runs(run.folder.landing"),
+]
+FORGETTING = [
+    *at("duckdb_file.py", "old.unlink(missing_ok=True)"),
+    *at("landing.py", "os.replace(folder, forgotten / folder.name)"),
+    Place("shutil.py", "os.unlink(entry.name", 5, within="forget_runs"),
+]
+FROM_NOTHING = [
+    Place("folder.py", "folder.mkdir(parents=True, exist_ok=True)", 2),
+    Place("folder.py", "file.write(content)", within="claim"),
+    *at("folder.py", "os.replace(beside, path)", within="claim"),
+    Place("folder.py", "os.replace(beside, path)", within="pseudonym_key"),
+    *at("warehouse.py", 'connection.execute("COMMIT")', 1),
+    Place("warehouse.py", 'connection.execute("COMMIT")', 1, within="settle"),
+    *at("duckdb_file.py", "os.replace(beside, target)"),
+    *at("duckdb_file.py", "os.replace(link, published)"),
+]
+COMPACTING = [
+    Place("compaction.py", 'connection.execute(f"ATTACH', after=True),
+    Place("compaction.py", 'f"INSERT INTO {table.qualified}', 3),
+    Place("compaction.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
+    *at("compaction.py", "os.replace(beside, folder.warehouse)"),
+    Place("folder.py", "os.replace(beside, path)", within="compact"),
+]
+REBUILDING = [
+    Place("recovery.py", "shutil.copyfile(snapshots[-1], beside)", after=True),
+    Place("recovery.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
+    *at("recovery.py", "os.replace(beside, folder.warehouse)"),
+]
+TAKING_OVER = [*at("landing.py", "os.link(path, here)", 2), Place("landing.py", "os.link(path, here)", 4)]
+AGAIN = [
+    Place("organization_list.py", "journal.keep_tree(", after=True),
+    Place("landing.py", "os.replace(self._beside, self.path)", 1),
+    Place("settle.py", "ledger.record_scopes(staging.connection", 2),
+    Place("warehouse.py", 'connection.execute("COMMIT")', after=True, within="_publish"),
+]
+
+
+def check_readers(folder: Path, *allowed: Contents | None) -> None:
+    """Readers see one of the allowed states, whole; so does whoever puts an earlier snapshot back."""
+    assert contents(folder / "dcycle.duckdb") in allowed
+    assert snapshots_are_whole(folder)
+
+
+def kill(stage: Scene, folder: Path, place: Place | Touch, **settings: Any) -> None:
+    """A run that must come to the place, and dies there."""
+    death = stage.children.run(stage.life(folder, **settings), place=place)
+    assert death.killed, f"never came {place}: exit {death.exit_code} {death.error} {death.said}"
+
+
+def go_on(stage: Scene, folder: Path, **settings: Any) -> Death:
+    """The next run: clean, complete, asks for exactly what had not landed, and leaves nothing lying about."""
+    there = landed(folder)
+    stage.asked()
+    published_before = len(moments(folder / "dcycle.duckdb")) if contents(folder / "dcycle.duckdb") else 0
+    death = stage.children.run(stage.life(folder, **settings))
+    assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
+    assert "Traceback" not in death.said
+    asked = stage.asked()
+    assert asked.isdisjoint(there)
+    published = folder / "dcycle.duckdb"
+    scopes = "SELECT organization_id, endpoint, facility_id FROM sync.scopes WHERE endpoint <> 'organizations' AND outcome = 'proven'"
+    assert asked | there >= set(query(published, f"{scopes} AND run_id = '{death.run_id}'"))
+    assert left_over(folder, stage.children.temporary) == []
+    at_moments = moments(published)
+    assert at_moments == sorted(set(at_moments))
+    assert len(at_moments) == published_before + 1
+    return death
+
+
+def check_as_undisturbed(stage: Scene, folder: Path, death: Death) -> None:
+    assert death.content_hash == stage.content_hash
+    assert contents(folder / "dcycle.duckdb") == stage.after
+
+
+@pytest.mark.parametrize("place", USUAL, ids=str)
+def test_killed_on_the_way(stage: Scene, tmp_path: Path, place: Place) -> None:
+    folder = stage.copy(tmp_path / "data")
+    kill(stage, folder, place)
+    check_readers(folder, stage.before, stage.after)
+    check_as_undisturbed(stage, folder, go_on(stage, folder))
+
+
+@pytest.mark.parametrize("place", FORGETTING, ids=str)
+def test_killed_while_forgetting(stage: Scene, tmp_path: Path, place: Place) -> None:
+    folder = stage.copy(tmp_path / "data")
+    kill(stage, folder, place, **KEEP_ONE)
+    check_readers(folder, stage.after)
+    check_as_undisturbed(stage, folder, go_on(stage, folder, **KEEP_ONE))
+    assert len(list((folder / "snapshots").iterdir())) == len(list((folder / "landing").iterdir())) == 1
+
+
+@pytest.mark.parametrize("place", FROM_NOTHING, ids=str)
+def test_killed_in_the_first_sync_of_all(stage: Scene, tmp_path: Path, place: Place) -> None:
+    folder = tmp_path / "data"
+    kill(stage, folder, place)
+    check_readers(folder, None, stage.from_nothing)
+    assert go_on(stage, folder).content_hash == stage.hash_from_nothing
+    assert contents(folder / "dcycle.duckdb") == stage.from_nothing
+
+
+@pytest.mark.parametrize("place", COMPACTING, ids=str)
+def test_killed_while_the_working_file_is_written_anew(stage: Scene, tmp_path: Path, place: Place) -> None:
+    folder = stage.copy(tmp_path / "data")
+    (folder / "working" / "compacted_bytes").write_text("1")
+    kill(stage, folder, place)
+    check_readers(folder, stage.before)
+    check_as_undisturbed(stage, folder, go_on(stage, folder))
+
+
+@pytest.mark.parametrize("place", REBUILDING, ids=str)
+def test_killed_while_the_working_file_is_made_again(stage: Scene, tmp_path: Path, place: Place) -> None:
+    folder = stage.copy(tmp_path / "data")
+    (folder / "working" / "warehouse.duckdb").unlink()
+    kill(stage, folder, place)
+    check_readers(folder, stage.before)
+    check_as_undisturbed(stage, folder, go_on(stage, folder))
+
+
+@pytest.mark.parametrize("second", [*TAKING_OVER, *AGAIN], ids=str)
+def test_killed_twice_in_a_row(stage: Scene, tmp_path: Path, second: Place) -> None:
+    folder = stage.copy(tmp_path / "data")
+    kill(stage, folder, Place("landing.py", "os.replace(self._beside, self.path)", 5, after=True))
+    kill(stage, folder, second)
+    check_readers(folder, stage.before, stage.after)
+    check_as_undisturbed(stage, folder, go_on(stage, folder))

@@ -53,7 +53,8 @@ def test_a_place_that_cannot_be_written_exits_with_2(
     before = os.listdir(tmp_path)
     result = invoke("report", "--output", output, DCYCLE_DATA_DIR=str(synced.data))
     assert result.exit_code == 2
-    assert f"cannot be written to {output}" in result.stderr
+    assert output in result.stderr
+    assert "cannot be written" in result.stderr
     assert os.listdir(tmp_path) == before
 
 

@@ -111,3 +111,16 @@ def test_what_is_not_proven_stands_at_the_top(kind: str, report: Written, tmp_pa
     ]
     assert len(table.all("tr")) == 2
     assert "proven complete" in next(node for node in parsed(report.html).all("p") if "standing" in node.classes).text
+
+
+def test_what_a_publication_moved_is_shown_with_its_cause(tmp_path: Path) -> None:
+    world = World.empty(ROOT, "Holding")
+    world.add_facility(ROOT, id="f-1")
+    record = world.add_record("f-1", start_date="2024-03-01", end_date="2024-04-30", co2e="610")
+    assert "Nothing that was published before has changed." in written(world, tmp_path).html
+    world.recalculate_record(record, "1220")
+    found = parsed(written(world, tmp_path).html)
+    (section,) = [node for node in found.all("article") if node.attributes["id"] == "restatements"]
+    shown = {node.attributes["data-column"]: node.text for node in section.all() if "data-column" in node.attributes}
+    assert (shown["cause"], shown["first_month"], shown["last_month"]) == ("recalculated", "Mar 2024", "Apr 2024")
+    assert shown["co2e_kg"] == "610.000000000"

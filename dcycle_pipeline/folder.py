@@ -37,6 +37,11 @@ class DataFolder:
         return sorted(self.snapshots.glob("[!.]*.duckdb"))
 
     @property
+    def scope_mapping(self) -> Path:
+        """Where an own mapping of facilities to scopes may stand."""
+        return self.root / "scope_mapping.csv"
+
+    @property
     def landing(self) -> Path:
         return self.root / "landing"
 

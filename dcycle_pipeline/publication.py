@@ -10,6 +10,7 @@ from dcycle_pipeline.errors import UnsoundError
 from dcycle_pipeline.landing import forget_runs
 from dcycle_pipeline.publish import duckdb_file
 from dcycle_pipeline.run import Run
+from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.warehouse import transaction
 
 
@@ -27,6 +28,7 @@ class Publication:
 def summarise(run: Run) -> int:
     """Bring all summaries in step with the tables; the number of rows touched."""
     with run.warehouse() as connection, transaction(connection):
+        scope_file.adopt(connection, run.folder.scope_mapping)
         return summaries.refresh(connection, ledger.moment(connection, run.now()))
 
 
@@ -48,6 +50,7 @@ def _publish(run: Run) -> Publication:
     with run.warehouse() as connection:
         with transaction(connection):
             moment = ledger.moment(connection, run.now())
+            scope_file.adopt(connection, run.folder.scope_mapping)
             close_books(connection, run.run_id, moment)
         facts = ledger.run_facts(connection, run.run_id)
         try:

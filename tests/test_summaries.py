@@ -13,12 +13,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcycle_pipeline import summaries
+from dcycle_pipeline import books, summaries
 from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
-TABLES = (*(table for endpoint in declared() for table in endpoint.tables), summaries.VERSIONED, *summaries.SUMMARIES)
+TABLES = (
+    ORGANIZATIONS,
+    *(table for endpoint in declared() for table in endpoint.tables),
+    *books.TABLES,
+    summaries.VERSIONED,
+    *summaries.STORED,
+)
 
 
 @pytest.fixture(scope="module")

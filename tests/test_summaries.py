@@ -10,7 +10,7 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline import books, summaries
@@ -88,6 +88,7 @@ def slowly(items: list[dict[str, Any]]) -> dict[tuple[str, date], dict[str, Any]
     return months
 
 
+@settings(max_examples=50)
 @given(records)
 def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:
     rows, truth = filled(connection, items), slowly(items)
@@ -105,6 +106,7 @@ def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, ite
                 assert abs(Fraction(row[name]) - sum(expected[name])) <= parts * Fraction(1, 10**9)
 
 
+@settings(max_examples=50)
 @given(records.filter(len))
 def test_the_months_of_a_record_add_up_to_it(
     connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]

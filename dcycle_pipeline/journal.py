@@ -117,6 +117,11 @@ def ends(root: Path) -> dict[str, RunEnd]:
     return {path.parent.name: end for path in paths for end in _read(iter([path]), RunEnd)}
 
 
+def was_published(root: Path, run_id: str) -> bool:
+    """Whether a run noted at its end that it put its snapshot in place."""
+    return any(end.published_at for end in _read(iter([root / run_id / ENDED]), RunEnd))
+
+
 def _read(paths: Iterator[Path], kind: type[T]) -> Iterator[T]:
     for path in paths:
         try:

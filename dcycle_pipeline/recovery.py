@@ -89,7 +89,7 @@ def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None
     for run_id, published_at in ledger.last_publication(connection):
         if duckdb_file.was_shown(folder, run_id, published_at):
             journal.end_run(folder.landing, run_id, published_at)
-        else:
+        elif not journal.was_published(folder.landing, run_id):
             ledger.take_back(connection, run_id)
 
 

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline import books, summaries
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
@@ -22,6 +22,7 @@ SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
 TABLES = (
     ORGANIZATIONS,
     *(table for endpoint in declared() for table in endpoint.tables),
+    *(endpoint.table for endpoint in YEAR_TOTALS),
     *books.TABLES,
     summaries.VERSIONED,
     *summaries.STORED,

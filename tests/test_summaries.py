@@ -16,12 +16,13 @@ from hypothesis import strategies as st
 from dcycle_pipeline import books, summaries
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.history import versions
 
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
 TABLES = (
     ORGANIZATIONS,
-    *(table for endpoint in declared() for table in endpoint.tables),
+    *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
     *(endpoint.table for endpoint in YEAR_TOTALS),
     *books.TABLES,
     summaries.VERSIONED,

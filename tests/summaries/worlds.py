@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dcycle_pipeline import books, summaries
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.history import versions
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
@@ -18,7 +19,7 @@ MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge
 PARENTS = {"root": None, "child": "root", "grandchild": "child", "other": "root"}
 TABLES = (
     ORGANIZATIONS,
-    *(table for endpoint in declared() for table in endpoint.tables),
+    *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
     *(endpoint.table for endpoint in YEAR_TOTALS),
     *books.TABLES,
     summaries.VERSIONED,

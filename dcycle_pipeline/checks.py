@@ -6,7 +6,7 @@ import duckdb
 
 from dcycle_pipeline import books, ledger
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import UnsoundError
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries import SUMMARIES
@@ -15,12 +15,14 @@ from dcycle_pipeline.summaries.declaration import Conserved, Summary
 EVERY_SCOPE_PROVEN = "every_scope_proven"
 COUNTERS_AGREE = "counters_agree"
 KEYS_UNIQUE = "keys_unique"
+EVERY_TOTAL_READ = "every_total_read"
 KILOGRAMS_CONSERVED = "kilograms_conserved"
 MOST_NAMED = 20
 MEANINGS = {
     EVERY_SCOPE_PROVEN: "Every list was read completely. What is open keeps its last rows, so this warns.",
     COUNTERS_AGREE: "A proven list has as many rows in the table as the API's counter says.",
     KEYS_UNIQUE: "Every key stands once.",
+    EVERY_TOTAL_READ: "Every total was read and understood. What was not keeps its last row; it informs, so this only warns.",
     KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of what it is made from, to the last decimal.",
 }
 
@@ -53,6 +55,18 @@ def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Summary) ->
 def summary_checks(summary: Summary) -> tuple[str, ...]:
     """The names of what `summary_findings` finds."""
     return (KEYS_UNIQUE, KILOGRAMS_CONSERVED) if summary.conserves else (KEYS_UNIQUE,)
+
+
+def total_findings(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal) -> list[Finding]:
+    """Whether each year total was read and understood. It never blocks."""
+    unread = connection.execute(
+        f"""SELECT organization_id, facility_id, reason FROM ({books.TOTALS_SCOPES}) WHERE endpoint = $1 AND outcome <> 'proven'
+        UNION ALL SELECT organization_id, facility_id, reason FROM ({books.TOTALS_QUARANTINE}) WHERE endpoint = $1 ORDER BY ALL""",
+        [endpoint.name],
+    ).fetchall()
+    named = "; ".join(f"{organization} {year}: {reason}" for organization, year, reason in unread[:MOST_NAMED])
+    said = f"{len(unread)} not read or not understood: {named}" if unread else "every total was read"
+    return [Finding(EVERY_TOTAL_READ, not unread, False, said)]
 
 
 def demand_publishable(connection: duckdb.DuckDBPyConnection) -> None:

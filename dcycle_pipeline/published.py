@@ -109,5 +109,6 @@ BY_ORGANIZATION = """SELECT o.organization_id, o.name,
     (SELECT count(*) FROM dcycle.waste_water_treatments w WHERE w.organization_id = o.organization_id) AS wwt_records,
     (SELECT sum(co2e_kg) FROM dcycle.waste_water_treatments w
         WHERE w.organization_id = o.organization_id AND w.status = 'active') AS wwt_co2e_kg,
-    (SELECT max(finished_at) FROM sync.scopes s WHERE s.organization_id = o.organization_id AND outcome = 'proven') AS read_at
+    (SELECT max(finished_at) FROM sync.scopes s WHERE s.organization_id = o.organization_id AND outcome = 'proven'
+        AND endpoint <> 'total_impacts') AS read_at
 FROM dcycle.organizations o ORDER BY o.depth, o.name"""

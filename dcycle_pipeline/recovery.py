@@ -14,7 +14,6 @@ import duckdb
 
 from dcycle_pipeline import journal, ledger
 from dcycle_pipeline.closing import close_books
-from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError
 from dcycle_pipeline.folder import DataFolder
@@ -179,6 +178,4 @@ def _settle(connection: duckdb.DuckDBPyConnection, folder: DataFolder, record: L
     if isinstance(record, LandedTree):
         settle_tree(connection, record)
         return
-    for endpoint in declared():
-        if endpoint.name == record.endpoint:
-            settle_landed(connection, endpoint, record, folder.landing, memory_limit_mb)
+    settle_landed(connection, record, folder.landing, memory_limit_mb)

@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline import books, summaries
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.history import versions
 
@@ -23,6 +23,7 @@ SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
 TABLES = (
     ORGANIZATIONS,
     *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
+    *(endpoint.table for endpoint in YEAR_TOTALS),
     *books.TABLES,
     summaries.VERSIONED,
     *summaries.STORED,

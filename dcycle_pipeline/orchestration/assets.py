@@ -9,7 +9,7 @@ import duckdb
 
 from dcycle_pipeline import checks, ledger
 from dcycle_pipeline.endpoint_sync import StageOutcome, sync_endpoint
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.declaration import Declared, Endpoint
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.context import PUBLISHED_FILE, Environment, stage
@@ -79,19 +79,20 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
                 findings = checks.endpoint_findings(connection, endpoint)
             if not run.publishes or any(finding.blocks and not finding.passed for finding in findings):
                 run.end()
-        _describe_partitions(context, endpoint, outcome)
+        describe_partitions(context, endpoint, outcome)
         return dg.MaterializeResult(
             metadata={
                 "stage_requests": outcome.requests_count,
                 "stage_duration_s": round(time.monotonic() - started, 3),
             },
-            check_results=[_result(finding, endpoint.name) for finding in findings],
+            check_results=[result_of(finding, endpoint.name) for finding in findings],
         )
 
     return sync
 
 
-def _describe_partitions(context: dg.AssetExecutionContext, endpoint: Endpoint, outcome: StageOutcome) -> None:
+def describe_partitions(context: dg.AssetExecutionContext, endpoint: Declared, outcome: StageOutcome) -> None:
+    """What the stage did for each organisation, as metadata of its partition."""
     for one in outcome.organizations:
         open_scopes = [record.swept for record in one.records if not record.swept.proven]
         context.add_asset_metadata(
@@ -112,7 +113,8 @@ def _spec(check: str, asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(check, asset=asset, blocking=True, description=checks.MEANINGS[check])
 
 
-def _result(finding: checks.Finding, asset: str) -> dg.AssetCheckResult:
+def result_of(finding: checks.Finding, asset: str) -> dg.AssetCheckResult:
+    """A finding as Dagster shows it: what does not block warns."""
     severity = dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         check_name=finding.check, asset_key=asset, passed=finding.passed, severity=severity, description=finding.what
@@ -167,7 +169,7 @@ def _summary_result(
     return dg.MaterializeResult(
         asset_key=summary.name,
         metadata={"rows_changed_in_all_summaries": changed, **_totals(connection, summary)},
-        check_results=[_result(finding, summary.name) for finding in findings],
+        check_results=[result_of(finding, summary.name) for finding in findings],
     )
 
 

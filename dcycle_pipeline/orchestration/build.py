@@ -2,12 +2,13 @@
 
 import dagster as dg
 
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_assets
 from dcycle_pipeline.orchestration.context import Environment
 from dcycle_pipeline.orchestration.report_asset import report_asset
+from dcycle_pipeline.orchestration.totals_asset import totals_asset
 from dcycle_pipeline.organization_list import wanted_organizations
 from dcycle_pipeline.settings import ScheduleSettings
 from dcycle_pipeline.summaries import SUMMARIES
@@ -21,6 +22,7 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
     Raises SettingsError for a schedule that Dagster does not take.
     """
     endpoints = [endpoint_asset(environment, endpoint) for endpoint in declared()]
+    endpoints += [totals_asset(environment, endpoint) for endpoint in YEAR_TOTALS]
     upstream = [*(asset.key.to_user_string() for asset in endpoints), *(summary.name for summary in SUMMARIES)]
     job = dg.define_asset_job(
         JOB,

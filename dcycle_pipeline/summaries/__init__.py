@@ -11,6 +11,7 @@ from dcycle_pipeline import books
 from dcycle_pipeline.history import VALID_FROM, VALID_TO, current_of
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries import scope_file
+from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
 from dcycle_pipeline.summaries.declaration import Summary
 from dcycle_pipeline.summaries.months import (
@@ -42,7 +43,16 @@ SUMMARIES: tuple[Summary, ...] = (
     FACILITY_RECONCILIATION,
     DATA_QUALITY,
     RESTATEMENTS,
+    TOTAL_IMPACTS_COMPARISON,
 )
+
+# Beside tables the SQL files name these: what the last reading left of scopes and quarantine, of lists and of year totals.
+READINGS = {
+    "current_scopes": books.CURRENT_SCOPES,
+    "current_quarantine": books.CURRENT_QUARANTINE,
+    "totals_scopes": books.TOTALS_SCOPES,
+    "totals_quarantine": books.TOTALS_QUARANTINE,
+}
 
 # What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.
 VERSIONED = Table(
@@ -85,14 +95,14 @@ def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: da
 
 @contextmanager
 def in_reach(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """What the SQL files name beside tables: the rules, and what the last reading left of scopes and quarantine."""
+    """What the SQL files name beside tables: the rules and the readings."""
     connection.execute(_text("rules.sql"))
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_scopes AS {books.CURRENT_SCOPES}")
-    connection.execute(f"CREATE OR REPLACE TEMP VIEW current_quarantine AS {books.CURRENT_QUARANTINE}")
+    for name, reading in READINGS.items():
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {reading}")
     try:
         yield
     finally:
-        connection.execute("DROP VIEW current_scopes; DROP VIEW current_quarantine")
+        connection.execute("; ".join(f"DROP VIEW {name}" for name in READINGS))
 
 
 def _text(name: str) -> str:

@@ -11,8 +11,8 @@ import pytest
 import yaml
 
 from dcycle_pipeline import checks
-from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
+from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration.build import JOB, build
@@ -104,6 +104,17 @@ def test_each_endpoint_is_an_asset(definitions: dg.Definitions, endpoint: Endpoi
     assert {dep.asset_key.to_user_string() for dep in described.deps} == {endpoint.parent or ORGANIZATIONS.name}
 
 
+@pytest.mark.parametrize("endpoint", YEAR_TOTALS, ids=lambda endpoint: endpoint.name)
+def test_each_total_is_an_asset_whose_check_blocks_nothing(definitions: dg.Definitions, endpoint: YearTotal) -> None:
+    assert_described(definitions, endpoint.name, endpoint.table)
+    graph = definitions.resolve_asset_graph()
+    keys = [key for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(endpoint.name)]
+    assert [(key.name, graph.get_check_spec(key).blocking) for key in keys] == [(checks.EVERY_TOTAL_READ, False)]
+    described = spec(definitions, endpoint.name)
+    assert isinstance(described.partitions_def, dg.DynamicPartitionsDefinition)
+    assert {dep.asset_key.to_user_string() for dep in described.deps} == {"waste_water_treatments"}
+
+
 @pytest.mark.parametrize("summary", SUMMARIES, ids=lambda summary: summary.name)
 def test_each_summary_is_an_asset(definitions: dg.Definitions, summary: Summary) -> None:
     assert_described(definitions, summary.name, summary)
@@ -113,7 +124,7 @@ def test_each_summary_is_an_asset(definitions: dg.Definitions, summary: Summary)
         for key in definitions.resolve_asset_graph().get(dg.AssetKey(summary.name)).parent_keys
     }
     read = {source.split(".")[1] for source in summary.sources if source != SCOPE_MAPPING.qualified}
-    assert upstream == {name for name in read if name not in ("scopes", "quarantine")}
+    assert upstream == {name for name in read if name not in ("runs", "scopes", "quarantine")}
 
 
 def test_organizations_and_the_published_file_are_assets(definitions: dg.Definitions) -> None:
@@ -122,7 +133,9 @@ def test_organizations_and_the_published_file_are_assets(definitions: dg.Definit
     assert published.description
     assert published.kinds
     assert published.owners
-    everything_else = {endpoint.name for endpoint in declared()} | {summary.name for summary in SUMMARIES}
+    everything_else = {endpoint.name for endpoint in (*declared(), *YEAR_TOTALS)} | {
+        summary.name for summary in SUMMARIES
+    }
     assert {dep.asset_key.to_user_string() for dep in published.deps} == everything_else
 
 

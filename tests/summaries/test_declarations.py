@@ -37,8 +37,10 @@ def test_the_file_gives_the_declared_columns(connection: duckdb.DuckDBPyConnecti
 @EVERY
 def test_the_file_reads_what_is_declared_and_what_stands_before(summary: summaries.Summary) -> None:
     text = re.sub(r"--[^\n]*", "", summaries.query(summary))
-    read = set(re.findall(r"\b(?:dcycle|summaries|sync)\.[a-z_]+", text))
-    read |= {f"sync.{name}" for name in ("scopes", "quarantine") if f"current_{name}" in text}
+    read = set(re.findall(r"\b(?:dcycle|history|summaries|sync)\.[a-z_]+", text))
+    read |= {
+        f"sync.{name}" for name in ("scopes", "quarantine") if f"current_{name}" in text or f"totals_{name}" in text
+    }
     assert read == set(summary.sources)
     before = [table.qualified for table in summaries.SUMMARIES[: summaries.SUMMARIES.index(summary)]]
     made = [table.qualified for table in summaries.SUMMARIES]

@@ -9,7 +9,7 @@ import duckdb
 from hypothesis import strategies as st
 
 from dcycle_pipeline import books, summaries
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.history import versions
 
@@ -20,6 +20,7 @@ PARENTS = {"root": None, "child": "root", "grandchild": "child", "other": "root"
 TABLES = (
     ORGANIZATIONS,
     *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
+    *(endpoint.table for endpoint in YEAR_TOTALS),
     *books.TABLES,
     summaries.VERSIONED,
     *summaries.STORED,

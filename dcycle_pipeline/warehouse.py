@@ -105,11 +105,10 @@ def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declarati
     """
     statements = [statement for declaration in declarations for statement in declaration.ddl()]
     digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
-    try:
-        found = connection.execute("SELECT sync.layout_digest()").fetchall()[0][0]
-    except duckdb.CatalogException:
-        found = None
-    if found != digest:
+    found = connection.execute(
+        "SELECT macro_definition FROM duckdb_functions() WHERE database_name = 'warehouse' AND function_name = 'layout_digest'"
+    ).fetchall()
+    if found != [(quoted(digest),)]:
         connection.execute(
             "; ".join([*statements, f"CREATE OR REPLACE MACRO sync.layout_digest() AS {quoted(digest)}"])
         )

@@ -1,17 +1,20 @@
 """The last stages: summaries from the tables, and the snapshot for readers."""
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 from dcycle_pipeline import journal, ledger, summaries
 from dcycle_pipeline.closing import close_books
 from dcycle_pipeline.compaction import compact
-from dcycle_pipeline.errors import UnsoundError
+from dcycle_pipeline.errors import UnavailableError, UnsoundError
 from dcycle_pipeline.landing import forget_runs
 from dcycle_pipeline.publish import duckdb_file
 from dcycle_pipeline.run import Run
 from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.warehouse import transaction
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,9 +59,13 @@ def _publish(run: Run) -> Publication:
         try:
             snapshot = duckdb_file.publish(connection, run.folder, run.run_id, moment, run.settings.keep_snapshots)
         except BaseException:
-            ledger.take_back(connection, run.run_id)
+            if not duckdb_file.was_shown(run.folder, run.run_id, moment):
+                ledger.take_back(connection, run.run_id)
             raise
-        journal.end_with_all_before(run.folder.landing, run.run_id, moment)
-        forget_runs(run.folder.landing, but=ledger.last_runs(connection, run.settings.keep_runs))
+        try:
+            journal.end_with_all_before(run.folder.landing, run.run_id, moment)
+            forget_runs(run.folder.landing, but=ledger.last_runs(connection, run.settings.keep_runs))
+        except (OSError, UnavailableError) as error:  # readers have it; the next run makes up for the rest
+            _log.warning("Published, but the landed pages could not be tidied: %s", error)
     hashed, changed, outcome = (facts[name] for name in ("content_hash", "content_changed", "outcome"))
     return Publication(run.folder.published, snapshot, hashed, changed, outcome)

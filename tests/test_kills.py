@@ -29,34 +29,34 @@ USUAL = [
     Place("organization_list.py", "tree, requests_count = read_tree(run.settings)"),
     Place("folder.py", "os.replace(beside, path)", 1, within="writing"),
     Place("warehouse.py", "_attach(connection, file)", after=True),
-    *at("organization_list.py", "journal.keep_tree("),
+    Place("organization_list.py", "journal.keep_tree("),
     *at("warehouse.py", 'connection.execute("COMMIT")', within="settle_tree"),
     Place("landing.py", 'self._file = self._beside.open("wb")', 1, after=True),
-    *at("landing.py", 'self._stream.write(b\'{"page"', 2),
+    Place("landing.py", 'self._stream.write(b\'{"page"', 2),
     Place("landing.py", "self._stream.flush(zstandard.FLUSH_FRAME)", 3),
     Place("landing.py", "os.replace(self._beside, self.path)", 1),
     Place("landing.py", "os.replace(self._beside, self.path)", 2, after=True),
-    *at("landing.py", "os.replace(self._beside, self.path)", 5),
+    Place("landing.py", "os.replace(self._beside, self.path)", 5),
     Place("landing.py", "os.replace(self._beside, self.path)", 7, after=True),
-    *at("merge.py", 'self._list("stage_scopes"', 2),
+    Place("merge.py", 'self._list("stage_scopes"', 2),
     Place("endpoint_sync.py", "doubts = {vanished[item]: reason for item", 3),
     *at("folder.py", "os.replace(beside, path)", 1, within="keep_sweep"),
     Place("folder.py", "os.fsync(file.fileno())", 4, within="keep_sweep"),
-    *at("merge.py", "self._bury(moment, run_id)", 3),
+    Place("merge.py", "self._bury(moment, run_id)", 3),
     Place("merge.py", "self._insert(moment)", 4, after=True),
     Place("settle.py", "ledger.record_scopes(staging.connection"),
     *at("warehouse.py", 'connection.execute("COMMIT")', 1, within="settle"),
-    *at("warehouse.py", 'connection.execute("COMMIT")', 3, within="settle"),
+    Place("warehouse.py", 'connection.execute("COMMIT")', 3, within="settle"),
     Place("endpoint_sync.py", "ledger.add_requests(connection", 1),
-    *at("publication.py", "summaries.refresh(connection, moment)", within="_publish"),
-    Place("publication.py", "checks.demand_publishable(connection)", after=True),
-    Place("publication.py", "ledger.finish(connection", after=True),
+    Place("closing.py", "summaries.refresh("),
+    Place("closing.py", "demand_publishable(", after=True),
+    Place("closing.py", "finish(connection", after=True),
     *at("warehouse.py", 'connection.execute("COMMIT")', within="_publish"),
     *at("duckdb_file.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
     Place("shutil.py", "fdst_write(buf)", 200, within="_copy"),
     Place("duckdb_file.py", "os.fsync(new.fileno())"),
     *at("duckdb_file.py", "os.replace(beside, target)"),
-    *at("duckdb_file.py", "link.symlink_to("),
+    Place("duckdb_file.py", "link.symlink_to("),
     *at("duckdb_file.py", "os.replace(link, published)"),
     *at("folder.py", "os.replace(beside, path)", within="_publish"),
     Place("folder.py", "os.fsync(file.fileno())", within="_publish"),
@@ -70,9 +70,9 @@ FORGETTING = [
 FROM_NOTHING = [
     Place("folder.py", "folder.mkdir(parents=True, exist_ok=True)", 2),
     Place("folder.py", "file.write(content)", within="claim"),
-    *at("folder.py", "os.replace(beside, path)", within="claim"),
+    Place("folder.py", "os.replace(beside, path)", 1, after=True, within="claim"),
     Place("folder.py", "os.replace(beside, path)", within="pseudonym_key"),
-    *at("warehouse.py", 'connection.execute("COMMIT")', 1),
+    Place("warehouse.py", 'connection.execute("COMMIT")', 1, after=True),
     Place("warehouse.py", 'connection.execute("COMMIT")', 1, within="settle"),
     *at("duckdb_file.py", "os.replace(beside, target)"),
     *at("duckdb_file.py", "os.replace(link, published)"),
@@ -139,6 +139,14 @@ def check_as_undisturbed(stage: Scene, folder: Path, death: Death) -> None:
 def test_killed_on_the_way(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = stage.copy(tmp_path / "data")
     kill(stage, folder, place)
+    check_readers(folder, stage.before, stage.after)
+    check_as_undisturbed(stage, folder, go_on(stage, folder))
+
+
+@pytest.mark.parametrize("nth", [9, 41, 77, 92])
+def test_killed_when_about_to_touch_a_file(stage: Scene, tmp_path: Path, nth: int) -> None:
+    folder = stage.copy(tmp_path / "data")
+    kill(stage, folder, Touch(nth))
     check_readers(folder, stage.before, stage.after)
     check_as_undisturbed(stage, folder, go_on(stage, folder))
 

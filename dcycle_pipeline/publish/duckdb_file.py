@@ -12,7 +12,7 @@ from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
 from dcycle_pipeline.folder import DataFolder
 
 
@@ -34,10 +34,9 @@ def publish(
         _set_aside_foreign_wal(folder.published)
         _point(folder.published, snapshot)
     except OSError as error:
-        snapshot.unlink(missing_ok=True)
-        raise UnavailableError(
-            f"Publishing to {folder.published} failed: {error.strerror}; the last published file stays. Free space or check the folder."
-        ) from None
+        if not was_shown(folder, run_id, published_at):
+            snapshot.unlink(missing_ok=True)
+        raise UnavailableError(f"Publishing to {folder.published} failed: {error.strerror}. {FREE_SPACE}") from None
     forget_old_snapshots(folder, keep)
     return snapshot
 

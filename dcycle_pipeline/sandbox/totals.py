@@ -1,5 +1,6 @@
 """The endpoint of total impacts: an organisation's emissions of a period from all sources, in tonnes."""
 
+import calendar
 from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, timedelta
@@ -11,7 +12,7 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from dcycle_pipeline.sandbox.chance import chance
-from dcycle_pipeline.sandbox.items import Item, as_date, month_after
+from dcycle_pipeline.sandbox.items import Item, as_date
 from dcycle_pipeline.sandbox.refusals import bad_period, invalid, missing
 from dcycle_pipeline.sandbox.service import Service
 from dcycle_pipeline.sandbox.world import World
@@ -72,16 +73,22 @@ def shares_of(world: World, organization_id: str, start: date, end: date) -> Ite
             for scope, category, most in OTHER_SOURCES:
                 month = day.replace(day=1)
                 kilograms = Fraction(round(chance(facility_id, category, month) * most * 100), 100)
-                length = (month_after(month) - month).days
-                yield Share(scope, category, day.year, day.month, kilograms * days / length)
+                yield Share(scope, category, day.year, day.month, kilograms * days / _length(day))
 
 
 def _months(first: date, last: date) -> Iterator[tuple[date, int]]:
     """The parts of a period that lie in one calendar month each: first day, and days."""
     while first <= last:
-        after = min(month_after(first.replace(day=1)), last + timedelta(days=1))
-        yield first, (after - first).days
-        first = after
+        until = min(first.replace(day=_length(first)), last)
+        yield first, (until - first).days + 1
+        if until == last:
+            return
+        first = until + timedelta(days=1)
+
+
+def _length(day: date) -> int:
+    """Days of the month that a day lies in."""
+    return calendar.monthrange(day.year, day.month)[1]
 
 
 def _grouped(shares: list[Share], grouping: str) -> list[dict[str, Any]]:

@@ -31,9 +31,9 @@ def test_a_complete_sync_exits_with_0_and_one_json_object(synced: Account) -> No
 def test_progress_is_a_line_for_each_organisation_and_endpoint(synced: Account) -> None:
     lines = synced.first.stderr.splitlines()
     for organization in (ROOT, CHILD):
-        for endpoint in ("facilities", "waste_water_treatments"):
+        for endpoint in ("facilities", "waste_water_treatments", "total_impacts"):
             assert len([line for line in lines if organization in line and f"{endpoint}:" in line]) == 1
-    assert len(lines) == 4
+    assert len(lines) == 6
 
 
 def test_gaps_exit_with_1_and_the_last_line_names_them(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:

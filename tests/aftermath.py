@@ -70,11 +70,16 @@ class Scene:
         return folder
 
     def asked(self) -> set[tuple[str, str, str | None]]:
-        """The lists that were asked for since this was asked last."""
+        """The lists and year totals that were asked for since this was asked last."""
         seen = {
             (str(request.organization_id), LISTS[request.path], dict(request.query).get("facility_id"))
             for request in self.sandbox.requests
             if request.path in LISTS
+        }
+        seen |= {
+            (str(request.organization_id), "total_impacts", dict(request.query)["start_date"][:4])
+            for request in self.sandbox.requests
+            if request.path == "/v1/total-impacts"
         }
         self.sandbox.clear_requests()
         return seen

@@ -1,6 +1,7 @@
 """Declarations of the `sync` tables, and the queries that say what the present rests on. Writing their rows belongs to `ledger`."""
 
-from dcycle_pipeline.schema import Column, Table
+from dcycle_pipeline.endpoints import YEAR_TOTALS
+from dcycle_pipeline.schema import Column, Table, quoted
 
 _OURS = "dcycle_pipeline"
 
@@ -47,13 +48,18 @@ RUNS = Table(
 SCOPES = Table(
     "sync",
     "scopes",
-    "One row per run, organisation, endpoint and facility: the proof that all of it was read, or why not",
+    "One row per run, organisation, endpoint and facility: the proof that all of it was read, or why not. total_impacts has one a "
+    "year, for information: it is never counted as open",
     ("run_id", "organization_id", "endpoint", "facility_id"),
     (
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
-        _column("endpoint", "VARCHAR", "organizations, facilities or waste_water_treatments"),
-        _column("facility_id", "VARCHAR", "Facility, null for what is asked once an organisation"),
+        _column("endpoint", "VARCHAR", "organizations, facilities, waste_water_treatments or total_impacts"),
+        _column(
+            "facility_id",
+            "VARCHAR",
+            "Facility, of total_impacts the calendar year; null for what is asked once an organisation",
+        ),
         _column("outcome", "VARCHAR", "proven, unproven, held, forbidden, not_found or unauthorized"),
         _column("reason", "VARCHAR", "Why it is not proven, and what to do; empty when it is"),
         _column("rows_count", "BIGINT", "Rows received, repetitions included", "1"),
@@ -82,7 +88,7 @@ QUARANTINE = Table(
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "Endpoint that sent the item"),
-        _column("facility_id", "VARCHAR", "Facility that was asked for"),
+        _column("facility_id", "VARCHAR", "Facility that was asked for, of total_impacts the calendar year"),
         _column("item_id", "VARCHAR", "Id of the item, empty where it has none"),
         _column("reason", "VARCHAR", "What is wrong with it"),
         _column("page", "BIGINT", "Page of the walk", "1"),
@@ -104,8 +110,12 @@ _LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, settl
 ) GROUP BY ALL)"""
 _OF_LAST_SWEEP = f"""JOIN {_LAST_SWEEP} AS last_sweep ON last_sweep.run_id = found.run_id AND last_sweep.endpoint = found.endpoint
     AND swept_organization_id IN ('', found.organization_id)"""
-CURRENT_SCOPES = f"SELECT found.* FROM {SCOPES.qualified} AS found {_OF_LAST_SWEEP}"
-CURRENT_QUARANTINE = f"SELECT found.* FROM {QUARANTINE.qualified} AS found {_OF_LAST_SWEEP}"
+# Year totals inform and nothing rests on them: they stand apart, so that no failure of theirs counts as a gap.
+_INFORMS = f"found.endpoint IN ({', '.join(quoted(total.name) for total in YEAR_TOTALS)})"
+LAST_SCOPES = f"SELECT found.* FROM {SCOPES.qualified} AS found {_OF_LAST_SWEEP}"
+_LAST_QUARANTINE = f"SELECT found.* FROM {QUARANTINE.qualified} AS found {_OF_LAST_SWEEP}"
+CURRENT_SCOPES, CURRENT_QUARANTINE = (f"{last} WHERE NOT {_INFORMS}" for last in (LAST_SCOPES, _LAST_QUARANTINE))
+TOTALS_SCOPES, TOTALS_QUARANTINE = (f"{last} WHERE {_INFORMS}" for last in (LAST_SCOPES, _LAST_QUARANTINE))
 OPEN_SCOPES = f"""SELECT organization_id, endpoint, facility_id, outcome, reason FROM ({CURRENT_SCOPES})
 WHERE outcome <> 'proven' ORDER BY ALL"""
 QUARANTINED = (

@@ -6,21 +6,24 @@ import duckdb
 
 from dcycle_pipeline import books, ledger
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import UnsoundError
-from dcycle_pipeline.schema import TOTAL, Table
+from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries import SUMMARIES
+from dcycle_pipeline.summaries.declaration import Conserved, Summary
 
 EVERY_SCOPE_PROVEN = "every_scope_proven"
 COUNTERS_AGREE = "counters_agree"
 KEYS_UNIQUE = "keys_unique"
+EVERY_TOTAL_READ = "every_total_read"
 KILOGRAMS_CONSERVED = "kilograms_conserved"
 MOST_NAMED = 20
 MEANINGS = {
     EVERY_SCOPE_PROVEN: "Every list was read completely. What is open keeps its last rows, so this warns.",
     COUNTERS_AGREE: "A proven list has as many rows in the table as the API's counter says.",
     KEYS_UNIQUE: "Every key stands once.",
-    KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of the active records, to the last decimal.",
+    EVERY_TOTAL_READ: "Every total was read and understood. What was not keeps its last row; it informs, so this only warns.",
+    KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of what it is made from, to the last decimal.",
 }
 
 
@@ -43,10 +46,27 @@ def endpoint_findings(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint)
     ]
 
 
-def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Table) -> list[Finding]:
-    """Keys and conservation of quantities from the table to one summary."""
-    conserved = [_conserved(connection, summary)] if summary.name != "restatements" else []
+def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Summary) -> list[Finding]:
+    """Keys of a summary, and the sums that it declares to conserve."""
+    conserved = [_conserved(connection, summary)] if summary.conserves else []
     return [_keys_unique(connection, (summary,)), *conserved]
+
+
+def summary_checks(summary: Summary) -> tuple[str, ...]:
+    """The names of what `summary_findings` finds."""
+    return (KEYS_UNIQUE, KILOGRAMS_CONSERVED) if summary.conserves else (KEYS_UNIQUE,)
+
+
+def total_findings(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal) -> list[Finding]:
+    """Whether each year total was read and understood. It never blocks."""
+    unread = connection.execute(
+        f"""SELECT organization_id, facility_id, reason FROM ({books.TOTALS_SCOPES}) WHERE endpoint = $1 AND outcome <> 'proven'
+        UNION ALL SELECT organization_id, facility_id, reason FROM ({books.TOTALS_QUARANTINE}) WHERE endpoint = $1 ORDER BY ALL""",
+        [endpoint.name],
+    ).fetchall()
+    named = "; ".join(f"{organization} {year}: {reason}" for organization, year, reason in unread[:MOST_NAMED])
+    said = f"{len(unread)} not read or not understood: {named}" if unread else "every total was read"
+    return [Finding(EVERY_TOTAL_READ, not unread, False, said)]
 
 
 def demand_publishable(connection: duckdb.DuckDBPyConnection) -> None:
@@ -104,15 +124,23 @@ def _keys_unique(connection: duckdb.DuckDBPyConnection, tables: tuple[Table, ...
     return Finding(KEYS_UNIQUE, not doubles, True, "; ".join(doubles) or "every key stands once")
 
 
-def _conserved(connection: duckdb.DuckDBPyConnection, summary: Table) -> Finding:
-    """Each quantity of a summary adds up to that of the active records, to the last decimal."""
-    quantities = [column.name for column in summary.columns if column.type == TOTAL]
-    sums = ", ".join(f"coalesce(sum({name}), 0)" for name in quantities)
-    there = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
-    here = connection.execute(f"SELECT {sums} FROM {summary.source} WHERE status = 'active'").fetchall()[0]
+def _conserved(connection: duckdb.DuckDBPyConnection, summary: Summary) -> Finding:
+    """Each declared sum of a summary is that of its source, to the last decimal."""
     wrong = [
-        f"{name}: {a} in the summary, {b} in the records"
-        for name, a, b in zip(quantities, there, here, strict=True)
+        difference for conserved in summary.conserves for difference in _differences(connection, summary, conserved)
+    ]
+    names = [name for conserved in summary.conserves for name in conserved.columns]
+    return Finding(KILOGRAMS_CONSERVED, not wrong, True, "; ".join(wrong) or f"{', '.join(names)} add up exactly")
+
+
+def _differences(connection: duckdb.DuckDBPyConnection, summary: Summary, conserved: Conserved) -> list[str]:
+    mine, theirs = (
+        ", ".join(f"coalesce(sum({name}), 0)" for name in side) for side in zip(*conserved.pairs, strict=True)
+    )
+    here = connection.execute(f"SELECT {mine} FROM {summary.qualified}").fetchall()[0]
+    there = connection.execute(f"SELECT {theirs} FROM {conserved.source} WHERE {conserved.where}").fetchall()[0]
+    return [
+        f"{name}: {a} in {summary.qualified}, {b} in {conserved.source}"
+        for name, a, b in zip(conserved.columns, here, there, strict=True)
         if a != b
     ]
-    return Finding(KILOGRAMS_CONSERVED, not wrong, True, "; ".join(wrong) or f"{', '.join(quantities)} add up exactly")

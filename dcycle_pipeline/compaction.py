@@ -12,7 +12,7 @@ from dcycle_pipeline.schema import View, quoted
 from dcycle_pipeline.stored import all_tables, everything
 from dcycle_pipeline.warehouse import opened
 
-GROWTH_PERCENT = 15
+GROWTH_PERCENT = 10
 
 
 def compact(folder: DataFolder, memory_limit_mb: int) -> bool:

@@ -55,11 +55,12 @@ def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> 
         try:
             return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids))
         except ExceptionGroup as group:
-            raise _first(group) from None
+            raise first_error(group) from None
 
 
-def _first(error: Exception) -> Exception:
-    return _first(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
+def first_error(error: Exception) -> Exception:
+    """What went wrong first, where several things done side by side did."""
+    return first_error(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 async def _sync_endpoint(
@@ -188,7 +189,7 @@ class _Organization:
     async def _doubt(self, item_id: str) -> str:
         """Why a row that the list no longer shows cannot be taken for deleted; empty when the API says that it is."""
         try:
-            exists = await self.sweeper.exists(self.organization_id, item_id)
+            exists = await self.sweeper.exists(self.endpoint.reading.detail_path, self.organization_id, item_id)
         except (ScopeError, TransientError) as error:
             return f"row {item_id} vanished from the list, and whether it is deleted is not known: {error}"
         return f"the list does not show row {item_id}, but the API still has it" if exists else ""

@@ -29,12 +29,21 @@ class DataFolder:
         return self.root / "dcycle.duckdb"
 
     @property
+    def report(self) -> Path:
+        return self.root / "report.html"
+
+    @property
     def snapshots(self) -> Path:
         return self.root / "snapshots"
 
     def published_snapshots(self) -> list[Path]:
         """Complete snapshots, oldest first."""
         return sorted(self.snapshots.glob("[!.]*.duckdb"))
+
+    @property
+    def scope_mapping(self) -> Path:
+        """Where an own mapping of facilities to scopes may stand."""
+        return self.root / "scope_mapping.csv"
 
     @property
     def landing(self) -> Path:
@@ -138,14 +147,15 @@ class DataFolder:
             ) from None
 
 
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that is either the old or the new one at any moment; readable by its owner alone.
+def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
+    """Write a file that is either the old or the new one at any moment; readable by its owner alone unless `mode` says more.
 
     Raises UnavailableError where that fails.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(content)
             file.flush()
             os.fsync(file.fileno())

@@ -14,7 +14,7 @@ import msgspec
 from dcycle_pipeline.api.reading import Proof
 from dcycle_pipeline.endpoints.organizations import Organization
 from dcycle_pipeline.folder import write_whole
-from dcycle_pipeline.landing import ENDED, Landing, organization_folder
+from dcycle_pipeline.landing import ENDED, Landing, organization_folder, runs_that_died
 from dcycle_pipeline.sweep import Scope, Swept
 
 TREE = "tree.json"
@@ -96,6 +96,14 @@ def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> No
     _keep(root / run_id / ENDED, RunEnd(published_at))
 
 
+def end_with_all_before(root: Path, run_id: str, published_at: datetime | None = None) -> None:
+    """The run is over, and with it those that died before: what it took over of them is not taken over once more."""
+    for folder in runs_that_died(root):
+        if folder.name != run_id:
+            end_run(root, folder.name)
+    end_run(root, run_id, published_at)
+
+
 def _keep(path: Path, record: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, msgspec.json.encode(record))
@@ -115,6 +123,11 @@ def ends(root: Path) -> dict[str, RunEnd]:
     """How runs ended, by run."""
     paths = list(root.glob(f"*/{ENDED}"))
     return {path.parent.name: end for path in paths for end in _read(iter([path]), RunEnd)}
+
+
+def was_published(root: Path, run_id: str) -> bool:
+    """Whether a run noted at its end that it put its snapshot in place."""
+    return any(end.published_at for end in _read(iter([root / run_id / ENDED]), RunEnd))
 
 
 def _read(paths: Iterator[Path], kind: type[T]) -> Iterator[T]:

@@ -102,7 +102,7 @@ def _column(items: list[Any], hint: Any, name: str) -> pa.Array:
             return pa.array(values, _DECIMAL)
     except pa.ArrowInvalid:
         pass  # more than nine places: rounded below
-    return pa.array([value if value is None else _exact(value, name) for value in values], _DECIMAL)
+    return pa.array([value if value is None else exact(value, name) for value in values], _DECIMAL)
 
 
 def _ordinary(values: list[Decimal | None]) -> bool:
@@ -126,10 +126,11 @@ def make_exact(item: Any, layout: Layout) -> None:
     for name, hint in layout.types.items():
         value = getattr(item, name)
         if hint is Decimal and value is not None:
-            setattr(item, name, _exact(value, name))
+            setattr(item, name, exact(value, name))
 
 
-def _exact(value: Decimal, name: str) -> Decimal:
+def exact(value: Decimal, name: str) -> Decimal:
+    """A number as the columns hold it, half-even. Raises ValueError where it is none or too large."""
     if value.is_finite() and (not value or value.adjusted() < _WHOLE_DIGITS):
         rounded = value.quantize(_STEP, context=_EXACT)
         if rounded.adjusted() < _WHOLE_DIGITS:

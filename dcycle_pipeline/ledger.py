@@ -10,7 +10,7 @@ import duckdb
 import pyarrow as pa
 
 from dcycle_pipeline.books import CURRENT_SCOPES, OPEN_SCOPES, PUBLISHED, QUARANTINE, RUNS, SCOPES
-from dcycle_pipeline.schema import Table
+from dcycle_pipeline.schema import QUANTITY, QUANTITY_PRECISION, QUANTITY_SCALE, Table
 from dcycle_pipeline.sweep import Swept
 from dcycle_pipeline.tables import BadItem
 
@@ -19,6 +19,7 @@ _ARROW = {
     "INTEGER": pa.int32(),
     "BIGINT": pa.int64(),
     "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
+    QUANTITY: pa.decimal128(QUANTITY_PRECISION, QUANTITY_SCALE),
 }
 
 

@@ -1,4 +1,4 @@
-"""The body of one page of a list → its counters, the identity of each item, and the items as they may be written."""
+"""The body of an answer → what may be written of it; of a page of a list also counters and the identity of each item."""
 
 import hashlib
 import re
@@ -44,6 +44,14 @@ def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
     singles = [_one(bytes(raw), policy) for raw in _items.decode(items)]
     identities = _told_apart([one[0] for one in singles])
     return PageBody(envelope, identities, b"[" + b",".join(one[1] for one in singles) + b"]")
+
+
+def read_object(body: bytes, policy: Policy, where: str) -> bytes:
+    """The one object of an answer that is no list, as it may be written. Raises TransientError where it is none."""
+    try:
+        return policy.clean(_fields.decode(body))
+    except msgspec.DecodeError:
+        raise TransientError(f"{where}: 200, but the body is no object.") from None
 
 
 def _told_apart(identities: list[str]) -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.declaration import Declared
 
 WITHHELD = "[withheld: undeclared field]"
 REMOVED = "[personal data removed]"
@@ -50,7 +50,7 @@ class Policy:
     `undeclared` collects the names of fields that no declaration knows.
     """
 
-    def __init__(self, endpoint: Endpoint, choice: str, pseudonym: Pseudonyms) -> None:
+    def __init__(self, endpoint: Declared, choice: str, pseudonym: Pseudonyms) -> None:
         self._known, self._withheld, self._person_ids = endpoint.known_fields, endpoint.withheld, endpoint.person_ids
         self._keep = choice == "keep"
         self._pseudonym = pseudonym if choice == "pseudonymise" else None
@@ -106,7 +106,8 @@ class Policy:
         return raw if self._keep else bytes(_undeclared(raw))
 
 
-def _page_decoder(endpoint: Endpoint) -> Any:
+@lru_cache
+def _page_decoder(endpoint: Declared) -> Any:
     """A decoder that takes ordinary items only: text where ids stand, nothing unknown inside nested objects."""
     declared = [field.encode_name for field in msgspec.structs.fields(endpoint.item)]
     text = str | None | msgspec.UnsetType

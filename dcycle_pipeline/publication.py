@@ -11,6 +11,7 @@ from dcycle_pipeline.errors import UnavailableError, UnsoundError
 from dcycle_pipeline.landing import forget_runs
 from dcycle_pipeline.publish import duckdb_file
 from dcycle_pipeline.run import Run
+from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.warehouse import transaction
 
 _log = logging.getLogger(__name__)
@@ -30,6 +31,7 @@ class Publication:
 def summarise(run: Run) -> int:
     """Bring all summaries in step with the tables; the number of rows touched."""
     with run.warehouse() as connection, transaction(connection):
+        scope_file.adopt(connection, run.folder.scope_mapping)
         return summaries.refresh(connection, ledger.moment(connection, run.now()))
 
 
@@ -43,7 +45,7 @@ def publish(run: Run) -> Publication:
         try:
             return _publish(run)
         except UnsoundError:
-            run.end()  # the same pages would fail again
+            journal.end_with_all_before(run.folder.landing, run.run_id)  # the same pages would fail again
             raise
 
 
@@ -51,6 +53,7 @@ def _publish(run: Run) -> Publication:
     with run.warehouse() as connection:
         with transaction(connection):
             moment = ledger.moment(connection, run.now())
+            scope_file.adopt(connection, run.folder.scope_mapping)
             close_books(connection, run.run_id, moment)
         facts = ledger.run_facts(connection, run.run_id)
         try:
@@ -60,7 +63,7 @@ def _publish(run: Run) -> Publication:
                 ledger.take_back(connection, run.run_id)
             raise
         try:
-            journal.end_run(run.folder.landing, run.run_id, moment)
+            journal.end_with_all_before(run.folder.landing, run.run_id, moment)
             forget_runs(run.folder.landing, but=ledger.last_runs(connection, run.settings.keep_runs))
         except (OSError, UnavailableError) as error:  # readers have it; the next run makes up for the rest
             _log.warning("Published, but the landed pages could not be tidied: %s", error)

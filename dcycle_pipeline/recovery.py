@@ -14,7 +14,6 @@ import duckdb
 
 from dcycle_pipeline import journal, ledger
 from dcycle_pipeline.closing import close_books
-from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError
 from dcycle_pipeline.folder import DataFolder
@@ -122,9 +121,10 @@ def tidy(folder: DataFolder) -> None:
 def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:
     """Bring the books in step with what readers were shown, should a run have died between the two."""
     for run_id, published_at in ledger.last_publication(connection):
+        if journal.was_published(folder.landing, run_id):
+            continue
         if duckdb_file.was_shown(folder, run_id, published_at):
-            if folder.landing / run_id in runs_that_died(folder.landing):
-                journal.end_run(folder.landing, run_id, published_at)
+            journal.end_with_all_before(folder.landing, run_id, published_at)
         else:
             ledger.take_back(connection, run_id)
 
@@ -178,6 +178,4 @@ def _settle(connection: duckdb.DuckDBPyConnection, folder: DataFolder, record: L
     if isinstance(record, LandedTree):
         settle_tree(connection, record)
         return
-    for endpoint in declared():
-        if endpoint.name == record.endpoint:
-            settle_landed(connection, endpoint, record, folder.landing, memory_limit_mb)
+    settle_landed(connection, record, folder.landing, memory_limit_mb)

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from dcycle_pipeline import books, journal, ledger, recovery
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.journal import LandedScope, LandedSweep, LandedTree
 from dcycle_pipeline.landing import Landing
@@ -41,13 +41,11 @@ def replay(run: Run) -> Publication:
 
 
 def _last_sweeps(connection: duckdb.DuckDBPyConnection, landed: list[recovery.Landed]) -> Iterator[LandedSweep]:
-    """The sweeps that the tables rest on, parents before children."""
+    """The sweeps that the tables rest on, parents before children, year totals last."""
     last = set(
-        connection.execute(
-            f"SELECT DISTINCT run_id, organization_id, endpoint FROM ({books.CURRENT_SCOPES})"
-        ).fetchall()
+        connection.execute(f"SELECT DISTINCT run_id, organization_id, endpoint FROM ({books.LAST_SCOPES})").fetchall()
     )
-    for endpoint in declared():
+    for endpoint in (*declared(), *YEAR_TOTALS):
         for record in landed:
             if (
                 isinstance(record, LandedSweep)
@@ -69,9 +67,8 @@ def _again(run: Run, connection: duckdb.DuckDBPyConnection, last: LandedSweep) -
     scopes = [_taken_over(run, last, scope) for scope in last.scopes]
     sweep = replace(last, run_id=run.run_id, **_times(run, connection), scopes=scopes, deleted={})
     journal.keep_sweep(root, sweep)
-    endpoint = next(endpoint for endpoint in declared() if endpoint.name == last.endpoint)
     run.progress.expect(last.endpoint, last.organization_id, len(scopes))
-    for swept in settle_landed(connection, endpoint, sweep, root, run.settings.memory_limit_mb):
+    for swept in settle_landed(connection, sweep, root, run.settings.memory_limit_mb):
         run.progress.swept(swept)
 
 

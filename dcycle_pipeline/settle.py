@@ -6,7 +6,8 @@ from pathlib import Path
 import duckdb
 
 from dcycle_pipeline import ledger
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.control_totals import settle_totals
+from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.journal import LandedSweep, LandedTree
@@ -57,10 +58,14 @@ def settle(staging: Staging, sweep: LandedSweep, swept: list[Swept]) -> list[Sco
 
 
 def settle_landed(
-    connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, sweep: LandedSweep, root: Path, memory_limit_mb: int
+    connection: duckdb.DuckDBPyConnection, sweep: LandedSweep, root: Path, memory_limit_mb: int
 ) -> list[Swept]:
     """The same from landed pages alone. Scopes whose pages are gone or damaged come out open and keep their last rows."""
     swept = [_readable(one) for one in sweep.swept(root)]
+    endpoint = next((endpoint for endpoint in declared() if endpoint.name == sweep.endpoint), None)
+    if endpoint is None:
+        settle_totals(connection, sweep, swept)
+        return swept
     lost = {one.scope.scope_id for one in swept if not one.proven}
     kept = replace(sweep, deleted={item: scope for item, scope in sweep.deleted.items() if scope not in lost})
     staging = Staging(connection, endpoint, sweep.organization_id)

@@ -1,11 +1,11 @@
 """What the file holds: every table, view and macro, put together from the declarations."""
 
-from dcycle_pipeline import books
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline import books, summaries
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.history import as_of, as_published, current, versions
 from dcycle_pipeline.schema import Macro, Table, View
-from dcycle_pipeline.summaries import SUMMARIES, VERSIONED
+from dcycle_pipeline.summaries import VERSIONED
 
 
 def versioned_tables() -> tuple[Table, ...]:
@@ -13,16 +13,25 @@ def versioned_tables() -> tuple[Table, ...]:
     return (*(versions(endpoint) for endpoint in declared()), VERSIONED)
 
 
+def _totals_tables() -> tuple[Table, ...]:
+    return tuple(endpoint.table for endpoint in YEAR_TOTALS)
+
+
 def content_tables() -> tuple[Table, ...]:
     """The tables that hold all content; every other one is a view on them or tells of the pipeline itself."""
-    return (ORGANIZATIONS, *versioned_tables(), *(table for table in SUMMARIES if not isinstance(table, View)))
+    of_readings = [summary.qualified for summary in summaries.SUMMARIES if not summary.is_content]
+    derived = [
+        table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in of_readings
+    ]
+    return (ORGANIZATIONS, *_totals_tables(), *versioned_tables(), *derived)
 
 
 def all_tables() -> tuple[Table, ...]:
     """Every table and view that a reader of the file finds."""
     views = [view for endpoint in declared() for view in current(endpoint)]
     as_they_were = [as_published(table) for table in versioned_tables()]
-    return (ORGANIZATIONS, *books.TABLES, *versioned_tables(), *views, *as_they_were, *SUMMARIES)
+    stored = (ORGANIZATIONS, *_totals_tables(), *books.TABLES, *versioned_tables())
+    return (*stored, *views, *as_they_were, *summaries.STORED)
 
 
 def everything() -> tuple[Table | Macro, ...]:

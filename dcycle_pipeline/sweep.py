@@ -10,7 +10,8 @@ from urllib.parse import quote
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.paging import walk
 from dcycle_pipeline.api.reading import Page, Proof, Query, Server, Sink
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints import YEAR_TOTALS
+from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import (
     NotFoundError,
     ScopeError,
@@ -19,20 +20,24 @@ from dcycle_pipeline.errors import (
     UnavailableError,
 )
 from dcycle_pipeline.landing import Landing, Walked
-from dcycle_pipeline.page_body import read_page
+from dcycle_pipeline.page_body import read_object, read_page
 from dcycle_pipeline.personal_data import Policy
+
+_BY_YEAR = frozenset(total.name for total in YEAR_TOTALS)
+_ONE_ANSWER = Proof(proven=True, reason="", counter=1, rows=1, distinct=1, passes=1, pages=1)
 
 
 @dataclass(frozen=True)
 class Scope:
-    """What one walk is about: the list of one organisation, or of one parent row (`scope_id`) in it."""
+    """What one walk is about: the list of one organisation, or of one parent row (`scope_id`) in it; or one year's total."""
 
     organization_id: str
     endpoint: str
     scope_id: str | None = None
 
     def __str__(self) -> str:
-        scope = f", facility {self.scope_id}" if self.scope_id else ""
+        kind = "year" if self.endpoint in _BY_YEAR else "facility"
+        scope = f", {kind} {self.scope_id}" if self.scope_id else ""
         return f"organisation {self.organization_id}, {self.endpoint}{scope}"
 
 
@@ -64,7 +69,7 @@ class Sweeper:
         self,
         api: DcycleApi,
         landing: Landing,
-        endpoint: Endpoint,
+        endpoint: Endpoint | YearTotal,
         *,
         policy: Policy,
         report: Report,
@@ -130,18 +135,27 @@ class Sweeper:
 
     async def _walk(self, scope: Scope, started_at: datetime) -> Swept:
         with self._landing.write(scope.organization_id, self._endpoint.name, scope.scope_id) as file:
-            proof = await walk(self._asker(scope), self._endpoint.reading, Sink(file.keep, file.restart), self._server)
+            proof = await self._read(scope, Sink(file.keep, file.restart))
             walked = Walked(proof, started_at, self._now())
             if proof.proven:
                 file.finish(walked)
                 return self._swept(scope, "proven", "", walked)
         return replace(self._swept(scope, "unproven", proof.reason, walked), path=None)
 
-    def _asker(self, scope: Scope) -> Callable[[Query, int], Awaitable[Page]]:
-        reading = self._endpoint.reading
+    async def _read(self, scope: Scope, sink: Sink) -> Proof:
+        if isinstance(self._endpoint, Endpoint):
+            return await walk(self._asker(self._endpoint, scope), self._endpoint.reading, sink, self._server)
+        year, path = scope.scope_id or "", self._endpoint.path
+        where = f"GET {path} ({scope})"
+        body = await self._api.get(path, self._endpoint.query(year), scope.organization_id, where)
+        sink.keep(Page(1, (year,), {}, b"[" + read_object(body, self._policy, where) + b"]"))
+        return _ONE_ANSWER
+
+    def _asker(self, endpoint: Endpoint, scope: Scope) -> Callable[[Query, int], Awaitable[Page]]:
+        reading = endpoint.reading
         fixed = reading.query
-        if self._endpoint.scope_parameter and scope.scope_id is not None:
-            fixed = (*fixed, (self._endpoint.scope_parameter, scope.scope_id))
+        if endpoint.scope_parameter and scope.scope_id is not None:
+            fixed = (*fixed, (endpoint.scope_parameter, scope.scope_id))
 
         async def ask(variant: Query, number: int) -> Page:
             where = f"GET {reading.path} ({scope}, page {number})"
@@ -153,12 +167,12 @@ class Sweeper:
 
         return ask
 
-    async def exists(self, organization_id: str, item_id: str) -> bool:
+    async def exists(self, detail_path: str, organization_id: str, item_id: str) -> bool:
         """Whether the API still has an item that a list no longer shows.
 
         Raises ScopeError or TransientError where the API does not say.
         """
-        path = self._endpoint.reading.detail_path.format(id=quote(item_id, safe=""))
+        path = detail_path.format(id=quote(item_id, safe=""))
         try:
             await self._api.get(path, (), organization_id, f"GET {path} (organisation {organization_id})")
         except NotFoundError:

@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from dcycle_pipeline.control_sync import sync_totals
 from dcycle_pipeline.endpoint_sync import sync_endpoint
+from dcycle_pipeline.endpoints import YEAR_TOTALS
 from dcycle_pipeline.organization_list import refresh_organizations
 from dcycle_pipeline.publication import Publication, publish
 from dcycle_pipeline.run import Run
@@ -96,15 +98,19 @@ class Synced(Published):
         return self.publication.outcome
 
     def open_scopes(self) -> dict[tuple[str, str, str | None], tuple[str, str]]:
+        """What of the lists this run could not prove; totals are no lists."""
         rows = self.query(
             "SELECT organization_id, endpoint, facility_id, outcome, reason FROM sync.scopes "
-            "WHERE run_id = ? AND outcome <> 'proven'",
+            "WHERE run_id = ? AND outcome <> 'proven' AND endpoint <> 'total_impacts'",
             self.run_id,
         )
         return {row[:3]: row[3:] for row in rows}
 
     def quarantined(self) -> list[tuple[str, str]]:
-        return self.query("SELECT item_id, reason FROM sync.quarantine WHERE run_id = ? ORDER BY ALL", self.run_id)
+        rejected = (
+            "SELECT item_id, reason FROM sync.quarantine WHERE run_id = ? AND endpoint <> 'total_impacts' ORDER BY ALL"
+        )
+        return self.query(rejected, self.run_id)
 
 
 def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Synced:
@@ -116,6 +122,8 @@ def stages(run: Run) -> Synced:
     organizations = [organization.organization_id for organization in refresh_organizations(run)]
     for endpoint in run.endpoints:
         sync_endpoint(run, endpoint, organizations)
+    for total in YEAR_TOTALS:
+        sync_totals(run, total, organizations)
     publication = publish(run)
     return Synced(publication.snapshot, run.run_id, run.settings, publication)
 

@@ -31,6 +31,7 @@ ORDER = (
     ("merge",),
     ("summaries",),
     ("checks",),
+    ("control_totals",),
     ("settle",),
     ("stored",),
     ("publish",),
@@ -40,11 +41,13 @@ ORDER = (
     ("run",),
     ("organization_list",),
     ("endpoint_sync",),
+    ("control_sync",),
     ("publication",),
     ("replay",),
     ("rollback",),
     ("published",),
     ("explain",),
+    ("report",),
     ("sandbox",),
     ("orchestration",),
     ("definitions",),
@@ -71,6 +74,9 @@ OWNERS = {
     "starlette": {"sandbox"},
     "uvicorn": {"sandbox"},
     "pandas": {"published"},
+    "jinja2": {"report"},
+    "markupsafe": {"report"},
+    "vl_convert": {"report"},
 }
 
 FILES = sorted(ROOT.rglob("*.py"))

@@ -67,7 +67,9 @@ def test_causes_add_up_to_the_difference_between_any_two_publications(tmp_path: 
     assert len(moments) == 6
     for earlier, later in combinations(moments, 2):
         moved: Figures = defaultdict(lambda: (Decimal(0), Decimal(0)))
-        moved |= {(facility, month): (co2e, biomass) for facility, month, co2e, biomass in last.query(MOVED, earlier, later)}
+        moved |= {
+            (facility, month): (co2e, biomass) for facility, month, co2e, biomass in last.query(MOVED, earlier, later)
+        }
         before, after = said(last, earlier), said(last, later)
         for key in before.keys() | after.keys() | moved.keys():
             zero = Decimal(0), Decimal(0)
@@ -98,7 +100,9 @@ def test_each_change_is_told_with_its_cause(tmp_path: Path) -> None:
         ("f-b", "edited"),
         ("f-c", "new"),
     ]
-    assert second.query("SELECT sum(co2e_kg) FROM summaries.restatements WHERE cause = 'settled'") == [(Decimal("310.5"),)]
+    assert second.query("SELECT sum(co2e_kg) FROM summaries.restatements WHERE cause = 'settled'") == [
+        (Decimal("310.5"),)
+    ]
     assert second.query("SELECT sum(co2e_kg) FROM summaries.restatements WHERE cause = 'new'") == [(Decimal("7.25"),)]
     assert second.query("SELECT DISTINCT run_id FROM summaries.restatements") == [(second.run_id,)]
     everything = "SELECT * FROM summaries.restatements ORDER BY ALL"

@@ -10,15 +10,24 @@ from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dcycle_pipeline import summaries
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline import books, summaries
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.history import versions
 
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
-TABLES = (*(table for endpoint in declared() for table in endpoint.tables), summaries.VERSIONED, *summaries.SUMMARIES)
+TABLES = (
+    ORGANIZATIONS,
+    *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
+    *(endpoint.table for endpoint in YEAR_TOTALS),
+    *books.TABLES,
+    summaries.VERSIONED,
+    *summaries.STORED,
+)
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +90,7 @@ def slowly(items: list[dict[str, Any]]) -> dict[tuple[str, date], dict[str, Any]
     return months
 
 
+@settings(max_examples=50)
 @given(records)
 def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:
     rows, truth = filled(connection, items), slowly(items)
@@ -98,6 +108,7 @@ def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, ite
                 assert abs(Fraction(row[name]) - sum(expected[name])) <= parts * Fraction(1, 10**9)
 
 
+@settings(max_examples=50)
 @given(records.filter(len))
 def test_the_months_of_a_record_add_up_to_it(
     connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]

@@ -1,6 +1,7 @@
-"""The verbs that look at what is there: status, explain and doctor."""
+"""The verbs that look at what is there: status, report, explain and doctor."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -23,6 +24,32 @@ def status(json: AsJson = False) -> None:
             console.as_json(result)
         else:
             console.table("Organisations", result["organizations"])
+            tell(result)
+        return int(result["exit_code"])
+
+    end(run, json)
+
+
+@app.command()
+def report(
+    output: Annotated[
+        Path | None, typer.Option("--output", help="File to write; report.html in DCYCLE_DATA_DIR by default.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """Write the emissions report over the published file: one HTML page that works offline."""
+
+    def run() -> int:
+        # Drawing loads a JavaScript engine: only this verb pays for it.
+        from dcycle_pipeline.report.writing import write_report  # noqa: PLC0415
+
+        folder = DataFolder(settings.data_dir())
+        written = write_report(folder.published, output or folder.report)
+        result = result_of(folder.published, written.run_id, [])
+        if json:
+            console.as_json(result | {"report": written.file.absolute(), "report_bytes": written.size_bytes})
+        else:
+            console.show(f"Report: {written.file.absolute()} ({written.size_bytes // 1024} kB)")
             tell(result)
         return int(result["exit_code"])
 

@@ -96,10 +96,13 @@ def _sync(
         results = run_job(
             Environment(lambda: loaded, progress, wait_for_folder_seconds=0), organizations, accepted_drops
         )
-    for failed in (result for result in results if result.exit_code):
+    for failed in (result for result in results if result.exit_code and not result.published):
         raise SettingsError(failed.failure) if failed.exit_code == WRONG_SETTINGS else DcycleError(failed.failure)
     runs = [result_of(folder.published, result.run_id, organizations) for result in results]
     worst = max(runs, key=lambda run: run["exit_code"])
+    for failed in (result for result in results if result.exit_code and result.published):
+        console.say(f"Published, but the report was not written: {failed.failure}")
+        worst["exit_code"] = GAPS
     worst["duration_seconds"] = round(time.monotonic() - started, 3)
     if as_json:
         console.as_json(worst if len(runs) == 1 else {**worst, "runs": runs})

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from dcycle_pipeline.api.reading import Reading
+from dcycle_pipeline.api.reading import Query, Reading
 from dcycle_pipeline.schema import Column, Table
 
 
@@ -20,30 +21,53 @@ class Listing:
     column: Column
 
 
-@dataclass(frozen=True)
-class Endpoint:
-    """One endpoint of the API: how to read it, what an item looks like, which tables it fills.
+@dataclass(frozen=True, kw_only=True)
+class Declared:
+    """What an endpoint says: under which name, what an item looks like, which table it fills.
 
-    `table` has one row an item, `listings` one row an element of a list inside the items. `parent` is the name of the
-    endpoint whose every row is one scope to walk, its id sent as `scope_parameter`. `problem` tells why an item that
-    has the right types still cannot be used. `withheld` are fields that hold personal data, `person_ids` those that hold
-    nothing but an id of a person, `unused` those that are known and land, but fill no column. `pending_column` is the
-    quantity that is null until Dcycle has computed it.
+    `table` has one row an item. `withheld` are fields that hold personal data, `person_ids` those that hold nothing but an
+    id of a person, `unused` those that are known and land, but fill no column.
     """
 
     name: str
     title: str
-    reading: Reading
     item: type[msgspec.Struct]
     table: Table
+    withheld: frozenset[str] = frozenset()
+    unused: frozenset[str] = frozenset()
+    person_ids: frozenset[str] = frozenset()
+
+    @cached_property
+    def known_fields(self) -> frozenset[str]:
+        """The item's field names in the API that the pipeline understands."""
+        return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld | self.unused
+
+    @cached_property
+    def nested_fields(self) -> dict[str, frozenset[str]]:
+        """Those among them that hold an object, with the names that are known inside it."""
+        nested = {}
+        for name, hint in get_type_hints(self.item).items():
+            for part in get_args(hint):
+                if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                    nested[name] = frozenset(f.encode_name for f in msgspec.structs.fields(part))
+        return nested
+
+
+@dataclass(frozen=True, kw_only=True)
+class Endpoint(Declared):
+    """An endpoint that is a list: it is walked page by page until it is proven complete.
+
+    `listings` have one row an element of a list inside the items. `parent` is the name of the endpoint whose every row is
+    one scope to walk, its id sent as `scope_parameter`. `problem` tells why an item that has the right types still cannot
+    be used. `pending_column` is the quantity that is null until Dcycle has computed it.
+    """
+
+    reading: Reading
     listings: tuple[Listing, ...]
     problem: Callable[[Any, str | None], str | None]
     pending_column: str
     parent: str | None = None
     scope_parameter: str | None = None
-    withheld: frozenset[str] = frozenset()
-    unused: frozenset[str] = frozenset()
-    person_ids: frozenset[str] = frozenset()
 
     @property
     def id_column(self) -> str:
@@ -55,17 +79,13 @@ class Endpoint:
         """Every table of `dcycle` that the endpoint fills."""
         return (self.table, *(listing.table for listing in self.listings))
 
-    @property
-    def known_fields(self) -> frozenset[str]:
-        """The item's field names in the API that the pipeline understands."""
-        return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld | self.unused
 
-    @property
-    def nested_fields(self) -> dict[str, frozenset[str]]:
-        """Those among them that hold an object, with the names that are known inside it."""
-        nested = {}
-        for name, hint in get_type_hints(self.item).items():
-            for part in get_args(hint):
-                if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                    nested[name] = frozenset(f.encode_name for f in msgspec.structs.fields(part))
-        return nested
+@dataclass(frozen=True, kw_only=True)
+class YearTotal(Declared):
+    """An endpoint that gives one object for an organisation and calendar year: nothing to walk, and nothing to prove.
+
+    It only informs: what of it cannot be read leaves nothing open. `query` is what is asked for a year.
+    """
+
+    path: str
+    query: Callable[[str], Query]

@@ -1,6 +1,7 @@
 """The assets: organisations, one asset an endpoint (partitioned by organisation), summaries, the published file."""
 
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import dagster as dg
@@ -8,13 +9,15 @@ import duckdb
 
 from dcycle_pipeline import checks, ledger
 from dcycle_pipeline.endpoint_sync import StageOutcome, sync_endpoint
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.declaration import Declared, Endpoint
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.context import PUBLISHED_FILE, Environment, stage
 from dcycle_pipeline.organization_list import leave_open, refresh_organizations
 from dcycle_pipeline.publication import publish, summarise
-from dcycle_pipeline.schema import TOTAL, Table
+from dcycle_pipeline.schema import Table
+from dcycle_pipeline.summaries import SUMMARIES
+from dcycle_pipeline.summaries.declaration import Summary
 
 POOL = "dcycle_warehouse"
 OWNERS = ["team:sustainability-data"]
@@ -76,19 +79,20 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
                 findings = checks.endpoint_findings(connection, endpoint)
             if not run.publishes or any(finding.blocks and not finding.passed for finding in findings):
                 run.end()
-        _describe_partitions(context, endpoint, outcome)
+        describe_partitions(context, endpoint, outcome)
         return dg.MaterializeResult(
             metadata={
                 "stage_requests": outcome.requests_count,
                 "stage_duration_s": round(time.monotonic() - started, 3),
             },
-            check_results=[_result(finding, endpoint.name) for finding in findings],
+            check_results=[result_of(finding, endpoint.name) for finding in findings],
         )
 
     return sync
 
 
-def _describe_partitions(context: dg.AssetExecutionContext, endpoint: Endpoint, outcome: StageOutcome) -> None:
+def describe_partitions(context: dg.AssetExecutionContext, endpoint: Declared, outcome: StageOutcome) -> None:
+    """What the stage did for each organisation, as metadata of its partition."""
     for one in outcome.organizations:
         open_scopes = [record.swept for record in one.records if not record.swept.proven]
         context.add_asset_metadata(
@@ -109,47 +113,70 @@ def _spec(check: str, asset: str) -> dg.AssetCheckSpec:
     return dg.AssetCheckSpec(check, asset=asset, blocking=True, description=checks.MEANINGS[check])
 
 
-def _result(finding: checks.Finding, asset: str) -> dg.AssetCheckResult:
+def result_of(finding: checks.Finding, asset: str) -> dg.AssetCheckResult:
+    """A finding as Dagster shows it: what does not block warns."""
     severity = dg.AssetCheckSeverity.ERROR if finding.blocks else dg.AssetCheckSeverity.WARN
     return dg.AssetCheckResult(
         check_name=finding.check, asset_key=asset, passed=finding.passed, severity=severity, description=finding.what
     )
 
 
-def summary_asset(environment: Environment, summary: Table) -> dg.AssetsDefinition:
-    """One summary as an asset, with the check that it conserves what it sums."""
-    names = (checks.KEYS_UNIQUE, checks.KILOGRAMS_CONSERVED)[: 1 if summary.name == "restatements" else 2]
+def summary_assets(environment: Environment) -> dg.AssetsDefinition:
+    """The summaries: an asset each, made by one step whichever are selected, so that all rest on the same tables."""
 
-    @dg.asset(
-        name=summary.name,
-        description=summary.comment,
-        group_name="summaries",
-        kinds={"sql", "duckdb"},
-        owners=OWNERS,
+    @dg.multi_asset(
+        name="summaries",
+        can_subset=True,
+        specs=[_summary_spec(summary) for summary in SUMMARIES],
         pool=POOL,
         retry_policy=environment.retry,
-        metadata=columns(summary),
-        deps=["facilities", "waste_water_treatments"],
-        check_specs=[_spec(name, summary.name) for name in names],
+        check_specs=[_spec(name, s.name) for s in SUMMARIES for name in checks.summary_checks(s)],
     )
-    def summarised(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
+    def summarised(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # Dagster reads this annotation
         with stage(context, environment) as run:
             changed = summarise(run)
             with run.warehouse() as connection:
-                findings = checks.summary_findings(connection, summary)
-                totals = _totals(connection, summary)
-        return dg.MaterializeResult(
-            metadata={"rows_changed": changed, **totals},
-            check_results=[_result(finding, summary.name) for finding in findings],
-        )
+                wanted = [s for s in SUMMARIES if dg.AssetKey(s.name) in context.selected_asset_keys]
+                results = [_summary_result(connection, summary, changed) for summary in wanted]
+        yield from results
 
     return summarised
 
 
-def _totals(connection: duckdb.DuckDBPyConnection, summary: Table) -> dict[str, Any]:
-    quantities = [column.name for column in summary.columns if column.type == TOTAL]
-    sums = ", ".join(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)
-    count, *values = connection.execute(f"SELECT count(*), {sums} FROM {summary.qualified}").fetchall()[0]
+def _summary_spec(summary: Summary) -> dg.AssetSpec:
+    return dg.AssetSpec(
+        summary.name,
+        skippable=True,
+        description=summary.comment,
+        group_name="summaries",
+        kinds={"sql", "duckdb"},
+        owners=OWNERS,
+        metadata=columns(summary),
+        deps=sorted(_asset_of(source) for source in summary.sources if _asset_of(source)),
+    )
+
+
+def _asset_of(table: str) -> str:
+    """The asset that makes a table; empty where none does."""
+    schema, name = table.split(".")
+    return name if schema in ("dcycle", "history") or name in [summary.name for summary in SUMMARIES] else ""
+
+
+def _summary_result(
+    connection: duckdb.DuckDBPyConnection, summary: Summary, changed: int
+) -> dg.MaterializeResult[None]:
+    findings = checks.summary_findings(connection, summary)
+    return dg.MaterializeResult(
+        asset_key=summary.name,
+        metadata={"rows_changed_in_all_summaries": changed, **_totals(connection, summary)},
+        check_results=[result_of(finding, summary.name) for finding in findings],
+    )
+
+
+def _totals(connection: duckdb.DuckDBPyConnection, summary: Summary) -> dict[str, Any]:
+    quantities = [name for conserved in summary.conserves for name in conserved.columns]
+    sums = ", ".join(["count(*)", *(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)])
+    count, *values = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
     return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}
 
 

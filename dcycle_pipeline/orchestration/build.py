@@ -2,11 +2,13 @@
 
 import dagster as dg
 
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_asset
+from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_assets
 from dcycle_pipeline.orchestration.context import Environment
+from dcycle_pipeline.orchestration.report_asset import report_asset
+from dcycle_pipeline.orchestration.totals_asset import totals_asset
 from dcycle_pipeline.organization_list import wanted_organizations
 from dcycle_pipeline.settings import ScheduleSettings
 from dcycle_pipeline.summaries import SUMMARIES
@@ -20,8 +22,8 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
     Raises SettingsError for a schedule that Dagster does not take.
     """
     endpoints = [endpoint_asset(environment, endpoint) for endpoint in declared()]
-    summaries = [summary_asset(environment, summary) for summary in SUMMARIES]
-    upstream = [asset.key.to_user_string() for asset in (*endpoints, *summaries)]
+    endpoints += [totals_asset(environment, endpoint) for endpoint in YEAR_TOTALS]
+    upstream = [*(asset.key.to_user_string() for asset in endpoints), *(summary.name for summary in SUMMARIES)]
     job = dg.define_asset_job(
         JOB,
         selection=dg.AssetSelection.all(),
@@ -29,7 +31,13 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
         executor_def=dg.in_process_executor,
     )
     return dg.Definitions(
-        assets=[organizations_asset(environment), *endpoints, *summaries, published_asset(environment, upstream)],
+        assets=[
+            organizations_asset(environment),
+            *endpoints,
+            summary_assets(environment),
+            published_asset(environment, upstream),
+            report_asset(environment),
+        ],
         jobs=[job],
         schedules=[_schedule(environment, schedule)],
         executor=dg.in_process_executor,

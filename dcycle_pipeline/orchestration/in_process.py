@@ -18,6 +18,7 @@ from dcycle_pipeline.orchestration.context import (
     ACCEPTED_DROPS_TAG,
     EXIT_CODE,
     NOTHING_PUBLISHED,
+    PUBLISHED_FILE,
     WRONG_SETTINGS,
     Environment,
 )
@@ -27,11 +28,15 @@ from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagst
 
 @dataclass(frozen=True)
 class JobResult:
-    """How one run ended: its id, and where it failed the message and the exit code that belongs to it."""
+    """How one run ended: its id, and where it failed the message and the exit code that belongs to it.
+
+    `published` is whether the file was put in place before that: then only what comes after it has failed.
+    """
 
     run_id: str
     failure: str = ""
     exit_code: int = 0
+    published: bool = False
 
 
 def run_job(
@@ -87,7 +92,10 @@ def _run(job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Any) -> JobR
     result = job.execute_in_process(instance=instance, tags=dict(tags), raise_on_error=False, run_config=quiet)
     if result.success:
         return JobResult(result.run_id)
-    return JobResult(result.run_id, *_failure(result))
+    published = any(
+        event.asset_key == dg.AssetKey(PUBLISHED_FILE) for event in result.all_events if event.is_step_materialization
+    )
+    return JobResult(result.run_id, *_failure(result), published)
 
 
 def _failure(result: dg.ExecuteInProcessResult) -> tuple[str, int]:

@@ -19,6 +19,7 @@ from dcycle_pipeline.sandbox.items import encode
 from dcycle_pipeline.sandbox.legacy import list_legacy_facilities
 from dcycle_pipeline.sandbox.refusals import Refusal, not_found
 from dcycle_pipeline.sandbox.service import RequestSeen, Service
+from dcycle_pipeline.sandbox.totals import show_totals
 from dcycle_pipeline.sandbox.treatments import list_treatments, show_treatment
 from dcycle_pipeline.sandbox.wire import answer_with
 from dcycle_pipeline.sandbox.world import World
@@ -55,6 +56,7 @@ class DcycleApi(Starlette):
             "/api/v1/facilities": list_legacy_facilities,
             "/v1/waste-water-treatments": list_treatments,
             "/v1/waste-water-treatments/{id}/detail": show_treatment,
+            "/v1/total-impacts": show_totals,
         }
         routes = [Route(path, self._route(endpoint), methods=["GET"]) for path, endpoint in reads.items()]
         routes.append(Route("/auth/login", self._route(log_in), methods=["POST"]))

@@ -21,7 +21,7 @@ HARMLESS = frozenset({"number_as_text", "date_with_time", "missing_optional", "u
 
 
 def _number_field(item: Item) -> str:
-    return "quantity" if "quantity" in item else "co2e"
+    return next(name for name in ("quantity", "co2e", "total_co2e") if name in item)
 
 
 def _date_field(item: Item) -> str:
@@ -64,6 +64,8 @@ def _missing_optional(item: Item) -> Item:
 
 
 def _wrong_unit(item: Item) -> Item:
+    if "total_co2e" in item:
+        return {**item, "unit": "MWh"}
     return {**item, "unit": {**item["unit"], "name": "kilogram_(kg)", "type": "mass"}} if "unit" in item else item
 
 
@@ -72,6 +74,8 @@ def unknown_field(item: Item) -> Item:
 
 
 def _foreign_facility_id(item: Item) -> Item:
+    if "total_co2e" in item:
+        return {**item, "organization_id": FOREIGN_ID}
     return {**item, "facility_id": FOREIGN_ID} if "unit" in item else item
 
 

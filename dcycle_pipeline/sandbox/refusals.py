@@ -53,6 +53,11 @@ def legacy_invalid(detail: str) -> Refusal:
     return Refusal(400, {"detail": detail, "code": "VALIDATION_ERROR"})
 
 
+def bad_period() -> Refusal:
+    """The status is documented, the wording is not; this is the form of all errors."""
+    return Refusal(400, {"detail": "Invalid date range", "code": "VALIDATION_ERROR"})
+
+
 def invalid(place: str, name: str, message: str, given: str | None, kind: str) -> Refusal:
     """The shape of 422 is not documented; this is FastAPI's."""
     return Refusal(422, {"detail": [{"type": kind, "loc": [place, name], "msg": message, "input": given}]})

@@ -97,6 +97,11 @@ class Sandbox:
     def world(self) -> World:
         return self._app.service.world
 
+    @world.setter
+    def world(self, world: World) -> None:
+        """From the next request on another world is served."""
+        self._app.service.world = world
+
     @property
     def behaviour(self) -> Behaviour:
         return self._app.service.behaviour

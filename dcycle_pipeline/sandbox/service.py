@@ -59,7 +59,11 @@ class Service:
             if form == "record":
                 return self.world.record_text(id_)
             return self.world.facility_text(id_, legacy=form == "legacy facility")
-        item = self._stored(id_, form)
+        return self.shown(id_, self._stored(id_, form))
+
+    def shown(self, id_: str, item: Item) -> bytes:
+        """An item, or another object of that id, as the behaviour shows it."""
+        how = self.behaviour.deformation_of(id_)
         if self.behaviour.extra_fields:
             item = unknown_field(item)
         deformed = item if how is None else deform(item, how)

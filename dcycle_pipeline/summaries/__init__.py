@@ -1,62 +1,58 @@
-"""Emission summaries: one SQL file each, named like its table; the declarations here give columns, units and meaning."""
+"""Emission summaries: one SQL file each, named like its table. Here are their registry and how they are brought up to date."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import datetime
 from importlib.resources import files
 
 import duckdb
 
+from dcycle_pipeline import books
 from dcycle_pipeline.history import VALID_FROM, VALID_TO, current_of
-from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Column, Table
+from dcycle_pipeline.schema import Table
+from dcycle_pipeline.summaries import scope_file
+from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
+from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
+from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.summaries.months import (
+    EMISSIONS_BY_FACILITY_MONTH,
+    EMISSIONS_BY_ORGANIZATION_MONTH,
+    ORGANIZATION_TREE,
+)
 from dcycle_pipeline.summaries.restated import RESTATEMENTS
+from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
+from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
+from dcycle_pipeline.summaries.years import (
+    EMISSIONS_BY_COUNTRY_YEAR,
+    EMISSIONS_BY_ORGANIZATION_YEAR,
+    WWT_INTENSITY_BY_FACILITY_YEAR,
+)
 from dcycle_pipeline.warehouse import follow, follow_versions
 
-_WWT = "dcycle.waste_water_treatments"
-
-EMISSIONS_BY_FACILITY_MONTH = Table(
-    "summaries",
-    "emissions_by_facility_month",
-    "One row per facility and calendar month that an active waste-water record covers; records are spread by days, exactly",
-    ("organization_id", "facility_id", "month"),
-    (
-        Column("organization_id", "VARCHAR", "Organisation", _WWT),
-        Column("facility_id", "VARCHAR", "Facility", _WWT),
-        Column(
-            "country_code",
-            "VARCHAR",
-            "Country of the facility, ISO 3166-1 alpha-2, null where the facility is not known",
-            "dcycle.facilities",
-        ),
-        Column("month", "DATE", "First day of the calendar month", "derived"),
-        Column(
-            "co2e_kg",
-            TOTAL,
-            "Emissions of calculated records; null where all are pending",
-            f"{_WWT}: co2e_kg",
-            KILOGRAMS_CO2E,
-        ),
-        Column(
-            "co2e_biomass_kg",
-            TOTAL,
-            "Biogenic emissions, never added to co2e_kg",
-            f"{_WWT}: co2e_biomass_kg",
-            KILOGRAMS_CO2E,
-        ),
-        Column("water_in_m3", TOTAL, "Water entering the plant", f"{_WWT}: water_in_m3", CUBIC_METRES),
-        Column("water_out_m3", TOTAL, "Water leaving the plant", f"{_WWT}: water_out_m3", CUBIC_METRES),
-        Column("sludge_kg", TOTAL, "Sludge produced", f"{_WWT}: sludge_kg", KILOGRAMS),
-        Column("record_count", "BIGINT", "Active records that cover a day of the month", _WWT, "1"),
-        Column(
-            "pending_record_count",
-            "BIGINT",
-            "Those among them without calculated emissions",
-            f"{_WWT}: co2e_state",
-            "1",
-        ),
-        Column("covered_days", "BIGINT", "Days of the month with at least one active record", "derived", "d"),
-        Column("days_in_month", "BIGINT", "Days of the month", "derived", "d"),
-    ),
-    _WWT,
+# Each one reads only tables and what stands before it.
+SUMMARIES: tuple[Summary, ...] = (
+    COVERAGE_GAPS,
+    EMISSIONS_BY_FACILITY_MONTH,
+    COVERAGE_BY_FACILITY_MONTH,
+    ORGANIZATION_TREE,
+    EMISSIONS_BY_ORGANIZATION_MONTH,
+    WWT_INTENSITY_BY_FACILITY_YEAR,
+    EMISSIONS_BY_ORGANIZATION_YEAR,
+    EMISSIONS_BY_COUNTRY_YEAR,
+    EMISSIONS_BY_SCOPE_YEAR,
+    FACILITY_RECONCILIATION,
+    DATA_QUALITY,
+    RESTATEMENTS,
+    TOTAL_IMPACTS_COMPARISON,
 )
+
+# Beside tables the SQL files name these: what the last reading left of scopes and quarantine, of lists and of year totals.
+READINGS = {
+    "current_scopes": books.CURRENT_SCOPES,
+    "current_quarantine": books.CURRENT_QUARANTINE,
+    "totals_scopes": books.TOTALS_SCOPES,
+    "totals_quarantine": books.TOTALS_QUARANTINE,
+}
 
 # What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.
 VERSIONED = Table(
@@ -67,12 +63,17 @@ VERSIONED = Table(
     (*EMISSIONS_BY_FACILITY_MONTH.columns, VALID_FROM, VALID_TO),
     EMISSIONS_BY_FACILITY_MONTH.source,
 )
-SUMMARIES: tuple[Table, ...] = (current_of(EMISSIONS_BY_FACILITY_MONTH, VERSIONED), RESTATEMENTS)
+
+# As they stand in the file: what keeps versions is a view on the current ones.
+STORED: tuple[Table, ...] = (
+    SCOPE_MAPPING,
+    *(current_of(summary, VERSIONED) if summary.name == VERSIONED.name else summary for summary in SUMMARIES),
+)
 
 
 def query(summary: Table) -> str:
     """The SQL file of a summary: one SELECT."""
-    return (files(__package__) / f"{summary.name}.sql").read_text(encoding="utf-8").strip().removesuffix(";")
+    return _text(f"{summary.name}.sql").strip().removesuffix(";")
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
@@ -80,11 +81,29 @@ def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
 
     `moment` is later than every one before; what changes is valid from then on.
     """
-    connection.execute((files(__package__) / "rules.sql").read_text(encoding="utf-8"))
-    return sum(_refresh(connection, summary, moment) for summary in SUMMARIES)
+    if not connection.execute(f"SELECT 1 FROM {SCOPE_MAPPING.qualified}").fetchall():
+        scope_file.adopt(connection)
+    with in_reach(connection):
+        return sum(_refresh(connection, summary, moment) for summary in SUMMARIES)
 
 
-def _refresh(connection: duckdb.DuckDBPyConnection, summary: Table, moment: datetime) -> int:
+def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: datetime) -> int:
     if summary.name == VERSIONED.name:
         return follow_versions(connection, VERSIONED, query(summary), moment)
     return follow(connection, summary, query(summary))
+
+
+@contextmanager
+def in_reach(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
+    """What the SQL files name beside tables: the rules and the readings."""
+    connection.execute(_text("rules.sql"))
+    for name, reading in READINGS.items():
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {reading}")
+    try:
+        yield
+    finally:
+        connection.execute("; ".join(f"DROP VIEW {name}" for name in READINGS))
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")

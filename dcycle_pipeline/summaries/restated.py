@@ -1,11 +1,12 @@
 """Declaration of the restatements: what each publication moved against the one before, and why."""
 
 from dcycle_pipeline.history import CHANGES
-from dcycle_pipeline.schema import KILOGRAMS_CO2E, TOTAL, Column, Table
+from dcycle_pipeline.schema import KILOGRAMS_CO2E, TOTAL, Column
+from dcycle_pipeline.summaries.declaration import Summary
 
 _VERSIONS = "history.waste_water_treatments"
 
-RESTATEMENTS = Table(
+RESTATEMENTS = Summary(
     "summaries",
     "restatements",
     "One row per publication after the first, facility, month and cause: how many kg moved against the publication before. "
@@ -53,4 +54,5 @@ RESTATEMENTS = Table(
         Column("record_count", "BIGINT", "Records that moved them", _VERSIONS, "1", example="2"),
     ),
     _VERSIONS,
+    sources=(_VERSIONS,),
 )

@@ -23,9 +23,11 @@ CREATE OR REPLACE MACRO fraction_billionths(fraction) AS
 CREATE OR REPLACE MACRO from_small_billionths(whole) AS
     (whole // 1000000000)::DECIMAL(18, 9) + (whole % 1000000000)::DECIMAL(9, 0) * 0.000000001::DECIMAL(9, 9);
 
--- The calendar rule: a quantity belongs to the days of its period in equal shares (day-weighted calendarisation, as energy
--- benchmarking does it). What has accumulated after some of the days, rounded towards zero to a whole billionth; after the last
--- day it is the quantity itself. In 64 bits the whole units are divided first, what they leave and the fraction after them.
+-- The calendar rule: a quantity belongs to the days of its period in equal shares. This is the day-weighted calendarisation of
+-- energy benchmarking ("simple average daily use allocation", helpcenter.energycap.com/Calendarization/Calendarization_Overview.htm,
+-- in which form bills go to ENERGY STAR Portfolio Manager), but with the last day counted, as Dcycle's end_date is inclusive.
+-- What has accumulated after some of the days, rounded towards zero to a whole billionth; after the last day it is the quantity
+-- itself. In 64 bits the whole units are divided first, what they leave and the fraction after them.
 CREATE OR REPLACE MACRO accumulated_small(whole, fraction, days_passed, days) AS
     whole * days_passed // days * 1000000000
     + (whole * days_passed % days * 1000000000 + fraction_billionths(fraction) * days_passed) // days;
@@ -42,11 +44,12 @@ CREATE OR REPLACE MACRO part(quantity, days_before, days_until, days) AS
     accumulated(quantity, days_until, days) - accumulated(quantity, days_before, days);
 
 -- A ratio of two sums to nine places, half away from zero; null where the denominator is zero or a number beyond 10^19.
+CREATE OR REPLACE MACRO is_moderate(quantity) AS abs(quantity) < 10000000000000000000::DECIMAL(38, 9);
 CREATE OR REPLACE MACRO ratio_billionths(numerator, denominator) AS
     numerator // denominator * 1000000000 + (numerator % denominator * 2000000000 // denominator
         + CASE WHEN (numerator < 0) = (denominator < 0) THEN 1 ELSE -1 END) // 2;
 CREATE OR REPLACE MACRO ratio(numerator, denominator) AS
-    CASE WHEN denominator <> 0 AND abs(numerator) < 1e19::DECIMAL(38, 9) AND abs(denominator) < 1e19::DECIMAL(38, 9)
+    CASE WHEN denominator <> 0 AND is_moderate(numerator) AND is_moderate(denominator)
         THEN TRY_CAST(from_billionths(ratio_billionths(billionths(numerator), billionths(denominator))) AS DECIMAL(28, 9)) END;
 
 -- Year on year: the change as a share of the year before, only between years of which every day owed is covered and nothing

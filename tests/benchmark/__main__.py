@@ -30,6 +30,11 @@ def tables(folder: Path, records: int) -> dict[str, Any]:
         return measured("tables", str(source), data)
 
 
+def summaries(folder: Path, records: int) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory(dir=folder) as data:
+        return measured("summaries", data, str(records))
+
+
 def download(source: Path) -> dict[str, Any]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -54,6 +59,7 @@ def main() -> None:
         pages.write(folder / f"bodies-{SMALL}", SMALL)
         pairs = [(tables(folder, SMALL), download(folder / f"bodies-{SMALL}")) for _ in range(runs)]
         large = tables(folder, LARGE)
+        derived = summaries(folder, LARGE)
     rates = [(small["rows"] + small["quarantined"]) / small["seconds"] for small, _ in pairs]
     peak = statistics.median(small["peak_mb"] for small, _ in pairs)
     ratio = statistics.median(small["seconds"] / bare["seconds"] for small, bare in pairs)
@@ -68,6 +74,13 @@ def main() -> None:
     print(f"| bare download, median | {statistics.median(bare['seconds'] for _, bare in pairs):.2f} s |")
     print(f"| peak memory, {SMALL:,} records | {peak:.0f} MB |")
     print(f"| peak memory, {LARGE:,} records | {large['peak_mb']:.0f} MB, {large['peak_mb'] / peak:.2f} × |")
+    print(f"| all summaries, {LARGE:,} records, by the clock | {derived['first'][0]:.1f} s |")
+    print(f"| the same, seconds of the two processors together | {derived['first'][1]:.1f} s |")
+    print(
+        f"| processor time of that against one plain sum by facility and month | {derived['first'][1] / derived['plain'][1]:.0f} × |"
+    )
+    print(f"| the same again, nothing changed | {derived['again'][0]:.1f} s |")
+    print(f"| peak memory, memory limit 512 MB | {derived['peak_mb']:.0f} MB |")
 
 
 if __name__ == "__main__":

@@ -19,11 +19,11 @@ def write(folder: Path, records: int) -> None:
 def bodies(facility: int) -> Iterator[bytes]:
     counters = {"total": ROWS_A_FACILITY, "total2": 0, "total_general": ROWS_A_FACILITY, "size": PAGE}
     for number in range(1, ROWS_A_FACILITY // PAGE + 1):
-        items = [_item(facility, (number - 1) * PAGE + index) for index in range(PAGE)]
+        items = [item(facility, (number - 1) * PAGE + index) for index in range(PAGE)]
         yield json.dumps({"items": items, **counters, "page": number}).encode()
 
 
-def _item(facility: int, n: int) -> dict[str, object]:
+def item(facility: int, n: int) -> dict[str, object]:
     start = datetime(2000, 1, 1, tzinfo=UTC) + timedelta(days=n % 9000)
     identifier = f"{facility:08d}-{n % 9999:04d}-4000-8000-{n:012d}"
     return {

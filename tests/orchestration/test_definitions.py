@@ -11,19 +11,19 @@ import pytest
 import yaml
 
 from dcycle_pipeline import checks
-from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
+from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import Environment
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.settings import ScheduleSettings
-from dcycle_pipeline.summaries import SUMMARIES
+from dcycle_pipeline.summaries import SCOPE_MAPPING, SUMMARIES
+from dcycle_pipeline.summaries.declaration import Summary
 
 CHECKOUT = Path(__file__).parents[2]
 PER_ENDPOINT = {checks.EVERY_SCOPE_PROVEN, checks.COUNTERS_AGREE, checks.KEYS_UNIQUE}
-PER_SUMMARY = {checks.KEYS_UNIQUE, checks.KILOGRAMS_CONSERVED}
 
 # Loads the definitions with every connection and every file opened for writing noted.
 LOADER = """
@@ -104,10 +104,27 @@ def test_each_endpoint_is_an_asset(definitions: dg.Definitions, endpoint: Endpoi
     assert {dep.asset_key.to_user_string() for dep in described.deps} == {endpoint.parent or ORGANIZATIONS.name}
 
 
+@pytest.mark.parametrize("endpoint", YEAR_TOTALS, ids=lambda endpoint: endpoint.name)
+def test_each_total_is_an_asset_whose_check_blocks_nothing(definitions: dg.Definitions, endpoint: YearTotal) -> None:
+    assert_described(definitions, endpoint.name, endpoint.table)
+    graph = definitions.resolve_asset_graph()
+    keys = [key for key in graph.asset_check_keys if key.asset_key == dg.AssetKey(endpoint.name)]
+    assert [(key.name, graph.get_check_spec(key).blocking) for key in keys] == [(checks.EVERY_TOTAL_READ, False)]
+    described = spec(definitions, endpoint.name)
+    assert isinstance(described.partitions_def, dg.DynamicPartitionsDefinition)
+    assert {dep.asset_key.to_user_string() for dep in described.deps} == {"waste_water_treatments"}
+
+
 @pytest.mark.parametrize("summary", SUMMARIES, ids=lambda summary: summary.name)
-def test_each_summary_is_an_asset(definitions: dg.Definitions, summary: Table) -> None:
+def test_each_summary_is_an_asset(definitions: dg.Definitions, summary: Summary) -> None:
     assert_described(definitions, summary.name, summary)
-    assert check_names(definitions, summary.name) == PER_SUMMARY
+    assert check_names(definitions, summary.name) == set(checks.summary_checks(summary))
+    upstream = {
+        f"{key.to_user_string()}"
+        for key in definitions.resolve_asset_graph().get(dg.AssetKey(summary.name)).parent_keys
+    }
+    read = {source.split(".")[1] for source in summary.sources if source != SCOPE_MAPPING.qualified}
+    assert upstream == {name for name in read if name not in ("runs", "scopes", "quarantine")}
 
 
 def test_organizations_and_the_published_file_are_assets(definitions: dg.Definitions) -> None:
@@ -116,13 +133,15 @@ def test_organizations_and_the_published_file_are_assets(definitions: dg.Definit
     assert published.description
     assert published.kinds
     assert published.owners
-    everything_else = {endpoint.name for endpoint in declared()} | {summary.name for summary in SUMMARIES}
+    everything_else = {endpoint.name for endpoint in (*declared(), *YEAR_TOTALS)} | {
+        summary.name for summary in SUMMARIES
+    }
     assert {dep.asset_key.to_user_string() for dep in published.deps} == everything_else
 
 
 def test_one_writer_at_a_time_and_repetition_where_it_can_help(definitions: dg.Definitions) -> None:
     nodes = definitions.resolve_job_def(JOB).nodes
-    assert len(nodes) == len(definitions.resolve_asset_graph().get_all_asset_keys())
+    assert len(nodes) == len(definitions.resolve_asset_graph().get_all_asset_keys()) - len(SUMMARIES) + 1
     pools = {node.definition.pool for node in nodes}
     assert len(pools) == 1
     assert None not in pools

@@ -1,7 +1,10 @@
 """The job over the sandbox: what it materialises, what it tells, and that one partition changes one organisation."""
 
+import re
+from base64 import b64decode
 from collections.abc import Iterator
 from decimal import Decimal
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -40,7 +43,7 @@ def test_a_run_materialises_every_asset_and_every_partition(
     assert result.success
     for endpoint in declared():
         assert set(metadata(result, endpoint.name)) == {ROOT, CHILD}
-    for name in ("organizations", "published_file", *(summary.name for summary in SUMMARIES)):
+    for name in ("organizations", "published_file", "emissions_report", *(summary.name for summary in SUMMARIES)):
         assert set(metadata(result, name)) == {None}
 
 
@@ -84,6 +87,21 @@ def test_every_declared_check_passes(first: tuple[Pipeline, dg.ExecuteInProcessR
     declared_keys = pipeline.definitions.resolve_asset_graph().asset_check_keys
     assert set(found) == {(key.asset_key.to_user_string(), key.name) for key in declared_keys}
     assert all(check.passed and check.description for check in found.values())
+
+
+def test_the_report_is_written_from_what_was_published_and_shows_its_picture(
+    first: tuple[Pipeline, dg.ExecuteInProcessResult],
+) -> None:
+    pipeline, result = first
+    told = metadata(result, "emissions_report")[None]
+    page = pipeline.settings.data_dir / "report.html"
+    assert Path(told["path"]) == page
+    assert told["size_bytes"] == page.stat().st_size
+    assert told["published_by_run"] == result.run_id in page.read_text(encoding="utf-8")
+    assert told["content_hash"] == metadata(result, "published_file")[None]["content_hash"]
+    name, data = re.fullmatch(r"!\[(.+)\]\(data:image/png;base64,(.+)\)", told["monthly_emissions"]).groups()  # type: ignore[union-attr]
+    assert name == "Monthly emissions by organisation, in tonnes of CO₂e"
+    assert b64decode(data, validate=True).startswith(b"\x89PNG")
 
 
 def test_the_published_file_holds_what_the_api_holds(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:

@@ -1,0 +1,135 @@
+"""Total impacts: what Dcycle says that an organisation emitted in a calendar year, from all its sources."""
+
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
+from functools import reduce
+
+import msgspec
+
+from dcycle_pipeline.api.reading import Query
+from dcycle_pipeline.endpoints.declaration import YearTotal
+from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column, Table
+
+PATH = "/v1/total-impacts"
+_SOURCE = f"GET {PATH}"
+# The unit is documented as a text, seen as tCO2e; other endpoints say kgco2e. Any other is not guessed at.
+KILOGRAMS_IN = {"t": 1000, "tonne": 1000, "tonnes": 1000, "kg": 1}
+SCOPES = ("1", "2", "3")
+_EXACT = Context(prec=80, Emin=MIN_EMIN, Emax=MAX_EMAX)
+
+
+class Part(msgspec.Struct):
+    """One group of the answer. Whether `scope` is a number or a text is not documented."""
+
+    scope: int | str | None = None
+    co2e: Decimal | None = None
+
+
+class TotalImpacts(msgspec.Struct):
+    """The answer (code.dcycle.io/api-reference/emissions/get-summary)."""
+
+    organization_id: str | None = None
+    start_date: str | None = None
+    end_date: str | None = None
+    unit: str | None = None
+    total_co2e: Decimal | None = None
+    items: list[Part] | None = None
+
+
+def period(year: str) -> tuple[str, str]:
+    """First and last day of a calendar year."""
+    return f"{year:0>4}-01-01", f"{year:0>4}-12-31"
+
+
+def _query(year: str) -> Query:
+    start, end = period(year)
+    return (("start_date", start), ("end_date", end), ("group_by", "scope"), ("include_children", "false"))
+
+
+def kilograms_in(unit: str | None) -> int | None:
+    """Kilograms in one of a unit, None where the unit is not understood."""
+    plain = (unit or "").lower().replace("₂", "2").replace(" ", "").replace("_", "")
+    return KILOGRAMS_IN.get(plain.removesuffix("q").removesuffix("co2e"))
+
+
+def problem(item: TotalImpacts, organization_id: str, year: str) -> str | None:
+    """Why an answer cannot be set beside our figures; None when it can."""
+    start, end = period(year)
+    if item.organization_id not in (None, organization_id):
+        return f"organization_id is {item.organization_id!r}, but the organisation asked for was {organization_id!r}"
+    if item.start_date is not None and item.start_date[:10] != start:
+        return f"start_date is {item.start_date!r}, but {start} was asked for"
+    if item.end_date is not None and item.end_date[:10] != end:
+        return f"end_date is {item.end_date!r}, but {end} was asked for"
+    if kilograms_in(item.unit) is None:
+        return f"unit is {item.unit!r}, which is not understood: known are tCO2e and kgCO2e"
+    if item.total_co2e is None:
+        return "total_co2e is null"
+    return None
+
+
+def kilograms(item: TotalImpacts) -> tuple[Decimal, ...]:
+    """The total and the parts of scope 1, 2 and 3 of an answer without `problem`, exact.
+
+    Raises ArithmeticError for numbers that cannot be calculated with.
+    """
+    factor = Decimal(kilograms_in(item.unit) or 0)
+    of_scopes = (_of_scope(item.items or [], scope) for scope in SCOPES)
+    return tuple(_EXACT.multiply(amount, factor) for amount in (item.total_co2e or Decimal(0), *of_scopes))
+
+
+def _of_scope(parts: list[Part], scope: str) -> Decimal:
+    amounts = [part.co2e for part in parts if part.co2e is not None and _scope(part) == scope]
+    return reduce(_EXACT.add, amounts, Decimal(0))
+
+
+def _scope(part: Part) -> str:
+    return str(part.scope).lower().removeprefix("scope").strip(" _")
+
+
+def _quantity(name: str, meaning: str, field: str) -> Column:
+    source = f"{_SOURCE}: {field}, by unit"
+    return Column(name, QUANTITY, meaning, source, KILOGRAMS_CO2E, example="1250000.500000000")
+
+
+TOTAL_IMPACTS = Table(
+    "dcycle",
+    "total_impacts",
+    "One row per organisation and calendar year in which it has active waste-water records: its total from all sources as "
+    "Dcycle says it, for comparison. It covers those records and everything else, so it is never added to them",
+    ("organization_id", "year"),
+    (
+        Column(
+            "organization_id",
+            "VARCHAR",
+            "Organisation, without its subsidiaries",
+            "x-organization-id",
+            example="11111111-1111-4111-8111-111111111111",
+        ),
+        Column("year", "INTEGER", "Calendar year", f"{_SOURCE}: start_date, end_date", example="2025"),
+        _quantity("co2e_kg", "Emissions of the organisation from all sources", "total_co2e"),
+        *(
+            _quantity(
+                f"scope_{scope}_co2e_kg", f"Those among them of scope {scope}, 0 where none is named", "items.co2e"
+            )
+            for scope in SCOPES
+        ),
+        Column("unit", "VARCHAR", "Unit in which Dcycle sent them", f"{_SOURCE}: unit", example="tCO2e"),
+        Column(
+            "total_co2e",
+            QUANTITY,
+            "The total as Dcycle sent it, in that unit",
+            f"{_SOURCE}: total_co2e",
+            example="1250.000500000",
+        ),
+    ),
+    _SOURCE,
+)
+
+ENDPOINT = YearTotal(
+    name="total_impacts",
+    title="Emissions of the organisation from all sources as Dcycle totals them, by calendar year",
+    path=PATH,
+    query=_query,
+    item=TotalImpacts,
+    table=TOTAL_IMPACTS,
+)

@@ -1,0 +1,62 @@
+"""The page: answers, charts and dictionary put into the template. Names in the data are untrusted: the template escapes them."""
+
+from functools import cache
+from importlib.resources import files
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from dcycle_pipeline.published import Published
+from dcycle_pipeline.report import drawing, palette
+from dcycle_pipeline.report.dictionary import entries
+from dcycle_pipeline.report.figures import Answer, Chart, ask
+from dcycle_pipeline.report.heat import heat_map
+from dcycle_pipeline.report.sections import FIGURES, REPORTING_YEAR, SECTIONS
+
+
+def answers(published: Published) -> dict[str, Answer]:
+    """Every figure's answer by its name; the year of the report is asked first."""
+    first = ask(published, REPORTING_YEAR, None)
+    year = first.rows[0]["year"]
+    return {figure.name: ask(published, figure, year) for figure in FIGURES} | {first.figure.name: first}
+
+
+def render(published: Published, found: dict[str, Answer]) -> str:
+    """The whole page, from one snapshot."""
+    return (
+        _environment()
+        .get_template("page.html.j2")
+        .render(
+            answers=found,
+            sections=SECTIONS,
+            dictionary=entries(published),
+            light=palette.LIGHT,
+            dark=palette.DARK,
+            style=Markup((files(__package__) / "templates" / "style.css").read_text(encoding="utf-8")),  # noqa: S704
+        )
+    )
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("dcycle_pipeline.report"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals |= {"charts_of": charts_of, "draw": _draw, "heat_map": heat_map}
+    return environment
+
+
+def charts_of(answer: Answer) -> list[Chart]:
+    """The drawings of a figure; none where there is nothing to draw."""
+    return answer.figure.charts(answer.rows) if answer.figure.charts and answer.rows else []
+
+
+def _draw(chart: Chart) -> Markup:
+    """A chart for both widths; the one that does not fit is hidden from everybody."""
+    if chart.narrow is None:
+        return drawing.svg(chart, chart.wide, "chart")
+    return drawing.svg(chart, chart.wide, "chart wide") + drawing.svg(chart, chart.narrow, "chart narrow")

@@ -1,0 +1,50 @@
+"""The colours of the page and of its charts, light and dark, each pair readable (WCAG AA) and told apart without hue."""
+
+import re
+
+LIGHT = {
+    "paper": "#fbfaf6",
+    "card": "#ffffff",
+    "ink": "#1b2530",
+    "muted": "#56616d",
+    "rule": "#ddd8cc",
+    "accent": "#0b5a63",
+    "accent-soft": "#9fc3c4",
+    "warn": "#8f4a00",
+    "warn-soft": "#f6e9d6",
+    "heat-0": "#f3dfc6",
+    "heat-1": "#d5e4e2",
+    "heat-2": "#8fbcbd",
+    "heat-3": "#2f7f86",
+    "heat-4": "#0b5a63",
+    "heat-ink-light": "#1b2530",
+    "heat-ink-dark": "#ffffff",
+}
+DARK = {
+    "paper": "#11171c",
+    "card": "#182027",
+    "ink": "#e9e6df",
+    "muted": "#a7b1bb",
+    "rule": "#313c46",
+    "accent": "#6cc7c9",
+    "accent-soft": "#2f5d62",
+    "warn": "#f0b46c",
+    "warn-soft": "#33271a",
+    "heat-0": "#5a3d1d",
+    "heat-1": "#1f3136",
+    "heat-2": "#2b5a60",
+    "heat-3": "#3f9095",
+    "heat-4": "#7ad0d1",
+    "heat-ink-light": "#f3f1ec",
+    "heat-ink-dark": "#0c1418",
+}
+
+
+def variable(name: str) -> str:
+    """A colour that follows the reader's scheme."""
+    return f"var(--{name})"
+
+
+def fixed(text: str) -> str:
+    """The same text with the light colours themselves, for pictures outside the page."""
+    return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: LIGHT[match[1]], text)

@@ -1,0 +1,9 @@
+-- Active records whose emissions Dcycle has not calculated yet: their kilograms are missing from every total; the 30 latest.
+SELECT coalesce(f.name, w.facility_id) AS facility, coalesce(o.name, w.organization_id) AS organization, w.record_label,
+    w.start_date, w.end_date, w.water_in_m3, w.first_seen_at, count(*) OVER () AS in_all
+FROM dcycle.waste_water_treatments AS w
+LEFT JOIN dcycle.facilities AS f USING (organization_id, facility_id)
+LEFT JOIN dcycle.organizations AS o USING (organization_id)
+WHERE w.status = 'active' AND w.co2e_state = 'pending'
+ORDER BY w.end_date DESC, w.organization_id, w.waste_water_treatment_id
+LIMIT 30

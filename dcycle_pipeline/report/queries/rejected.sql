@@ -1,0 +1,8 @@
+-- Items that the last reading rejected: a good older version stays where there is one; the first 50.
+SELECT coalesce(o.name, q.organization_id) AS organization, q.endpoint, coalesce(f.name, q.facility_id) AS facility, q.item_id,
+    q.reason, q.quarantined_at, count(*) OVER () AS in_all
+FROM ($current_quarantine) AS q
+LEFT JOIN dcycle.organizations AS o USING (organization_id)
+LEFT JOIN dcycle.facilities AS f USING (organization_id, facility_id)
+ORDER BY q.organization_id, q.endpoint, q.facility_id, q.page, q.position
+LIMIT 50

@@ -1,0 +1,163 @@
+"""The chapters on how far the figures may be trusted: coverage, what is pending, what has moved, how fresh they are."""
+
+from dcycle_pipeline.report.cells import COUNT, DAY, EXACT, FLAG, MOMENT, MONTH, SHARE
+from dcycle_pipeline.report.columns import DAYS_COVERED, FACILITY, FACILITY_COUNT, ORGANIZATION
+from dcycle_pipeline.report.figures import Figure, Section, Shown
+
+COVERAGE = Section(
+    "coverage",
+    "Coverage",
+    "Days with at least one active record. What is missing is shown and never estimated; an overlap counts twice in every total.",
+    (
+        Figure(
+            "coverage",
+            "Days covered by facility and month",
+            (
+                FACILITY,
+                Shown("month", "Month", MONTH),
+                DAYS_COVERED,
+                Shown("overlap_days", "days twice", COUNT),
+                Shown("missing_days", "days missing in all", COUNT),
+            ),
+            note="Each cell is the number of days covered; a mark says that some of them are covered twice. Facilities that miss most days come first.",
+            limited="facilities",
+            limited_by=("organization_id", "facility_id"),
+            layout="heat",
+        ),
+        Figure(
+            "gaps",
+            "Gaps and overlaps",
+            (
+                FACILITY,
+                ORGANIZATION,
+                Shown("kind", "Kind"),
+                Shown("first_date", "First day", DAY),
+                Shown("last_date", "Last day", DAY),
+                Shown("days", "days", COUNT),
+                Shown("record_count", "records", COUNT),
+            ),
+            empty="Between first and last record of each facility every day is covered once.",
+            limited="stretches",
+            folded=True,
+        ),
+    ),
+)
+
+TRUST = Section(
+    "trust",
+    "Pending and unproven",
+    "Pending records are counted and never taken for zero. A list is proven when every row of it was seen and the "
+    "API's own counter agrees; one that is open keeps its last rows.",
+    (
+        Figure(
+            "quality",
+            "Records by organisation",
+            (
+                ORGANIZATION,
+                Shown("active_record_count", "active", COUNT),
+                Shown("pending_record_count", "of them pending", COUNT),
+                Shown("pending_share", "share pending", SHARE),
+                Shown("uploaded_record_count", "uploaded", COUNT),
+                Shown("loading_record_count", "loading", COUNT),
+                Shown("error_record_count", "in error", COUNT),
+                Shown("proven_scope_count", "lists proven", COUNT),
+                Shown("open_scope_count", "lists open", COUNT),
+                Shown("quarantined_count", "items rejected", COUNT),
+                Shown("oldest_proof_at", "oldest proof", MOMENT, "never"),
+            ),
+            limited="organisations",
+        ),
+        Figure(
+            "pending",
+            "Records whose emissions are pending",
+            (
+                FACILITY,
+                ORGANIZATION,
+                Shown("record_label", "Label"),
+                Shown("start_date", "First day", DAY),
+                Shown("end_date", "Last day", DAY),
+                Shown("water_in_m3", "water in, m³", EXACT),
+                Shown("first_seen_at", "first seen", MOMENT),
+            ),
+            empty="No active record is pending.",
+            limited="records",
+            folded=True,
+        ),
+        Figure(
+            "unproven",
+            "Lists that could not be proven",
+            (
+                ORGANIZATION,
+                Shown("endpoint", "List"),
+                FACILITY,
+                Shown("outcome", "Outcome"),
+                Shown("reason", "Why, and what to do"),
+                Shown("finished_at", "asked", MOMENT),
+            ),
+            empty="Every list is proven complete.",
+            limited="lists",
+        ),
+        Figure(
+            "rejected",
+            "Items that were rejected",
+            (
+                ORGANIZATION,
+                Shown("endpoint", "List"),
+                FACILITY,
+                Shown("item_id", "Item"),
+                Shown("reason", "Why"),
+                Shown("quarantined_at", "when", MOMENT),
+            ),
+            empty="No item was rejected.",
+            limited="items",
+        ),
+    ),
+)
+
+RESTATEMENTS = Section(
+    "restatements",
+    "Restatements",
+    "Numbers that had been published before and have moved since, by cause. The first publication moves nothing.",
+    (
+        Figure(
+            "restatements",
+            "What publications moved",
+            (
+                Shown("published_at", "Published", MOMENT),
+                ORGANIZATION,
+                Shown("cause", "Cause"),
+                Shown("first_month", "First month", MONTH),
+                Shown("last_month", "Last month", MONTH),
+                FACILITY_COUNT,
+                Shown("co2e_kg", "kg CO₂e moved", EXACT),
+                Shown("co2e_biomass_kg", "biogenic, apart", EXACT),
+            ),
+            empty="Nothing that was published before has changed.",
+            limited="restatements",
+            needs="summaries.restatements",
+        ),
+    ),
+)
+
+FRESHNESS = Section(
+    "freshness",
+    "Freshness",
+    "When the numbers were read and put in place.",
+    (
+        Figure(
+            "runs",
+            "Last publications",
+            (
+                Shown("published_at", "Published", MOMENT),
+                Shown("outcome", "Outcome"),
+                Shown("organizations_count", "organisations", COUNT),
+                Shown("rows_count", "rows", COUNT),
+                Shown("scopes_proven_count", "lists proven", COUNT),
+                Shown("scopes_open_count", "lists open", COUNT),
+                Shown("quarantined_count", "items rejected", COUNT),
+                Shown("content_changed", "changed", FLAG),
+            ),
+            limited="publications",
+        ),
+    ),
+)

@@ -1,0 +1,45 @@
+"""Writing the report: the door for the command line and for Dagster."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dcycle_pipeline.errors import SettingsError, UnavailableError
+from dcycle_pipeline.folder import write_whole
+from dcycle_pipeline.published import Published
+from dcycle_pipeline.report.drawing import picture
+from dcycle_pipeline.report.emissions import MONTHS
+from dcycle_pipeline.report.page import answers, charts_of, render
+
+_READABLE_BY_ALL = 0o644
+_PICTURE_COLUMNS = 3
+
+
+@dataclass(frozen=True)
+class Report:
+    """What was written, and from which publication; `picture` is the monthly lines as a Markdown image, empty without any."""
+
+    file: Path
+    size_bytes: int
+    run_id: str
+    content_hash: str
+    picture: str
+
+
+def write_report(published_file: Path, output: Path) -> Report:
+    """Write the page over the published file, whole or not at all.
+
+    Raises UnavailableError where nothing is published, SettingsError where the page cannot be written there.
+    """
+    with Published(published_file) as published:
+        found = answers(published)
+        page = render(published, found).encode()
+    months = charts_of(found[MONTHS.figures[0].name])
+    if output.is_dir():
+        raise SettingsError(f"The report cannot be written to {output}: that is a folder. Choose another file.")
+    try:
+        write_whole(output, page, _READABLE_BY_ALL)
+    except UnavailableError as error:
+        raise SettingsError(f"The report was not written: {error} Or choose another file.") from None
+    facts = found["publication"].rows[0]
+    drawn = picture(months, _PICTURE_COLUMNS, "Monthly emissions by organisation, in tonnes of CO₂e") if months else ""
+    return Report(output, len(page), facts["run_id"], facts["content_hash"], drawn)

@@ -1,0 +1,27 @@
+-- The calendar of each facility: every month that it owes, how many days of it are covered, and how many more than once.
+WITH spans AS (
+    SELECT organization_id, facility_id, min(year(month)) AS first_year, max(year(month)) AS last_year
+    FROM summaries.emissions_by_facility_month
+    GROUP BY organization_id, facility_id
+), years AS (
+    SELECT DISTINCT organization_id, year(month) AS year
+    FROM summaries.emissions_by_facility_month
+), due AS (
+    -- Whole years, because a year is only compared with a whole one. Who is still active has not stopped owing.
+    SELECT organization_id, facility_id, make_date(years.year, unnest(range(1, 13)), 1) AS month
+    FROM spans
+    JOIN years USING (organization_id)
+    LEFT JOIN dcycle.facilities AS facilities USING (organization_id, facility_id)
+    WHERE years.year >= spans.first_year AND (years.year <= spans.last_year OR facilities.status = 'active')
+), doubled AS (
+    SELECT organization_id, facility_id, month, sum(day_count(greatest(first_date, month), least(last_date, last_day(month)))) AS days
+    FROM (SELECT *, unnest(months_touched(first_date, last_date)) AS month FROM summaries.coverage_gaps WHERE kind = 'overlap')
+    GROUP BY organization_id, facility_id, month
+)
+SELECT organization_id, facility_id, month,
+    coalesce(emissions.covered_days, 0) AS covered_days,
+    coalesce(doubled.days, 0)::BIGINT AS overlap_days,
+    day(last_day(month)) AS due_days
+FROM due
+LEFT JOIN summaries.emissions_by_facility_month AS emissions USING (organization_id, facility_id, month)
+LEFT JOIN doubled USING (organization_id, facility_id, month)

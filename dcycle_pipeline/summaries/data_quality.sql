@@ -1,0 +1,64 @@
+-- How far the figures of an organisation may be trusted. current_scopes and current_quarantine are those rows of sync.scopes and
+-- sync.quarantine that the last reading of each organisation and endpoint left, whichever run made it (views of this connection).
+WITH organizations AS (
+    SELECT organization_id FROM dcycle.organizations
+    UNION SELECT organization_id FROM dcycle.facilities
+    UNION SELECT organization_id FROM dcycle.waste_water_treatments
+), facilities AS (
+    SELECT organization_id, count(*) AS facility_count
+    FROM dcycle.facilities
+    GROUP BY organization_id
+), records AS (
+    SELECT organization_id, count(*) AS record_count,
+        count(*) FILTER (status = 'active') AS active_record_count,
+        count(*) FILTER (status = 'uploaded') AS uploaded_record_count,
+        count(*) FILTER (status = 'loading') AS loading_record_count,
+        count(*) FILTER (status = 'error') AS error_record_count,
+        count(*) FILTER (is_counted(status, start_date, end_date) AND co2e_state = 'pending') AS pending_record_count
+    FROM dcycle.waste_water_treatments
+    GROUP BY organization_id
+), stretches AS (
+    SELECT organization_id, count(*) FILTER (kind = 'gap') AS gap_count, count(*) FILTER (kind = 'overlap') AS overlap_count
+    FROM summaries.coverage_gaps
+    GROUP BY organization_id
+), proofs AS (
+    SELECT organization_id, endpoint, facility_id, max(finished_at) AS proven_at
+    FROM sync.scopes
+    WHERE outcome = 'proven'
+    GROUP BY organization_id, endpoint, facility_id
+), scopes AS (
+    SELECT current_scopes.organization_id,
+        count(*) FILTER (outcome = 'proven') AS proven_scope_count,
+        count(*) FILTER (outcome <> 'proven') AS open_scope_count,
+        CASE WHEN count(*) = count(proven_at) THEN min(proven_at) END AS oldest_proof_at,
+        max(proven_at) AS newest_proof_at
+    FROM current_scopes
+    LEFT JOIN proofs ON proofs.organization_id = current_scopes.organization_id AND proofs.endpoint = current_scopes.endpoint
+        AND proofs.facility_id IS NOT DISTINCT FROM current_scopes.facility_id
+    GROUP BY current_scopes.organization_id
+), rejected AS (
+    SELECT organization_id, count(*) AS quarantined_count
+    FROM current_quarantine
+    GROUP BY organization_id
+)
+SELECT organization_id,
+    coalesce(facility_count, 0) AS facility_count,
+    coalesce(record_count, 0) AS record_count,
+    coalesce(active_record_count, 0) AS active_record_count,
+    coalesce(uploaded_record_count, 0) AS uploaded_record_count,
+    coalesce(loading_record_count, 0) AS loading_record_count,
+    coalesce(error_record_count, 0) AS error_record_count,
+    coalesce(pending_record_count, 0) AS pending_record_count,
+    ratio(pending_record_count, active_record_count) AS pending_share,
+    coalesce(gap_count, 0) AS gap_count,
+    coalesce(overlap_count, 0) AS overlap_count,
+    coalesce(proven_scope_count, 0) AS proven_scope_count,
+    coalesce(open_scope_count, 0) AS open_scope_count,
+    coalesce(quarantined_count, 0) AS quarantined_count,
+    oldest_proof_at, newest_proof_at
+FROM organizations
+LEFT JOIN facilities USING (organization_id)
+LEFT JOIN records USING (organization_id)
+LEFT JOIN stretches USING (organization_id)
+LEFT JOIN scopes USING (organization_id)
+LEFT JOIN rejected USING (organization_id)

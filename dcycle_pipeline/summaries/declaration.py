@@ -1,0 +1,167 @@
+"""What a declaration of a summary consists of, and the columns that several share. Concrete ones stand beside this file."""
+
+from dataclasses import dataclass
+
+from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Column, Table
+
+RATIO = "DECIMAL(28,9)"
+WWT = "dcycle.waste_water_treatments"
+FACILITIES = "dcycle.facilities"
+ORGANIZATIONS = "dcycle.organizations"
+SCOPES = "sync.scopes"
+QUARANTINE = "sync.quarantine"
+MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
+RECORDS = ("record_count", "pending_record_count")
+DAYS = ("covered_days", "due_days")
+BELOW = "with_subsidiaries_"
+OF_BELOW = " of the organisation and all organisations below it in the tree"
+
+
+@dataclass(frozen=True)
+class Conserved:
+    """Sums that must come out the same, to the last decimal: of `columns` here, and of the same columns of `source`.
+
+    `where` says which rows of `source` count; `theirs` are the columns there, where they have other names.
+    """
+
+    source: str
+    columns: tuple[str, ...] = MEASURES
+    where: str = "true"
+    theirs: tuple[str, ...] = ()
+
+    @property
+    def pairs(self) -> tuple[tuple[str, str], ...]:
+        """Column here and column there."""
+        return tuple(zip(self.columns, self.theirs or self.columns, strict=True))
+
+
+@dataclass(frozen=True)
+class Summary(Table):
+    """A table that is what the SQL file of its name gives.
+
+    `sources` are the tables that the file reads; `conserves` are the sums that it may not change.
+    """
+
+    sources: tuple[str, ...] = ()
+    conserves: tuple[Conserved, ...] = ()
+
+    @property
+    def is_content(self) -> bool:
+        """Whether it rests on the content of the API alone, and not on how the reading went."""
+        return not any(source.startswith("sync.") for source in self.sources)
+
+
+def organization_id(source: str) -> Column:
+    return Column("organization_id", "VARCHAR", "Organisation", source, example="11111111-1111-4111-8111-111111111111")
+
+
+def facility_id(source: str) -> Column:
+    return Column("facility_id", "VARCHAR", "Facility", source, example="33333333-3333-4333-8333-333333333333")
+
+
+def country_code(source: str) -> Column:
+    meaning = "Country of the facility, ISO 3166-1 alpha-2, null where the facility is not known"
+    return Column("country_code", "VARCHAR", meaning, source, example="ES")
+
+
+def month() -> Column:
+    return Column("month", "DATE", "First day of the calendar month", "derived", example="2025-03-01")
+
+
+def year() -> Column:
+    return Column("year", "INTEGER", "Calendar year", "derived", example="2025")
+
+
+def count(name: str, meaning: str, source: str, example: str = "12") -> Column:
+    return Column(name, "BIGINT", meaning, source, "1", example=example)
+
+
+def days(name: str, meaning: str, source: str = "derived", example: str = "365") -> Column:
+    return Column(name, "BIGINT", meaning, source, "d", example=example)
+
+
+def total(name: str, meaning: str, source: str, unit: str, example: str = "4521.300000000") -> Column:
+    return Column(name, TOTAL, meaning, source, unit, example=example)
+
+
+def measures(source: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
+    """The five quantities that every emission summary sums; `of` says whose they are, where that needs saying."""
+    return (
+        total(
+            f"{prefix}co2e_kg",
+            f"Emissions of calculated records{of}; null where all are pending",
+            f"{source}: co2e_kg",
+            KILOGRAMS_CO2E,
+        ),
+        total(
+            f"{prefix}co2e_biomass_kg",
+            f"Biogenic emissions{of}, never added to co2e_kg",
+            f"{source}: co2e_biomass_kg",
+            KILOGRAMS_CO2E,
+            "12.500000000",
+        ),
+        total(
+            f"{prefix}water_in_m3",
+            f"Water entering the plants{of}",
+            f"{source}: water_in_m3",
+            CUBIC_METRES,
+            "12500.250000000",
+        ),
+        total(
+            f"{prefix}water_out_m3",
+            f"Water leaving the plants{of}",
+            f"{source}: water_out_m3",
+            CUBIC_METRES,
+            "12000.125000000",
+        ),
+        total(f"{prefix}sludge_kg", f"Sludge produced{of}", f"{source}: sludge_kg", KILOGRAMS, "850.062500000"),
+    )
+
+
+def records(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
+    """How many records the figures rest on; one that spans periods counts in each."""
+    return (
+        count(f"{prefix}record_count", f"Active records{of} that cover a day of the {period}", source),
+        count(f"{prefix}pending_record_count", "Those among them without calculated emissions", source, "0"),
+    )
+
+
+def coverage(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
+    """How many facilities the figures rest on, and on how much of what these owe."""
+    return (
+        count(f"{prefix}facility_count", f"Facilities{of} that owe the days of the {period}", source, "6"),
+        days(
+            f"{prefix}covered_days",
+            f"Days with at least one active record, summed over the facilities{of}",
+            source,
+            "2160",
+        ),
+        days(
+            f"{prefix}due_days",
+            f"Days that the facilities{of} owe; the {period} is fully covered where covered_days is as much",
+            source,
+            "2190",
+        ),
+    )
+
+
+def year_on_year(name: str, prefix: str = "") -> tuple[Column, ...]:
+    """The change of a figure to the year before, and why there is none."""
+    return (
+        Column(
+            f"{prefix}{name}_year_on_year",
+            RATIO,
+            f"Change of {prefix}{name} to the year before, as a share of that year: 0.05 is 5 % more. "
+            "Null unless both years are fully covered and nothing in them is pending",
+            "derived",
+            "1",
+            example="-0.034500000",
+        ),
+        Column(
+            f"{prefix}year_on_year_reason",
+            "VARCHAR",
+            f"Why there is no {prefix}{name}_year_on_year, null where there is one",
+            "derived",
+            example="2024: 214 of 365 days covered",
+        ),
+    )

@@ -1,0 +1,92 @@
+"""Declarations of the summaries by calendar month: by facility, from the records, and by organisation, from those."""
+
+from dcycle_pipeline.schema import Column
+from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH
+from dcycle_pipeline.summaries.declaration import (
+    BELOW,
+    DAYS,
+    FACILITIES,
+    MEASURES,
+    OF_BELOW,
+    ORGANIZATIONS,
+    RECORDS,
+    WWT,
+    Conserved,
+    Summary,
+    country_code,
+    coverage,
+    days,
+    facility_id,
+    measures,
+    month,
+    organization_id,
+    records,
+)
+
+COVERAGE = COVERAGE_BY_FACILITY_MONTH.qualified
+
+EMISSIONS_BY_FACILITY_MONTH = Summary(
+    "summaries",
+    "emissions_by_facility_month",
+    "One row per facility and calendar month that an active waste-water record covers; records are spread by days, exactly",
+    ("organization_id", "facility_id", "month"),
+    (
+        organization_id(WWT),
+        facility_id(WWT),
+        country_code(FACILITIES),
+        month(),
+        *measures(WWT),
+        *records(WWT, "month"),
+        days("covered_days", "Days of the month with at least one active record", example="29"),
+        days("days_in_month", "Days of the month", example="31"),
+    ),
+    WWT,
+    sources=(WWT, FACILITIES, "summaries.coverage_gaps"),
+    conserves=(Conserved(WWT, where="is_counted(status, start_date, end_date)"),),
+)
+
+FACILITY_MONTH = EMISSIONS_BY_FACILITY_MONTH.qualified
+
+ORGANIZATION_TREE = Summary(
+    "summaries",
+    "organization_tree",
+    "One row per organisation and organisation of the tree that starts with it, itself included: what its figures with "
+    "subsidiaries are summed over",
+    ("organization_id", "member_organization_id"),
+    (
+        organization_id(ORGANIZATIONS),
+        Column(
+            "member_organization_id",
+            "VARCHAR",
+            "The organisation itself, or one below it at any depth",
+            f"{ORGANIZATIONS}: parent_organization_id",
+            example="22222222-2222-4222-8222-222222222222",
+        ),
+        Column("steps_below", "INTEGER", "Steps below organization_id, 0 for itself", ORGANIZATIONS, "1", example="1"),
+    ),
+    ORGANIZATIONS,
+    sources=(ORGANIZATIONS, COVERAGE),
+)
+
+TREE = ORGANIZATION_TREE.qualified
+
+EMISSIONS_BY_ORGANIZATION_MONTH = Summary(
+    "summaries",
+    "emissions_by_organization_month",
+    "One row per organisation and calendar month for which it or an organisation below it owes data. What is summed over "
+    "rows are the organisation's own columns; those that start with with_subsidiaries_ already hold the whole tree below",
+    ("organization_id", "month"),
+    (
+        organization_id(FACILITY_MONTH),
+        month(),
+        *measures(FACILITY_MONTH),
+        *records(FACILITY_MONTH, "month"),
+        *coverage(COVERAGE, "month"),
+        *measures(FACILITY_MONTH, BELOW, OF_BELOW),
+        *records(FACILITY_MONTH, "month", BELOW, OF_BELOW),
+        *coverage(COVERAGE, "month", BELOW, OF_BELOW),
+    ),
+    FACILITY_MONTH,
+    sources=(TREE, FACILITY_MONTH, COVERAGE),
+    conserves=(Conserved(FACILITY_MONTH, (*MEASURES, *RECORDS)), Conserved(COVERAGE, DAYS)),
+)

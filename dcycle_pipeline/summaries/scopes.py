@@ -1,0 +1,63 @@
+"""Declarations about the scopes of the GHG Protocol: the editable mapping, and emissions by what it says."""
+
+from dcycle_pipeline.schema import Column, Table
+from dcycle_pipeline.summaries.declaration import (
+    DAYS,
+    FACILITIES,
+    MEASURES,
+    RECORDS,
+    Conserved,
+    Summary,
+    coverage,
+    measures,
+    organization_id,
+    records,
+    year,
+)
+from dcycle_pipeline.summaries.years import FACILITY_YEAR
+
+_FILE = "scope_mapping.csv"
+
+SCOPE_MAPPING = Table(
+    "summaries",
+    "scope_mapping",
+    "One row per line of the mapping from facilities to scopes. The first line of which every filled condition holds counts; "
+    "what no line maps is unmapped",
+    ("line",),
+    (
+        Column("line", "INTEGER", "Place in the mapping, from 1: the first that fits counts", _FILE, "1", example="1"),
+        Column("organization_id", "VARCHAR", "Only facilities of this organisation; null is any", _FILE, example=""),
+        Column("facility_id", "VARCHAR", "Only this facility; null is any", _FILE, example=""),
+        Column("facility_type", "VARCHAR", "Only facilities of this type; null is any", _FILE, example="factory"),
+        Column("scope", "INTEGER", "Scope of the GHG Protocol: 1, 2 or 3", _FILE, "1", example="1"),
+        Column("category", "INTEGER", "Category of scope 3, 1 to 15; null for scopes 1 and 2", _FILE, "1", example="5"),
+        Column("meaning", "VARCHAR", "Why, in words", _FILE, example="Treated in an own plant"),
+    ),
+    _FILE,
+)
+
+EMISSIONS_BY_SCOPE_YEAR = Summary(
+    "summaries",
+    "emissions_by_scope_year",
+    "One row per organisation, scope and calendar year; what the mapping does not know stands as unmapped",
+    ("organization_id", "scope_name", "year"),
+    (
+        organization_id(FACILITY_YEAR),
+        Column(
+            "scope_name",
+            "VARCHAR",
+            "scope 1, scope 2, scope 3 category …, or unmapped",
+            SCOPE_MAPPING.qualified,
+            example="scope 3 category 5",
+        ),
+        Column("scope", "INTEGER", "Scope, null where unmapped", SCOPE_MAPPING.qualified, "1", example="3"),
+        Column("category", "INTEGER", "Category of scope 3, null elsewhere", SCOPE_MAPPING.qualified, "1", example="5"),
+        year(),
+        *measures(FACILITY_YEAR),
+        *records(FACILITY_YEAR, "year"),
+        *coverage(FACILITY_YEAR, "year"),
+    ),
+    FACILITY_YEAR,
+    sources=(FACILITIES, FACILITY_YEAR, SCOPE_MAPPING.qualified),
+    conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
+)

@@ -1,0 +1,109 @@
+"""Declarations of what tells how far the figures may be trusted: totals set against each other, and how the reading went."""
+
+from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
+from dcycle_pipeline.summaries.declaration import (
+    FACILITIES,
+    ORGANIZATIONS,
+    QUARANTINE,
+    RATIO,
+    SCOPES,
+    WWT,
+    Conserved,
+    Summary,
+    count,
+    facility_id,
+    organization_id,
+    total,
+)
+from dcycle_pipeline.summaries.years import FACILITY_YEAR
+
+FACILITY_RECONCILIATION = Summary(
+    "summaries",
+    "facility_reconciliation",
+    "One row per facility: its total as reported, which covers all its invoices, against its own waste-water records, "
+    "which are a part of it. One-sided: the records must not exceed the total, and the rest is other sources",
+    ("organization_id", "facility_id"),
+    (
+        organization_id(FACILITIES),
+        facility_id(FACILITIES),
+        Column(
+            "facility_co2e_kg",
+            QUANTITY,
+            "Emissions of the facility as reported, over all its invoices and whatever period Dcycle takes",
+            f"{FACILITIES}: co2e_kg",
+            KILOGRAMS_CO2E,
+            example="125000.500000000",
+        ),
+        total("wwt_co2e_kg", "Emissions of its active calculated records", FACILITY_YEAR, KILOGRAMS_CO2E),
+        total(
+            "remainder_co2e_kg",
+            "facility_co2e_kg less wwt_co2e_kg: what other sources emit; negative is wrong",
+            "derived",
+            KILOGRAMS_CO2E,
+            "120479.200000000",
+        ),
+        count("record_count", "Active records of the facility", WWT),
+        count("pending_record_count", "Those among them without calculated emissions", f"{WWT}: co2e_state", "0"),
+        Column(
+            "verdict",
+            "VARCHAR",
+            "within_total, exceeds_total, total_not_known, nothing_calculated or no_records",
+            "derived",
+            example="within_total",
+        ),
+        Column(
+            "explanation",
+            "VARCHAR",
+            "The verdict in a sentence",
+            "derived",
+            example="The waste-water records are part of the reported total.",
+        ),
+    ),
+    FACILITIES,
+    sources=(FACILITIES, WWT, FACILITY_YEAR),
+    conserves=(Conserved(FACILITY_YEAR, ("wwt_co2e_kg",), theirs=("co2e_kg",)),),
+)
+
+
+def _moment(name: str, meaning: str) -> Column:
+    return Column(name, "TIMESTAMPTZ", meaning, SCOPES, example="2025-11-21 03:00:12+00")
+
+
+DATA_QUALITY = Summary(
+    "summaries",
+    "data_quality",
+    "One row per organisation: how many records of which status it has, how much is pending, and what of the last reading "
+    "is proven, open or rejected",
+    ("organization_id",),
+    (
+        organization_id(ORGANIZATIONS),
+        count("facility_count", "Facilities, archived ones included", FACILITIES, "9"),
+        count("record_count", "Waste-water records of every status", WWT, "140"),
+        count("active_record_count", "Those of status active: only they count in summaries", f"{WWT}: status", "120"),
+        count("uploaded_record_count", "Those of status uploaded", f"{WWT}: status", "10"),
+        count("loading_record_count", "Those of status loading", f"{WWT}: status", "6"),
+        count("error_record_count", "Those of status error", f"{WWT}: status", "4"),
+        count("pending_record_count", "Active records without calculated emissions", f"{WWT}: co2e_state", "6"),
+        Column(
+            "pending_share",
+            RATIO,
+            "pending_record_count by active_record_count; null where there are none",
+            "derived",
+            "1",
+            example="0.050000000",
+        ),
+        count("gap_count", "Stretches of days without a record, see coverage_gaps", "summaries.coverage_gaps", "2"),
+        count("overlap_count", "Stretches of days with several records", "summaries.coverage_gaps", "1"),
+        count("proven_scope_count", "Lists that the last reading proved complete", SCOPES, "10"),
+        count("open_scope_count", "Lists that it did not: their last rows stay", SCOPES, "0"),
+        count("quarantined_count", "Items that the last reading rejected", QUARANTINE, "0"),
+        _moment(
+            "oldest_proof_at",
+            "When the list was read that was not proven for the longest time; null where one never was",
+        ),
+        _moment("newest_proof_at", "When a list was last read and proven"),
+    ),
+    "sync.scopes, sync.quarantine and dcycle",
+    sources=(ORGANIZATIONS, FACILITIES, WWT, "summaries.coverage_gaps", SCOPES, QUARANTINE),
+    conserves=(Conserved(WWT, ("record_count",), theirs=("1",)),),
+)

@@ -1,0 +1,119 @@
+"""Declarations of the summaries by calendar year: by facility, from its months, and by organisation and country, from those."""
+
+from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, Column
+from dcycle_pipeline.summaries.declaration import (
+    BELOW,
+    DAYS,
+    FACILITIES,
+    MEASURES,
+    OF_BELOW,
+    RATIO,
+    RECORDS,
+    WWT,
+    Conserved,
+    Summary,
+    country_code,
+    coverage,
+    days,
+    facility_id,
+    measures,
+    organization_id,
+    records,
+    total,
+    year,
+    year_on_year,
+)
+from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH, TREE
+
+_SETTLED = "over the months of the year in which nothing is pending"
+
+
+def _intensity(name: str, numerator: str, denominator: str, unit: str, example: str) -> Column:
+    return Column(
+        name, RATIO, f"{numerator} by {denominator}; null where that is zero", "derived", unit, example=example
+    )
+
+
+WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
+    "summaries",
+    "wwt_intensity_by_facility_year",
+    "One row per facility and calendar year that it owes: what a cubic metre costs, as ratios of the year's sums, never as "
+    "means of monthly ratios. The CO2e ratios rest on the months in which nothing is pending, water and emissions alike",
+    ("organization_id", "facility_id", "year"),
+    (
+        organization_id(COVERAGE),
+        facility_id(COVERAGE),
+        country_code(FACILITIES),
+        year(),
+        *measures(FACILITY_MONTH),
+        *records(WWT, "year"),
+        days("covered_days", "Days of the year with at least one active record", COVERAGE, "363"),
+        days("due_days", "Days of the year, all of them owed", COVERAGE),
+        total("settled_co2e_kg", f"Emissions {_SETTLED}", FACILITY_MONTH, KILOGRAMS_CO2E),
+        total("settled_water_in_m3", f"Water in {_SETTLED}", FACILITY_MONTH, CUBIC_METRES, "12500.250000000"),
+        total("settled_water_out_m3", f"Water out {_SETTLED}", FACILITY_MONTH, CUBIC_METRES, "12000.125000000"),
+        _intensity(
+            "co2e_kg_per_m3_in",
+            "settled_co2e_kg",
+            "settled_water_in_m3",
+            f"{KILOGRAMS_CO2E}/{CUBIC_METRES}",
+            "0.361696766",
+        ),
+        _intensity(
+            "co2e_kg_per_m3_out",
+            "settled_co2e_kg",
+            "settled_water_out_m3",
+            f"{KILOGRAMS_CO2E}/{CUBIC_METRES}",
+            "0.376771075",
+        ),
+        _intensity("sludge_kg_per_m3_in", "sludge_kg", "water_in_m3", f"{KILOGRAMS}/{CUBIC_METRES}", "0.068003640"),
+        *year_on_year("co2e_kg_per_m3_in"),
+    ),
+    FACILITY_MONTH,
+    sources=(WWT, FACILITIES, FACILITY_MONTH, COVERAGE),
+    conserves=(Conserved(FACILITY_MONTH), Conserved(COVERAGE, DAYS)),
+)
+
+FACILITY_YEAR = WWT_INTENSITY_BY_FACILITY_YEAR.qualified
+
+EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
+    "summaries",
+    "emissions_by_organization_year",
+    "One row per organisation and calendar year for which it or an organisation below it owes data. What is summed over "
+    "rows are the organisation's own columns; those that start with with_subsidiaries_ already hold the whole tree below",
+    ("organization_id", "year"),
+    (
+        organization_id(FACILITY_YEAR),
+        year(),
+        *measures(FACILITY_YEAR),
+        *records(FACILITY_YEAR, "year"),
+        *coverage(FACILITY_YEAR, "year"),
+        *year_on_year("co2e_kg"),
+        *measures(FACILITY_YEAR, BELOW, OF_BELOW),
+        *records(FACILITY_YEAR, "year", BELOW, OF_BELOW),
+        *coverage(FACILITY_YEAR, "year", BELOW, OF_BELOW),
+        *year_on_year("co2e_kg", BELOW),
+    ),
+    FACILITY_YEAR,
+    sources=(TREE, FACILITY_YEAR),
+    conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
+)
+
+EMISSIONS_BY_COUNTRY_YEAR = Summary(
+    "summaries",
+    "emissions_by_country_year",
+    "One row per country and calendar year for which a facility in it owes data, over all organisations; facilities whose "
+    "country is not known have rows without a country",
+    ("country_code", "year"),
+    (
+        country_code(FACILITY_YEAR),
+        year(),
+        *measures(FACILITY_YEAR),
+        *records(FACILITY_YEAR, "year"),
+        *coverage(FACILITY_YEAR, "year"),
+        *year_on_year("co2e_kg"),
+    ),
+    FACILITY_YEAR,
+    sources=(FACILITY_YEAR,),
+    conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
+)

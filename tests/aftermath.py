@@ -15,7 +15,17 @@ from tests.conftest import CHILD, ROOT, settings_for, small_world, sync
 from tests.nursery import Life, Nursery, nursery
 
 Contents = dict[str, list[tuple[Any, ...]]]
-OURS = {"first_seen_at", "last_seen_at", "last_changed_at", "valid_from", "run_id", "page", "published_at"}
+OURS = {
+    "oldest_proof_at",
+    "newest_proof_at",
+    "first_seen_at",
+    "last_seen_at",
+    "last_changed_at",
+    "valid_from",
+    "run_id",
+    "page",
+    "published_at",
+}
 LISTS = {"/v1/facilities": "facilities", "/v1/waste-water-treatments": "waste_water_treatments"}
 
 

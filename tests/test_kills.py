@@ -121,7 +121,7 @@ def go_on(stage: Scene, folder: Path, **settings: Any) -> Death:
     asked = stage.asked()
     assert asked.isdisjoint(there)
     published = folder / "dcycle.duckdb"
-    scopes = "SELECT organization_id, endpoint, facility_id FROM sync.scopes WHERE endpoint <> 'organizations' AND outcome = 'proven'"
+    scopes = "SELECT organization_id, endpoint, facility_id FROM sync.scopes WHERE endpoint IN ('facilities', 'waste_water_treatments') AND outcome = 'proven'"
     assert asked | there >= set(query(published, f"{scopes} AND run_id = '{death.run_id}'"))
     assert left_over(folder, stage.children.temporary) == []
     at_moments = moments(published)

@@ -55,6 +55,6 @@ COVERAGE_BY_FACILITY_MONTH = Summary(
         days("due_days", "Days of the month, all of them owed", example="31"),
     ),
     "summaries.emissions_by_facility_month",
-    sources=(FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
+    sources=(WWT, FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
     conserves=(Conserved("summaries.emissions_by_facility_month", ("covered_days",)),),
 )

@@ -6,13 +6,21 @@ WITH spans AS (
 ), years AS (
     SELECT DISTINCT organization_id, year(month) AS year
     FROM summaries.emissions_by_facility_month
+), begun AS (
+    -- The last year in which a record begins: a mistyped end in a far year makes nobody else owe all years up to it.
+    SELECT organization_id, max(year(start_date)) AS last_year
+    FROM dcycle.waste_water_treatments
+    WHERE is_counted(status, start_date, end_date)
+    GROUP BY organization_id
 ), due AS (
     -- Whole years, because a year is only compared with a whole one. Who is still active has not stopped owing.
     SELECT organization_id, facility_id, make_date(years.year, unnest(range(1, 13)), 1) AS month
     FROM spans
     JOIN years USING (organization_id)
+    JOIN begun USING (organization_id)
     LEFT JOIN dcycle.facilities AS facilities USING (organization_id, facility_id)
-    WHERE years.year >= spans.first_year AND (years.year <= spans.last_year OR facilities.status = 'active')
+    WHERE years.year >= spans.first_year
+        AND (years.year <= spans.last_year OR (facilities.status = 'active' AND years.year <= begun.last_year))
 ), doubled AS (
     SELECT organization_id, facility_id, month, sum(day_count(greatest(first_date, month), least(last_date, last_day(month)))) AS days
     FROM (SELECT *, unnest(months_touched(first_date, last_date)) AS month FROM summaries.coverage_gaps WHERE kind = 'overlap')

@@ -81,7 +81,8 @@ def owed(account: Account) -> set[Cell]:
     for place, own in years.items():
         of_organization = set().union(*(found for other, found in years.items() if other[0] == place[0]))
         still_active = account.facilities.get(place, {}).get("status") == "active"
-        last = max(of_organization) if still_active else max(own)
+        begun = {item["start_date"].year for _, item in counted(account) if item["place"][0] == place[0]}
+        last = max(*begun, *own) if still_active else max(own)
         for year in of_organization:
             if min(own) <= year <= last:
                 owing |= {(place, date(year, month, 1)) for month in range(1, 13)}

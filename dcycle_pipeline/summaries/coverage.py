@@ -44,7 +44,7 @@ COVERAGE_BY_FACILITY_MONTH = Summary(
     "coverage_by_facility_month",
     "One row per facility and calendar month that it owes. A facility owes every month of each calendar year in which its "
     "organisation has a covered day, from the first year in which it is covered itself to the last; an active facility to "
-    "the last of its organisation",
+    "the last in which a record of its organisation begins",
     ("organization_id", "facility_id", "month"),
     (
         organization_id(WWT),

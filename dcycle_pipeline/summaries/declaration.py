@@ -48,7 +48,7 @@ class Summary(Table):
     @property
     def is_content(self) -> bool:
         """Whether it rests on the content of the API alone, and not on how the reading went."""
-        return not any(source.startswith("sync.") for source in self.sources)
+        return not {SCOPES, QUARANTINE} & set(self.sources)
 
 
 def organization_id(source: str) -> Column:

@@ -54,5 +54,5 @@ RESTATEMENTS = Summary(
         Column("record_count", "BIGINT", "Records that moved them", _VERSIONS, "1", example="2"),
     ),
     _VERSIONS,
-    sources=(_VERSIONS,),
+    sources=(_VERSIONS, "sync.runs"),
 )

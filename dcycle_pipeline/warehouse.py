@@ -5,6 +5,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,8 +46,7 @@ def opened(
         ):
             connection.execute(statement)
         _attach(connection, file)
-        with transaction(connection):
-            declare(connection, tuple(declarations))
+        declare(connection, tuple(declarations))
         yield connection
     except duckdb.Error as error:
         raise failure(file, error) from error
@@ -103,15 +103,21 @@ def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declarati
 
     The file says itself what it was last declared with, by a macro that costs neither table nor row.
     """
-    statements = [statement for declaration in declarations for statement in declaration.ddl()]
-    digest = hashlib.sha256("\n".join(statements).encode()).hexdigest()
-    found = connection.execute(
-        "SELECT macro_definition FROM duckdb_functions() WHERE database_name = 'warehouse' AND function_name = 'layout_digest'"
-    ).fetchall()
-    if found != [(quoted(digest),)]:
-        connection.execute(
-            "; ".join([*statements, f"CREATE OR REPLACE MACRO sync.layout_digest() AS {quoted(digest)}"])
-        )
+    statements, digest = _layout(declarations)
+    try:  # outside of a transaction, which a question that fails would abort
+        found = connection.execute("SELECT sync.layout_digest()").fetchall()
+    except duckdb.CatalogException:
+        found = []
+    if found != [(digest,)]:
+        with transaction(connection):
+            connection.execute(f"{statements}; CREATE OR REPLACE MACRO sync.layout_digest() AS {quoted(digest)}")
+
+
+@lru_cache(maxsize=8)
+def _layout(declarations: tuple[Declaration, ...]) -> tuple[str, str]:
+    """The statements that declare, and their digest."""
+    statements = "; ".join(statement for declaration in declarations for statement in declaration.ddl())
+    return statements, hashlib.sha256(statements.encode()).hexdigest()
 
 
 def follow(connection: duckdb.DuckDBPyConnection, table: Table, query: str, within: str = "true") -> int:

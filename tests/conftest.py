@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 from uuid import uuid4
 
 import duckdb
@@ -14,6 +16,7 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
+from dcycle_pipeline import checks, summaries, warehouse
 from dcycle_pipeline.control_sync import sync_totals
 from dcycle_pipeline.endpoint_sync import sync_endpoint
 from dcycle_pipeline.endpoints import YEAR_TOTALS
@@ -23,6 +26,7 @@ from dcycle_pipeline.run import Run
 from dcycle_pipeline.sandbox import Sandbox, World
 from dcycle_pipeline.settings import Settings, load
 
+FEW = ("coverage_gaps", "emissions_by_facility_month", "restatements")
 ROOT = "11111111-1111-4111-8111-111111111111"
 CHILD = "22222222-2222-4222-8222-222222222222"
 BUSINESS = {
@@ -48,6 +52,21 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     return
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _one_thread_a_file() -> Iterator[None]:
+    """Two test processes share two cores: more threads for a few rows only wait for each other."""
+    with patch.object(warehouse, "THREADS", 1):
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_summaries() -> Iterator[None]:
+    """The summaries that keep history, alone: what many syncs are judged by; the others have tests of their own."""
+    kept = tuple(s for s in summaries.SUMMARIES if s.name in FEW)
+    with patch.object(summaries, "SUMMARIES", kept), patch.object(checks, "SUMMARIES", kept):
+        yield
+
+
 def settings_for(sandbox: Sandbox, folder: Path, **overrides: Any) -> Settings:
     usual: dict[str, Any] = {
         "api_key": sandbox.api_key,
@@ -60,6 +79,14 @@ def settings_for(sandbox: Sandbox, folder: Path, **overrides: Any) -> Settings:
     return load(**usual | overrides)
 
 
+@lru_cache(maxsize=2)
+def opened_snapshot(path: Path, inode: int) -> duckdb.DuckDBPyConnection:
+    """A reader's connection; a snapshot never changes, so it may stay open for the next question."""
+    connection = duckdb.connect(str(path), read_only=True)
+    connection.execute("SET TimeZone = 'UTC'")
+    return connection
+
+
 @dataclass(frozen=True)
 class Published:
     """A published file as its readers see it."""
@@ -67,9 +94,8 @@ class Published:
     file: Path
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
-        with duckdb.connect(str(self.file.resolve()), read_only=True) as connection:
-            connection.execute("SET TimeZone = 'UTC'")
-            return connection.execute(sql, list(parameters)).fetchall()
+        path = self.file.resolve()
+        return opened_snapshot(path, path.stat().st_ino).execute(sql, list(parameters)).fetchall()
 
     def rows(self, table: str) -> dict[str, tuple[Any, ...]]:
         """Business columns by id (ids are unique in a world)."""

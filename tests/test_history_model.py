@@ -11,7 +11,6 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import mkdtemp
 from typing import Any, ClassVar
-from unittest.mock import patch
 
 import pytest
 from hypothesis import HealthCheck, seed
@@ -19,7 +18,6 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
-from dcycle_pipeline import warehouse
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from tests.conftest import ROOT
 from tests.model.changes import CHANGES, SHAPES
@@ -111,10 +109,9 @@ class Remembering(RuleBasedStateMachine):
 
 
 @pytest.fixture(scope="module")
-def machine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Remembering]]:
+def machine(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[type[Remembering]]:
     """One server and one reader for all examples."""
-    # A second thread of DuckDB costs a tiny sync more than it brings.
-    with patch.object(warehouse, "THREADS", 1), Sandbox(Chronicle(ROOT, "Holding X")) as sandbox:
+    with Sandbox(Chronicle(ROOT, "Holding X")) as sandbox:
         reader = Reader()
         Remembering.sandbox, Remembering.reader, Remembering.prepared = sandbox, reader, {}
         Remembering.folders = tmp_path_factory.mktemp("model")

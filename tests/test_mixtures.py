@@ -13,7 +13,7 @@ from dcycle_pipeline.sandbox import DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behavi
 from tests.conftest import CHILD, ROOT, Published, Synced, facility_row, record_row, settings_for, sync
 
 THIRD = "33333333-3333-4333-8333-333333333333"
-SEEDS = 220
+SEEDS = 200
 Items = dict[str, dict[str, dict[str, Any]]]
 Row = tuple[Any, ...]
 
@@ -173,7 +173,7 @@ def cleanly_synced(folder: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder after one clean sync of the world, to be copied: the world is the same whenever it is made."""
     return cleanly_synced(tmp_path_factory.mktemp("template") / "data")
 

@@ -43,7 +43,7 @@ OPEN = {
 
 
 @pytest.fixture(scope="module")
-def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def template(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cleanly_synced(tmp_path_factory.mktemp("switches") / "data")
 
 

@@ -15,7 +15,7 @@ import duckdb
 from dcycle_pipeline import journal, ledger
 from dcycle_pipeline.closing import close_books
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
-from dcycle_pipeline.errors import DamagedError
+from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.journal import LandedSweep, LandedTree
 from dcycle_pipeline.landing import runs_that_died
@@ -124,7 +124,10 @@ def reconcile(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None
         if journal.was_published(folder.landing, run_id):
             continue
         if duckdb_file.was_shown(folder, run_id, published_at):
-            journal.end_with_all_before(folder.landing, run_id, published_at)
+            try:
+                journal.end_with_all_before(folder.landing, run_id, published_at)
+            except UnavailableError as error:  # readers have it: no reason to stop this run
+                _log.warning("%s", error)
         else:
             ledger.take_back(connection, run_id)
 

@@ -150,6 +150,7 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
         "compacted_bytes",
         "warehouse.duckdb",
         "dcycle.duckdb",
+        "report.html",
     )
     odd = []
     for path in folder.rglob("*"):

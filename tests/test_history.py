@@ -10,6 +10,8 @@ import pytest
 from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
 from tests.conftest import CHILD, ROOT, Synced, records_of, settings_for, sync
 
+pytestmark = pytest.mark.usefixtures("few_summaries")
+
 WWT = "waste_water_treatments"
 RECORDS, FACILITIES = f"history.{WWT}", "history.facilities"
 CONTENT = (RECORDS, FACILITIES, "history.emissions_by_facility_month", "dcycle.organizations")

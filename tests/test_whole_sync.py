@@ -15,6 +15,8 @@ from dcycle_pipeline.sandbox import DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behavi
 from dcycle_pipeline.summaries import SUMMARIES
 from tests.conftest import CHILD, ROOT, Synced, assert_equal, records_of, settings_for, small_world, sync
 
+pytestmark = pytest.mark.usefixtures("few_summaries")
+
 WWT = "waste_water_treatments"
 LARGE = (ROOT, WWT, "f-large")
 

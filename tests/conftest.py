@@ -61,9 +61,13 @@ def _one_thread_a_file() -> Iterator[None]:
 
 @pytest.fixture(scope="module")
 def few_summaries() -> Iterator[None]:
-    """The summaries that keep history, alone: what many syncs are judged by; the others have tests of their own."""
+    """The summaries that keep history and no year totals: what many syncs are judged by; the rest has tests of its own."""
     kept = tuple(s for s in summaries.SUMMARIES if s.name in FEW)
-    with patch.object(summaries, "SUMMARIES", kept), patch.object(checks, "SUMMARIES", kept):
+    with (
+        patch.object(summaries, "SUMMARIES", kept),
+        patch.object(checks, "SUMMARIES", kept),
+        patch("tests.conftest.YEAR_TOTALS", ()),
+    ):
         yield
 
 

@@ -152,7 +152,8 @@ class _Organization:
             else:
                 await self._leave_open(staging, swept, "unproven", doubts)
                 deleted = {item: scope_id for item, scope_id in deleted.items() if scope_id not in doubts}
-        return await asyncio.to_thread(self._keep, staging, [*swept.values(), *self._unlisted()], deleted)
+        everything = [*swept.values(), *self._unlisted()] or self._closed()
+        return await asyncio.to_thread(self._keep, staging, everything, deleted)
 
     async def _leave_open(
         self, staging: Staging, swept: dict[Scope, Swept], outcome: str, reasons: dict[str | None, str]
@@ -207,6 +208,16 @@ class _Organization:
         return [
             Swept(Scope(self.organization_id, self.endpoint.name), row[0], reason, None, None, now, now) for row in rows
         ]
+
+    def _closed(self) -> list[Swept]:
+        """Where no parent is left to ask for, what stayed open in an earlier sweep is not open any more."""
+        now = self.run.now()
+        rows = self.connection.execute(
+            f"SELECT 1 FROM ({books.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven' LIMIT 1",
+            [self.organization_id, self.endpoint.name],
+        ).fetchall()
+        scope = Scope(self.organization_id, self.endpoint.name)
+        return [Swept(scope, "proven", "", _NOTHING_LEFT, None, now, now, self.run.run_id) for _ in rows]
 
     def _keep(self, staging: Staging, swept: list[Swept], deleted: dict[str, str | None]) -> list[ScopeRecord]:
         """Write the decision beside the landed pages, then merge it."""

@@ -2,6 +2,7 @@
 
 import types
 import typing
+from collections.abc import Sequence
 from datetime import date, datetime
 from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -49,14 +50,20 @@ class Layout:
             ]
         )
 
-    def table(self, items: list[Any], whence: list[list[Any]]) -> pa.Table:
-        """The items as Arrow columns, after columns that say where each was found.
+    def table(self, pages: Sequence[tuple[list[Any], tuple[Any, ...]]]) -> pa.Table:
+        """The items of pages as Arrow columns, after columns that say where each page was found.
 
         Raises ValueError or ArrowException for a value that no column can hold.
         """
-        columns = [pa.array(values, type_) for values, (_, type_) in zip(whence, _WHENCE, strict=True)]
+        items = [item for page, _ in pages for item in page]
+        columns = [_found(pages, place, type_) for place, (_, type_) in enumerate(_WHENCE)]
         columns += [_column(items, hint, name) for name, hint in self.types.items()]
         return pa.Table.from_arrays(columns, schema=self.schema)
+
+
+def _found(pages: Sequence[tuple[list[Any], tuple[Any, ...]]], place: int, type_: pa.DataType) -> pa.ChunkedArray:
+    """One value of each page's place, as often as the page has items."""
+    return pa.chunked_array([pa.repeat(pa.scalar(found[place], type_), len(items)) for items, found in pages], type_)
 
 
 @lru_cache(maxsize=32)
@@ -78,7 +85,7 @@ def _arrow_type(hint: Any) -> pa.DataType:
         return pa.struct(
             [(name, _arrow_type(_plain_type(inner))) for name, inner in typing.get_type_hints(hint).items()]
         )
-    return pa.list_(pa.string()) if typing.get_origin(hint) is list else pa.string()
+    return pa.list_(pa.string()) if typing.get_origin(hint) in (list, tuple) else pa.string()
 
 
 def _text(value: str | msgspec.Raw) -> str:

@@ -82,18 +82,11 @@ class Staging:
         `moment` is later than that of any version before.
         """
         self._deduplicate()
-        self._find_changes()
         self._list("stage_deleted", "item_id", deleted)
-        self._bury(moment, run_id)
-        gone = (
-            "SELECT item_id FROM stage_deleted UNION ALL SELECT known_id FROM stage_changes WHERE known_id IS NOT NULL"
-        )
-        self.connection.execute(
-            f"UPDATE {self._stored} SET valid_to = ? WHERE {history.VALID_NOW} AND organization_id = ? AND {self._id} IN ({gone})",
-            [moment, self._organization_id],
-        )
         self._insert(moment)
-        self._follow_persons()
+        self._bury(moment, run_id)
+        self._end(moment)
+        self._follow_persons(moment)
 
     def _deduplicate(self) -> None:
         """A row that came in two scopes of one sweep (it moved meanwhile) counts once."""
@@ -105,22 +98,23 @@ class Staging:
                 f"DELETE FROM {_STAGE} WHERE rowid NOT IN (SELECT max(rowid) FROM {_STAGE} GROUP BY {self._id})"
             )
 
-    def _find_changes(self) -> None:
-        """What differs from the version that is valid now, by what kind of change, in `stage_changes`."""
+    def _insert(self, moment: datetime) -> None:
+        """A version for each row that differs from the one that is valid now, with the kind of change."""
         edited, recalculated, noted = (self._differs(role) for role in ("activity", "emission", "note"))
         pending = self._endpoint.pending_column
+        names = ", ".join(f"new.{column.name}" for column in self._columns)
         self.connection.execute(
-            f"""CREATE OR REPLACE TEMP TABLE stage_changes AS SELECT new.rowid AS stage_row, old.{self._id} AS known_id,
-                coalesce(old.first_seen_at, buried.first_seen_at) AS first_seen_at,
+            f"""INSERT INTO {self._stored} BY NAME SELECT {names}, coalesce(old.first_seen_at, buried.first_seen_at, $2) AS first_seen_at,
+                $2::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to,
                 CASE WHEN old.{self._id} IS NULL AND buried.{self._id} IS NULL THEN 'new' WHEN old.{self._id} IS NULL THEN 'restored'
                     WHEN {edited} THEN 'edited' WHEN old.{pending} IS NULL AND new.{pending} IS NOT NULL THEN 'settled' WHEN {recalculated} THEN 'recalculated'
-                    ELSE 'edited' END AS change
+                    ELSE 'edited' END AS change, new.run_id, new.page
             FROM {_STAGE} AS new
             LEFT JOIN (SELECT * FROM {self._stored} WHERE {history.VALID_NOW} AND organization_id = $1) AS old USING ({self._id})
             LEFT JOIN (SELECT {self._id}, min(first_seen_at) AS first_seen_at FROM {self._stored}
                 WHERE change = 'deleted' AND organization_id = $1 GROUP BY {self._id}) AS buried USING ({self._id})
             WHERE old.{self._id} IS NULL OR {edited} OR {recalculated} OR {noted}""",
-            [self._organization_id],
+            [self._organization_id, moment],
         )
 
     def _of_role(self, role: str) -> list[str]:
@@ -140,29 +134,29 @@ class Staging:
         self.connection.execute(
             f"""INSERT INTO {self._stored} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, $1::TIMESTAMPTZ AS valid_to,
                 'deleted' AS change, $2 AS run_id
-            FROM {self._stored} WHERE {history.VALID_NOW} AND organization_id = $3
+            FROM {self._stored} WHERE {history.VALID_NOW} AND organization_id = $3 AND valid_from < $1
                 AND {self._id} IN (SELECT item_id FROM stage_deleted)""",
             [moment, run_id, self._organization_id],
         )
 
-    def _insert(self, moment: datetime) -> None:
-        names = ", ".join(f"new.{column.name}" for column in self._columns)
+    def _end(self, moment: datetime) -> None:
+        """End the versions that were valid before and of which there is a newer one, or none any more."""
         self.connection.execute(
-            f"""INSERT INTO {self._stored} BY NAME SELECT {names}, coalesce(found.first_seen_at, $1) AS first_seen_at,
-                $1::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to, found.change, new.run_id, new.page
-            FROM {_STAGE} AS new JOIN stage_changes AS found ON found.stage_row = new.rowid""",
-            [moment],
+            f"""UPDATE {self._stored} SET valid_to = $1 WHERE {history.VALID_NOW} AND organization_id = $2 AND valid_from < $1
+            AND {self._id} IN (SELECT {self._id} FROM {self._stored} WHERE organization_id = $2 AND valid_from = $1
+                AND change NOT IN ('new', 'restored'))""",
+            [moment, self._organization_id],
         )
 
-    def _follow_persons(self) -> None:
+    def _follow_persons(self, moment: datetime) -> None:
         """Ids of persons are no version of their own: the valid one says the present."""
         persons = self._of_role("person")
         if persons:
             sets = ", ".join(f"{name} = new.{name}" for name in persons)
             self.connection.execute(
                 f"""UPDATE {self._stored} AS old SET {sets} FROM {_STAGE} AS new WHERE old.{history.VALID_NOW}
-                AND old.organization_id = ? AND old.{self._id} = new.{self._id} AND {self._differs("person")}""",
-                [self._organization_id],
+                AND old.organization_id = ? AND old.valid_from < ? AND old.{self._id} = new.{self._id} AND {self._differs("person")}""",
+                [self._organization_id, moment],
             )
 
 

@@ -73,7 +73,7 @@ class Policy:
         for name in self._withheld:
             for item in page:
                 setattr(item, name, _ABSENT)
-        objects = len(page) + sum(bool(value) for name in self._nested for value in map(attrgetter(name), page))
+        objects = len(page) + sum(sum(map(bool, map(attrgetter(name), page))) for name in self._nested)
         identities = tuple(item.id for item in page)
         body = _encode(page)
         if "" in identities or body.count(b"{") != objects or b"@" in body or b"\\u" in body:

@@ -7,7 +7,7 @@ Whole pages are decoded at once; only a page that fails is read item by item, wi
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from itertools import groupby, repeat
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
@@ -20,6 +20,7 @@ from dcycle_pipeline.layout import Layout, layout_of, make_exact
 from dcycle_pipeline.sweep import Swept
 
 ROWS_A_BATCH = 8_000
+ROWS_TYPED_AT_ONCE = 500  # from text to columns while they are in the processor's cache: a third faster than 8,000
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,22 @@ def batches(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
 
     Raises UnavailableError where a landed file is not whole.
     """
+    parts: list[Batch] = []
+    for part in _typed(endpoint, swept):
+        parts.append(part)
+        if sum(one.items.num_rows for one in parts) >= ROWS_A_BATCH:
+            yield _joined(parts)
+            parts = []
+    if parts:
+        yield _joined(parts)
+
+
+def _joined(parts: list[Batch]) -> Batch:
+    items = pa.concat_tables([part.items for part in parts]).combine_chunks()
+    return Batch(items, [bad for part in parts for bad in part.bad])
+
+
+def _typed(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
     layout = layout_of(endpoint.item)
     bad: list[BadItem] = []
     pages: list[_Page] = []
@@ -63,7 +80,7 @@ def batches(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
         for page in _pages(endpoint, layout, scope, bad):
             pages.append(page)
             rows += len(page.items)
-            if rows >= ROWS_A_BATCH:
+            if rows >= ROWS_TYPED_AT_ONCE:
                 yield Batch(_table(layout, pages, bad), bad.copy())
                 pages, rows = [], 0
                 bad.clear()
@@ -94,7 +111,10 @@ def _page(endpoint: Endpoint, layout: Layout, swept: Swept, line: bytes, bad: li
         number, decoded = _item_by_item(layout, line)
     else:
         number, decoded = page.page, page.items
-    reasons = [item if isinstance(item, str) else _problem(endpoint, item, scope_id) for item in decoded]
+    problem = endpoint.problem
+    reasons = [
+        item if isinstance(item, str) else problem(item, scope_id) if item.id else "id is empty" for item in decoded
+    ]
     if any(reasons):
         raw_page = _raw_page.decode(line)
         for position, (reason, raw) in enumerate(zip(reasons, raw_page.items, strict=True)):
@@ -120,10 +140,6 @@ def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
     return page.page, items
 
 
-def _problem(endpoint: Endpoint, item: Any, scope_id: str | None) -> str | None:
-    return endpoint.problem(item, scope_id) if item.id else "id is empty"
-
-
 def _latest(pages: Iterator[_Page], swept: Swept, bad: list[BadItem]) -> Iterator[_Page]:
     """The last version of each row, where the walk met some rows more than once."""
     good = {item.id: (page.number, item) for page in pages for item in page.items}
@@ -144,21 +160,19 @@ def _table(layout: Layout, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
 
 
 def _columns(layout: Layout, pages: list[_Page]) -> pa.Table:
-    items = [item for page in pages for item in page.items]
-    return layout.table(items, [list(column) for column in zip(*_whence(pages), strict=True)] or [[], [], [], []])
+    return layout.table([(page.items, _whence(page)) for page in pages])
 
 
-def _whence(pages: list[_Page]) -> Iterator[tuple[Any, ...]]:
-    """Where each item was found: organisation, scope, run, page."""
-    for page in pages:
-        scope = page.swept.scope
-        yield from repeat((scope.organization_id, scope.scope_id, page.swept.run_id, page.number), len(page.items))
+def _whence(page: _Page) -> tuple[Any, ...]:
+    """Where the items of a page were found: organisation, scope, run, page."""
+    scope = page.swept.scope
+    return scope.organization_id, scope.scope_id, page.swept.run_id, page.number
 
 
 def _fits(layout: Layout, page: _Page, item: Any, bad: list[BadItem]) -> bool:
     try:
         make_exact(item, layout)
-        layout.table([item], [[""], [None], [""], [0]])
+        layout.table([([item], _whence(page))])
     except (pa.ArrowException, ValueError, OverflowError) as error:
         text = msgspec.json.encode(item).decode()
         bad.append(BadItem(page.swept, item.id, page.number, page.items.index(item), str(error), text))

@@ -16,7 +16,9 @@ from dcycle_pipeline.schema import Macro, Table, quoted
 
 STORAGE_VERSION = "v1.4.0"
 THREADS = 2
-# Enough for staging and merging a million rows, measured as fast as any more; memory then hardly grows with the data.
+MB_A_THREAD = 125  # DuckDB's own advice: duckdb.org/docs/stable/guides/performance/environment
+# Enough for staging and merging a million rows by one thread, measured as fast as any more; memory then hardly grows
+# with the data.
 LOADING_MEMORY_MB = 96
 T = TypeVar("T")
 Declaration = Table | Macro
@@ -35,7 +37,7 @@ def opened(
 
     Raises DamagedError where the file is none that DuckDB can read, UnavailableError where it fails otherwise.
     """
-    connection = duckdb.connect(":memory:", config={"threads": THREADS})
+    connection = duckdb.connect(":memory:", config={"threads": max(1, min(THREADS, memory_limit_mb // MB_A_THREAD))})
     try:
         for statement in (
             memory_limit(memory_limit_mb),

@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 from uuid import uuid4
 
 import pytest
 
-from dcycle_pipeline import tables
+from dcycle_pipeline.endpoints import waste_water_treatments
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.replay import replay
@@ -77,7 +78,7 @@ def test_after_a_fix_quarantined_items_come_in(tmp_path: Path, monkeypatch: pyte
         settings = settings_for(sandbox, tmp_path)
         before = sync(settings)
     assert [item for item, _ in before.quarantined()] == [odd]
-    monkeypatch.setattr(tables, "_problem", lambda *_: None)
+    monkeypatch.setattr(waste_water_treatments, "UNIT", ANY)
     after = replayed(settings)
     assert (after.outcome, after.quarantined()) == ("published", [])
     assert set(after.records()) - set(before.records()) == {odd}

@@ -39,7 +39,7 @@ class WasteWaterTreatment(msgspec.Struct, gc=False):
     co2e_biomass: Decimal | None = None
     unit: Unit | None = None
     uploaded_by: str | None = None
-    linked_projects: list[msgspec.Raw] | None = None
+    linked_projects: tuple[msgspec.Raw, ...] | None = None
     created_at: datetime | None = None
 
 

@@ -1,4 +1,4 @@
-"""Page bodies as the API would send them: 1 row in 1,200 is bad, 1 in 25 pending, 1 in 10 has more than nine places."""
+"""Page bodies as the API would send them: 1 row in 1,200 is bad, 1 in 25 pending, 1 in 13 has more than nine places."""
 
 import json
 from collections.abc import Iterator
@@ -39,7 +39,7 @@ def item(facility: int, n: int) -> dict[str, object]:
         "m3_water_out": 12000.125 + n,
         "kg_sludge": 850.0625 + n % 100,
         "percentage": 1,
-        "co2e": None if n % 25 == 3 else 4521.3 + n / (1024 if n % 10 == 0 else 8),
+        "co2e": None if n % 25 == 3 else 4521.3 + n / (4096 if n % 10 == 0 else 8),
         "co2e_biomass": 0.0,
         "unit": {"id": "u1", "name": "cubic_meter_(m3)", "type": "volume"},
         "user": {"id": f"user-{n % 7}", "first_name": "Ana", "last_name": "García", "email": f"ana{n % 7}@example.org"},

@@ -4,13 +4,11 @@ It happens whenever the file is a fixed share larger than when it was last writt
 then never exceeds a fresh one of the same content by more than that share.
 """
 
-import os
 from pathlib import Path
 
 from dcycle_pipeline.folder import DataFolder, write_whole
-from dcycle_pipeline.schema import View, quoted
-from dcycle_pipeline.stored import all_tables, everything
-from dcycle_pipeline.warehouse import opened
+from dcycle_pipeline.schema import quoted
+from dcycle_pipeline.stored import filled_tables, replacing
 
 GROWTH_PERCENT = 10
 
@@ -24,19 +22,11 @@ def compact(folder: DataFolder, memory_limit_mb: int) -> bool:
         write_whole(_note(folder), str(size_bytes).encode())
     if last_bytes is None or last_bytes <= size_bytes <= last_bytes * (100 + GROWTH_PERCENT) // 100:
         return False
-    beside = folder.warehouse.with_name(".compacting.duckdb.part")
-    for old in (beside, beside.with_name(f"{beside.name}.wal")):
-        old.unlink(missing_ok=True)
-    with opened(beside, folder.spill, everything(), memory_limit_mb) as connection:
+    with replacing(folder, memory_limit_mb) as connection:
         connection.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
-        for table in all_tables():
-            if not isinstance(table, View):
-                names = ", ".join(table.names())
-                connection.execute(
-                    f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM grown.{table.qualified}"
-                )
-        connection.execute("FORCE CHECKPOINT warehouse")
-    os.replace(beside, folder.warehouse)
+        for table in filled_tables():
+            names = ", ".join(table.names())
+            connection.execute(f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM grown.{table.qualified}")
     write_whole(_note(folder), str(folder.warehouse.stat().st_size).encode())
     return True
 

@@ -11,7 +11,6 @@ from dcycle_pipeline.control_totals import settle_totals
 from dcycle_pipeline.endpoint_sync import EndpointOutcome, StageOutcome, first_error
 from dcycle_pipeline.endpoints.declaration import YearTotal
 from dcycle_pipeline.journal import LandedSweep, landed_scope
-from dcycle_pipeline.landing import Landing
 from dcycle_pipeline.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.run import Run
 from dcycle_pipeline.settings import Settings
@@ -65,7 +64,7 @@ def _years(connection: duckdb.DuckDBPyConnection, organization_id: str) -> list[
 
 
 async def _ask(run: Run, endpoint: YearTotal, policy: Policy, scopes: list[Scope]) -> tuple[list[Swept], int]:
-    landing = Landing(run.folder.landing, run.run_id, _source(run.settings, endpoint))
+    landing = run.landing(endpoint.path, endpoint.query("0000"))
     resume = timedelta(hours=run.settings.resume_hours)
     async with DcycleApi(_impatient(run.settings)) as api:
         sweeper = Sweeper(api, landing, endpoint, policy=policy, report=run.progress.swept, resume=resume, now=run.now)
@@ -78,12 +77,6 @@ def _impatient(settings: Settings) -> Settings:
         "retry_seconds": min(settings.retry_seconds, MOST_SECONDS),
     }
     return settings.model_copy(update=patience)
-
-
-def _source(settings: Settings, endpoint: YearTotal) -> str:
-    """All but the scope that decides what is landed."""
-    asked = "&".join(f"{name}={value}" for name, value in endpoint.query("0000"))
-    return f"{settings.base_url}{endpoint.path}?{asked} personal_data={settings.personal_data}"
 
 
 def _settle(

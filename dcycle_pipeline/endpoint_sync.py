@@ -12,7 +12,6 @@ from dcycle_pipeline.api.reading import Proof
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ScopeError, TransientError
 from dcycle_pipeline.journal import LandedSweep, landed_scope
-from dcycle_pipeline.landing import Landing
 from dcycle_pipeline.ledger import ScopeRecord
 from dcycle_pipeline.merge import Staging
 from dcycle_pipeline.personal_data import Policy, Pseudonyms
@@ -69,7 +68,7 @@ async def _sync_endpoint(
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
     settled = ledger.last_settled_by(connection, endpoint.name)
-    landing = Landing(run.folder.landing, run.run_id, _source(run, endpoint), settled)
+    landing = run.landing(endpoint.reading.path, endpoint.reading.query, settled)
     resume = timedelta(hours=run.settings.resume_hours)
     scopes = {organization_id: _scopes(connection, endpoint, organization_id) for organization_id in organization_ids}
     async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:
@@ -85,12 +84,6 @@ async def _sync_endpoint(
     drift = {f"{endpoint.name}.{name}" for outcome in outcomes for name in outcome.undeclared}
     ledger.add_requests(connection, run.run_id, api.requests_count, drift)
     return StageOutcome(outcomes, api.requests_count)
-
-
-def _source(run: Run, endpoint: Endpoint) -> str:
-    """All but the scope that decides what a walk lands."""
-    asked = "&".join(f"{name}={value}" for name, value in endpoint.reading.query)
-    return f"{run.settings.base_url}{endpoint.reading.path}?{asked} personal_data={run.settings.personal_data}"
 
 
 def _scopes(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> list[Scope]:

@@ -8,13 +8,14 @@ from typing import Any
 
 import msgspec
 
-from dcycle_pipeline import published
+from dcycle_pipeline import books, published
 from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.history import valid_at
 from dcycle_pipeline.landing import ENDED, Landing, lines
 
-_RECORDS = """SELECT organization_id, facility_id, waste_water_treatment_id, record_label, start_date, end_date,
+_RECORDS = f"""SELECT organization_id, facility_id, waste_water_treatment_id, record_label, start_date, end_date,
     co2e_kg AS record_co2e_kg, co2e_state, days_in_record, days_in_month,
     part(co2e_kg, first_day - start_date, last_day_there - start_date + 1, days_in_record) AS co2e_kg,
     part(co2e_biomass_kg, first_day - start_date, last_day_there - start_date + 1, days_in_record) AS co2e_biomass_kg,
@@ -28,12 +29,12 @@ FROM (
             SELECT waste_water_treatment_id FROM history.waste_water_treatments WHERE facility_id = $facility_id))
     WHERE facility_id = $facility_id AND is_counted(status, start_date, end_date)
         AND start_date <= last_day($month::DATE) AND end_date >= $month::DATE
-        AND valid_from <= $moment AND (valid_to IS NULL OR $moment < valid_to)
+        AND {valid_at("$moment")}
 ) ORDER BY organization_id, start_date, waste_water_treatment_id"""
-_TOTAL = """SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM history.emissions_by_facility_month
-WHERE facility_id = $facility_id AND month = $month AND valid_from <= $moment AND (valid_to IS NULL OR $moment < valid_to)"""
-_MOMENT = """SELECT max(published_at) AS moment FROM sync.runs
-WHERE outcome IN ('published', 'published_with_gaps') AND published_at <= coalesce($as_of, 'infinity'::TIMESTAMPTZ)"""
+_TOTAL = f"""SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM history.emissions_by_facility_month
+WHERE facility_id = $facility_id AND month = $month AND {valid_at("$moment")}"""
+_MOMENT = f"""SELECT max(published_at) AS moment FROM sync.runs
+WHERE outcome IN {books.PUBLISHED} AND published_at <= coalesce($as_of, 'infinity'::TIMESTAMPTZ)"""
 
 
 @dataclass(frozen=True)

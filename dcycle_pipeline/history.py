@@ -3,6 +3,7 @@
 The current tables (`dcycle.*`) are views over the versions that are valid now. Writing versions belongs to `merge`.
 """
 
+from dcycle_pipeline import books
 from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
 from dcycle_pipeline.schema import Column, Macro, Table, View
 
@@ -80,6 +81,11 @@ def _view(table: Table, query: str) -> View:
     return View(table.schema, table.name, table.grain, table.key, table.columns, table.source, query)
 
 
+def valid_at(moment: str, of: str = "") -> str:
+    """The condition that a version was valid at a moment: both are SQL, `of` names the relation with its dot."""
+    return f"{of}valid_from <= {moment} AND ({of}valid_to IS NULL OR {moment} < {of}valid_to)"
+
+
 def as_of(stored: Table) -> Macro:
     """What a table said at a moment: the versions that were valid then."""
     return Macro(
@@ -87,7 +93,7 @@ def as_of(stored: Table) -> Macro:
         f"{stored.name}_as_of",
         "moment",
         f"Rows of {stored.qualified} that were valid at a moment, e.g. FROM {stored.qualified}_as_of(TIMESTAMPTZ '2026-01-31 12:00:00Z')",
-        f"SELECT * FROM {stored.qualified} WHERE valid_from <= moment AND (valid_to IS NULL OR moment < valid_to)",
+        f"SELECT * FROM {stored.qualified} WHERE {valid_at('moment')}",
     )
 
 
@@ -96,8 +102,7 @@ def as_published(stored: Table) -> View:
     published = Column("published_at", "TIMESTAMPTZ", "Publication that said so", "sync.runs", stamp="origin")
     query = (
         f"SELECT run.published_at, version.* FROM {stored.qualified} AS version JOIN sync.runs AS run "
-        "ON version.valid_from <= run.published_at AND (version.valid_to IS NULL OR run.published_at < version.valid_to) "
-        "WHERE run.outcome IN ('published', 'published_with_gaps')"
+        f"ON {valid_at('run.published_at', 'version.')} WHERE run.outcome IN {books.PUBLISHED}"
     )
     return View(
         stored.schema,

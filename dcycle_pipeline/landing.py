@@ -11,6 +11,7 @@ import shutil
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -85,7 +86,7 @@ class Landing:
         """
         settled_by, settled_at = self._settled.get(organization_id, ("", since))
         found = []
-        for run in (self._root / self.run_id, *runs_that_died(self._root)):
+        for run in (self._root / self.run_id, *self._runs_that_died):
             path = self._path(run, organization_id, endpoint, scope_id)
             walked = self._usable(path, (organization_id, endpoint, scope_id)) if path.exists() else None
             known = run.name != settled_by and walked is not None and walked.finished_at < settled_at
@@ -96,6 +97,10 @@ class Landing:
         _, path, walked = max(found, key=lambda one: one[:2])
         self.link(path, organization_id, endpoint, scope_id)
         return walked
+
+    @cached_property
+    def _runs_that_died(self) -> list[Path]:
+        return runs_that_died(self._root)
 
     def link(self, path: Path, organization_id: str, endpoint: str, scope_id: str | None) -> bool:
         """Make another run's landed file this run's too; whether it is there."""

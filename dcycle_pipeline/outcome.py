@@ -50,7 +50,7 @@ def tell(result: dict[str, Any]) -> None:
 
 def show_tables(data_dir: Path) -> None:
     file = DataFolder(data_dir).published
-    console.table("Tables", published.rows(file, published.TABLES))
+    console.table("Tables", published.contents(file))
     console.table("Organisations", published.rows(file, published.BY_ORGANIZATION))
     console.show(f"Open it read-only with any DuckDB from 1.4 on: {file.absolute()}")
 

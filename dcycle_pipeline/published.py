@@ -44,7 +44,7 @@ class Published:
 
     def frame(self, table: str, where: str = "true", parameters: Parameters = ()) -> pd.DataFrame:
         """The rows of one table or view (`schema.name`) that meet an SQL condition, values for its `?` apart; dtypes as in `query`."""
-        return self.query(f"FROM {'.'.join(map(_identifier, table.split('.')))} WHERE {where}", parameters)
+        return self.query(f"FROM {_path(table)} WHERE {where}", parameters)
 
     def query(self, sql: str, parameters: Parameters = ()) -> pd.DataFrame:
         """The rows of a query. Columns are Arrow-backed: decimals stay decimals (kg, m3), dates dates, times are in UTC."""
@@ -94,14 +94,26 @@ def rows(file: Path, query: str, parameters: Parameters = ()) -> list[dict[str, 
         return published.rows(query, parameters)
 
 
+def contents(file: Path) -> list[dict[str, Any]]:
+    """What is in the file: every table and view with its number of rows."""
+    with Published(file) as published:
+        relations = published.rows(RELATIONS)
+        counts = [published.rows(f"SELECT count(*) AS n FROM {_path(one['table'])}")[0]["n"] for one in relations]
+    return [
+        {"table": one["table"], "rows": n, "comment": one["comment"]} for one, n in zip(relations, counts, strict=True)
+    ]
+
+
+def _path(table: str) -> str:
+    return ".".join(map(_identifier, table.split(".")))
+
+
 def _identifier(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
 RELATIONS = """SELECT schema_name || '.' || table_name AS "table", comment FROM duckdb_tables() WHERE NOT internal
 UNION ALL SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"""
-TABLES = """SELECT schema_name || '.' || table_name AS "table", estimated_size::BIGINT AS "rows", comment
-FROM duckdb_tables() WHERE NOT internal ORDER BY schema_name, table_name"""
 LAST_RUN = "SELECT * FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT 1"
 RUN = "SELECT * FROM sync.runs WHERE run_id = ?"
 BY_ORGANIZATION = """SELECT o.organization_id, o.name,

@@ -2,7 +2,6 @@
 
 import logging
 import os
-import shutil
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -20,9 +19,8 @@ from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.journal import LandedSweep, LandedTree
 from dcycle_pipeline.landing import runs_that_died
 from dcycle_pipeline.publish import duckdb_file
-from dcycle_pipeline.schema import View
 from dcycle_pipeline.settle import settle_landed, settle_tree
-from dcycle_pipeline.stored import all_tables, everything
+from dcycle_pipeline.stored import everything, filled_tables, replacing
 from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, failure, opened, transaction
 
 _log = logging.getLogger(__name__)
@@ -56,9 +54,8 @@ def sound(
 def _demand_readable(folder: DataFolder, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     try:
         if not ledger.is_noted(connection, run_id):
-            for table in all_tables():
-                if not isinstance(table, View):
-                    connection.execute(f"SELECT bit_xor(hash(stored)) FROM {table.qualified} AS stored").fetchall()
+            for table in filled_tables():
+                connection.execute(f"SELECT bit_xor(hash(stored)) FROM {table.qualified} AS stored").fetchall()
     except duckdb.Error as error:
         raise failure(folder.warehouse, error) from error
 
@@ -92,15 +89,8 @@ def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
         snapshots[-1].name if snapshots else "nothing",
         len(steps),
     )
-    beside = folder.warehouse.with_name(".rebuilding.duckdb.part")
-    beside.unlink(missing_ok=True)
-    beside.with_name(f"{beside.name}.wal").unlink(missing_ok=True)
-    if snapshots:
-        shutil.copyfile(snapshots[-1], beside)
-    with opened(beside, folder.spill, everything(), LOADING_MEMORY_MB) as connection:
+    with replacing(folder, LOADING_MEMORY_MB, like=snapshots[-1] if snapshots else None) as connection:
         apply_landed(connection, folder, steps, memory_limit_mb)
-        connection.execute("FORCE CHECKPOINT warehouse")
-    os.replace(beside, folder.warehouse)
 
 
 def remember_owner(folder: DataFolder) -> None:
@@ -157,28 +147,21 @@ def apply_landed(
     waiting = [step for step in steps if _kind(step) not in settled or step.settled_at > settled[_kind(step)]]
     ends = journal.ends(folder.landing)
     last_of_run = {step.run_id: step for step in waiting}
+    root = str(folder.about()["root_organization_id"]) if waiting else ""
     for step in waiting:
-        ledger.begin(connection, step.run_id, step.run_started_at, _root(folder), version("dcycle_pipeline"))
-        moment = ledger.moment(connection, step.settled_at)
-        _settle(connection, folder, replace(step, settled_at=moment), memory_limit_mb)
+        ledger.begin(connection, step.run_id, step.run_started_at, root, version("dcycle_pipeline"))
+        landed_now = replace(step, settled_at=ledger.moment(connection, step.settled_at))
+        if isinstance(landed_now, LandedTree):
+            settle_tree(connection, landed_now)
+        else:
+            settle_landed(connection, landed_now, folder.landing, memory_limit_mb)
         end = ends.get(step.run_id)
         if end and end.published_at and last_of_run[step.run_id] is step:
             with transaction(connection):
                 close_books(connection, step.run_id, end.published_at)
 
 
-def _root(folder: DataFolder) -> str:
-    return str(folder.about()["root_organization_id"])
-
-
 def _kind(step: Landed) -> tuple[str, str]:
     if isinstance(step, LandedTree):
         return step.root_organization_id, ORGANIZATIONS.name
     return step.organization_id, step.endpoint
-
-
-def _settle(connection: duckdb.DuckDBPyConnection, folder: DataFolder, record: Landed, memory_limit_mb: int) -> None:
-    if isinstance(record, LandedTree):
-        settle_tree(connection, record)
-        return
-    settle_landed(connection, record, folder.landing, memory_limit_mb)

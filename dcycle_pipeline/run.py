@@ -1,6 +1,6 @@
 """What the stages of one run share: its id, settings, clock, the way to the working file, and who is told of progress."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -10,10 +10,12 @@ from typing import Protocol
 import duckdb
 
 from dcycle_pipeline import journal, ledger, recovery
+from dcycle_pipeline.api.reading import Query
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.landing import Landing
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sweep import Swept
 
@@ -75,6 +77,12 @@ class Run:
                 recovery.tidy(self.folder)
                 recovery.reconcile(connection, self.folder)
             yield connection
+
+    def landing(self, path: str, query: Query, settled: Mapping[str, tuple[str, datetime]] | None = None) -> Landing:
+        """Where the answers of an address land; `query` is all of it but the scope. `settled` is as `Landing` has it."""
+        asked = "&".join(f"{name}={value}" for name, value in query)
+        source = f"{self.settings.base_url}{path}?{asked} personal_data={self.settings.personal_data}"
+        return Landing(self.folder.landing, self.run_id, source, settled)
 
     def end(self) -> None:
         """Say that the run is over without a publication: what it landed is taken over by no other."""

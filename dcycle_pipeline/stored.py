@@ -1,11 +1,21 @@
-"""What the file holds: every table, view and macro, put together from the declarations."""
+"""What the file holds: every table, view and macro, put together from the declarations; and making it anew."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
 
 from dcycle_pipeline import books, summaries
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.history import as_of, as_published, current, versions
 from dcycle_pipeline.schema import Macro, Table, View
 from dcycle_pipeline.summaries import VERSIONED
+from dcycle_pipeline.warehouse import opened
 
 
 def versioned_tables() -> tuple[Table, ...]:
@@ -34,6 +44,30 @@ def all_tables() -> tuple[Table, ...]:
     return (*stored, *views, *as_they_were, *summaries.STORED)
 
 
+def filled_tables() -> tuple[Table, ...]:
+    """Those among them that hold rows of their own."""
+    return tuple(table for table in all_tables() if not isinstance(table, View))
+
+
 def everything() -> tuple[Table | Macro, ...]:
     """Every table, view and macro, each after those that it is made from."""
     return (*all_tables(), *(as_of(table) for table in versioned_tables()))
+
+
+@contextmanager
+def replacing(
+    folder: DataFolder, memory_limit_mb: int, like: Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new working file, empty or `like` another, that takes the place of the old one when all went well.
+
+    The caller holds the folder for writing.
+    """
+    beside = folder.warehouse.with_name(".replacing.duckdb.part")
+    for old in (beside, beside.with_name(f"{beside.name}.wal")):
+        old.unlink(missing_ok=True)
+    if like is not None:
+        shutil.copyfile(like, beside)
+    with opened(beside, folder.spill, everything(), memory_limit_mb) as connection:
+        yield connection
+        connection.execute("FORCE CHECKPOINT warehouse")
+    os.replace(beside, folder.warehouse)

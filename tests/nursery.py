@@ -110,6 +110,7 @@ def serve() -> None:
     """The warm process: a `Life` in, a `Death` out, until there are no more."""
     for name in WARM:
         import_module(name)
+    import_module("dcycle_pipeline.warehouse").THREADS = 1
 
     # Whatever a child prints must not get into the answers.
     answers = os.fdopen(os.dup(1), "wb")

@@ -79,15 +79,14 @@ FROM_NOTHING = [
 ]
 COMPACTING = [
     Place("compaction.py", 'connection.execute(f"ATTACH', after=True),
-    Place("compaction.py", 'f"INSERT INTO {table.qualified}', 3),
-    Place("compaction.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
-    *at("compaction.py", "os.replace(beside, folder.warehouse)"),
+    Place("compaction.py", 'connection.execute(f"INSERT INTO {table.qualified}', 3),
+    *at("stored.py", "os.replace(beside, folder.warehouse)"),
     Place("folder.py", "os.replace(beside, path)", within="compact"),
 ]
 REBUILDING = [
-    Place("recovery.py", "shutil.copyfile(snapshots[-1], beside)", after=True),
-    Place("recovery.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
-    *at("recovery.py", "os.replace(beside, folder.warehouse)"),
+    Place("stored.py", "shutil.copyfile(like, beside)", after=True),
+    Place("stored.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
+    *at("stored.py", "os.replace(beside, folder.warehouse)"),
 ]
 TAKING_OVER = [*at("landing.py", "os.link(path, here)", 2), Place("landing.py", "os.link(path, here)", 4)]
 AGAIN = [

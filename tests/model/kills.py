@@ -25,6 +25,7 @@ POINTS: tuple[tuple[Any, str], ...] = (
     (Staging, "merge"),
     (Staging, "_bury"),
     (Staging, "_insert"),
+    (Staging, "_end"),
     (ledger, "record_scopes"),
     (endpoint_sync, "settle"),
     (ledger, "add_requests"),

@@ -83,7 +83,7 @@ def sync(settings: Settings, number: int, items: Items, gone: dict[str, str | No
                 **vars(sweep) | {"settled_at": ledger.moment(connection, run.now() + timedelta(microseconds=1))}
             )
             keep_sweep(run.folder.landing, sweep)
-            settle_landed(connection, endpoint, sweep, run.folder.landing, settings.memory_limit_mb)
+            settle_landed(connection, sweep, run.folder.landing, settings.memory_limit_mb)
     publish(run)
 
 
@@ -118,12 +118,14 @@ def main() -> None:
                 identifier: facility for identifier, facility in before.items() if identifier not in now
             }
             sync(settings, number, items, gone)
-            if number % 25 == 0 or number == syncs:
+            if number % 5 == 0 or number == syncs:
                 working = settings.data_dir / "working" / "warehouse.duckdb"
                 published = (settings.data_dir / "dcycle.duckdb").resolve()
                 fresh = fresh_bytes(published, Path(name) / "fresh.duckdb")
                 sizes = [path.stat().st_size / fresh for path in (working, published)]
                 worst = max(worst, *sizes)
+                if number % 25 and number != syncs:
+                    continue
                 print(
                     f"{number} syncs: fresh {fresh / 2**20:.1f} MB, working {sizes[0]:.2f} ×, published {sizes[1]:.2f} ×, "
                     f"worst seen {worst:.2f} ×, {time.perf_counter() - started:.0f} s",

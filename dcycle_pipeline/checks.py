@@ -93,16 +93,23 @@ def _every_scope_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoin
 
 
 def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
-    """The rows of a proven scope are those that its counter says, less what was quarantined and has no older version."""
+    """The rows of a proven scope are those that its counter says, less what was quarantined and has no older version.
+
+    It may hold older versions of items beyond that: those that moved away and came in quarantine where they are now.
+    """
     main = endpoint.table
-    scope = endpoint.scope_parameter if endpoint.parent else "NULL::VARCHAR"
+    scope = f"main.{endpoint.scope_parameter}" if endpoint.parent else "NULL::VARCHAR"
     wrong = connection.execute(
         f"""SELECT s.organization_id, s.facility_id, s.counter, s.quarantined_count, coalesce(t.row_count, 0)
         FROM ({books.CURRENT_SCOPES}) AS s
-        LEFT JOIN (SELECT organization_id, {scope} AS scope_id, count(*) AS row_count FROM {main.qualified} GROUP BY ALL) AS t
-            ON t.organization_id = s.organization_id AND t.scope_id IS NOT DISTINCT FROM s.facility_id
-        WHERE s.endpoint = ? AND s.outcome = 'proven'
-            AND coalesce(t.row_count, 0) NOT BETWEEN s.counter - s.quarantined_count AND s.counter""",
+        LEFT JOIN (
+            SELECT organization_id, {scope} AS scope_id, count(*) AS row_count, count(*) FILTER (EXISTS (
+                SELECT 1 FROM ({books.CURRENT_QUARANTINE}) AS q WHERE q.endpoint = $1 AND q.organization_id = main.organization_id
+                    AND q.item_id = main.{endpoint.id_column} AND q.facility_id IS DISTINCT FROM {scope})) AS moved_count
+            FROM {main.qualified} AS main GROUP BY ALL
+        ) AS t ON t.organization_id = s.organization_id AND t.scope_id IS NOT DISTINCT FROM s.facility_id
+        WHERE s.endpoint = $1 AND s.outcome = 'proven' AND (coalesce(t.row_count, 0) < s.counter - s.quarantined_count
+            OR coalesce(t.row_count - t.moved_count, 0) > s.counter)""",
         [endpoint.name],
     ).fetchall()
     named = "; ".join(

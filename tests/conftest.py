@@ -2,7 +2,8 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -145,8 +146,29 @@ class Synced(Published):
         return self.query(rejected, self.run_id)
 
 
+@dataclass
+class OneOpenRun(Run):
+    """A run that opens the working file once for all its stages: opening is most of a tiny sync."""
+
+    kept: ExitStack = field(default_factory=ExitStack)
+    connection: duckdb.DuckDBPyConnection | None = None
+
+    @contextmanager
+    def warehouse(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        if self.connection is None:
+            self.connection = self.kept.enter_context(super().warehouse(memory_limit_mb))
+        yield self.connection
+
+
 def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Synced:
     return stages(Run(run_id=str(uuid4()), settings=settings, accepted_drops=accepted_drops))
+
+
+def swift_sync(settings: Settings) -> Synced:
+    """The same with one opening of the working file, for tests of many syncs."""
+    run = OneOpenRun(str(uuid4()), settings)
+    with run.kept:
+        return stages(run)
 
 
 def stages(run: Run) -> Synced:

@@ -121,6 +121,24 @@ def test_what_is_deleted_may_come_back_and_move(sandbox: Sandbox, synced: Synced
     assert [row[2:] for row in told] == first
 
 
+def test_what_moves_and_arrives_malformed_keeps_its_last_version_and_is_named(sandbox: Sandbox, synced: Synced) -> None:
+    item = sandbox.world.find_record("w-1")
+    assert item is not None
+    sandbox.world.delete_record("w-1")
+    sandbox.world.add_facility(ROOT, id="f-3")
+    odd = {**item, "unit": {"id": "u", "name": "m3", "type": "volume"}}
+    del odd["facility_id"]
+    sandbox.world.add_record("f-3", **odd)
+    moved = sync(synced.settings)
+    assert moved.outcome == "published_with_gaps"
+    assert [id_ for id_, _ in moved.quarantined()] == ["w-1"]
+    assert moved.records() == synced.records()
+    sandbox.world.edit_record("w-1", unit=item["unit"])
+    mended = sync(synced.settings)
+    assert (mended.outcome, mended.records()) == ("published", records_of(sandbox.world))
+    assert life(mended, "w-1") == ["new", "edited"]
+
+
 def test_a_deleted_facility_ends_with_its_records(sandbox: Sandbox, synced: Synced) -> None:
     sandbox.world.delete_facility("f-1")
     again = sync(synced.settings)

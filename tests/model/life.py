@@ -1,15 +1,12 @@
 """One data folder, the world that it is filled from, and what was published meanwhile; judged by the model."""
 
 import shutil
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
-
-import duckdb
 
 from dcycle_pipeline.endpoint_sync import sync_endpoint
 from dcycle_pipeline.errors import UnsoundError
@@ -18,27 +15,13 @@ from dcycle_pipeline.organization_list import refresh_organizations
 from dcycle_pipeline.publication import publish
 from dcycle_pipeline.run import Run
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
-from tests.conftest import facilities_of, records_of, settings_for
+from tests.conftest import OneOpenRun, facilities_of, records_of, settings_for
 from tests.model.changes import SHAPES, Hand
 from tests.model.kills import is_kill
 from tests.model.reading import Reader, Said
 from tests.model.remembered import COLUMNS, Book, SettledScope, assert_lives_are_whole
 
 DOCUMENTED = Behaviour()
-
-
-@dataclass
-class OneOpenRun(Run):
-    """A run that opens the working file once for all its stages: opening is most of a tiny sync."""
-
-    kept: ExitStack = field(default_factory=ExitStack)
-    connection: duckdb.DuckDBPyConnection | None = None
-
-    @contextmanager
-    def warehouse(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        if self.connection is None:
-            self.connection = self.kept.enter_context(super().warehouse(memory_limit_mb))
-        yield self.connection
 
 
 class Life:

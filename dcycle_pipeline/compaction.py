@@ -6,34 +6,34 @@ then never exceeds a fresh one of the same content by more than that share.
 
 from pathlib import Path
 
+import duckdb
+
 from dcycle_pipeline.folder import DataFolder, write_whole
 from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.stored import filled_tables, replacing
+from dcycle_pipeline.warehouse import without_file
 
 GROWTH_PERCENT = 10
 
 
-def compact(folder: DataFolder, memory_limit_mb: int) -> bool:
-    """Write the working file anew where it has grown enough; whether it was. The caller holds the folder for writing."""
-    if not folder.warehouse.exists() or _wal_waits(folder):
-        return False
+def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder, memory_limit_mb: int) -> bool:
+    """Write the working file of an open, committed connection anew where it has grown enough; whether it was.
+
+    The caller holds the folder for writing.
+    """
+    connection.execute("FORCE CHECKPOINT warehouse")
     size_bytes, last_bytes = folder.warehouse.stat().st_size, _last_size(folder)
     if last_bytes is None:
         write_whole(_note(folder), str(size_bytes).encode())
     if last_bytes is None or last_bytes <= size_bytes <= last_bytes * (100 + GROWTH_PERCENT) // 100:
         return False
-    with replacing(folder, memory_limit_mb) as connection:
-        connection.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
+    with without_file(connection, folder.warehouse), replacing(folder, memory_limit_mb) as anew:
+        anew.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
         for table in filled_tables():
             names = ", ".join(table.names())
-            connection.execute(f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM grown.{table.qualified}")
+            anew.execute(f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM grown.{table.qualified}")
     write_whole(_note(folder), str(folder.warehouse.stat().st_size).encode())
     return True
-
-
-def _wal_waits(folder: DataFolder) -> bool:
-    """Whether a run died before its changes were in the file itself: opening the file brings them in first."""
-    return folder.warehouse.with_name(f"{folder.warehouse.name}.wal").exists()
 
 
 def _note(folder: DataFolder) -> Path:

@@ -41,7 +41,6 @@ def publish(run: Run) -> Publication:
     Raises UnavailableError where that fails and UnsoundError where a check forbids it; what was published before stays.
     """
     with run.folder.writing(f"sync run {run.run_id}", run.wait_for_folder_seconds):
-        compact(run.folder, run.settings.memory_limit_mb)
         try:
             return _publish(run)
         except UnsoundError:
@@ -57,6 +56,7 @@ def _publish(run: Run) -> Publication:
             close_books(connection, run.run_id, moment)
         facts = ledger.run_facts(connection, run.run_id)
         try:
+            compact(connection, run.folder, run.settings.memory_limit_mb)
             snapshot = duckdb_file.publish(connection, run.folder, run.run_id, moment, run.settings.keep_snapshots)
         except BaseException:
             if not duckdb_file.was_shown(run.folder, run.run_id, moment):

@@ -64,6 +64,16 @@ def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
         raise failure(file, error) from error
 
 
+@contextmanager
+def without_file(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
+    """The committed connection lets go of its file until the block ends, so that another one can take its place."""
+    connection.execute("USE memory; DETACH warehouse")
+    try:
+        yield
+    finally:
+        _attach(connection, file)
+
+
 def failure(file: Path, error: duckdb.Error) -> UnavailableError:
     """What a failed statement says of the working file: damaged, or not usable now."""
     said = str(error).splitlines()[0].rstrip(".")

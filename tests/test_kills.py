@@ -74,8 +74,8 @@ FROM_NOTHING = [
     Place("duckdb_file.py", "os.replace(link, published)", after=True),
 ]
 COMPACTING = [
-    Place("compaction.py", 'connection.execute(f"ATTACH', after=True),
-    Place("compaction.py", 'connection.execute(f"INSERT INTO {table.qualified}', 3),
+    Place("compaction.py", 'anew.execute(f"ATTACH', after=True),
+    Place("compaction.py", 'anew.execute(f"INSERT INTO {table.qualified}', 3),
     *at("stored.py", "os.replace(beside, folder.warehouse)"),
     Place("folder.py", "os.replace(beside, path)", within="compact"),
 ]

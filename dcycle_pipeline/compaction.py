@@ -17,11 +17,10 @@ GROWTH_PERCENT = 10
 
 
 def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder, memory_limit_mb: int) -> bool:
-    """Write the working file of an open, committed connection anew where it has grown enough; whether it was.
+    """Write the working file of an open connection, after a checkpoint, anew where it has grown enough; whether it was.
 
     The caller holds the folder for writing.
     """
-    connection.execute("FORCE CHECKPOINT warehouse")
     size_bytes, last_bytes = folder.warehouse.stat().st_size, _last_size(folder)
     if last_bytes is None:
         write_whole(_note(folder), str(size_bytes).encode())

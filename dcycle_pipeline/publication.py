@@ -56,8 +56,9 @@ def _publish(run: Run) -> Publication:
             close_books(connection, run.run_id, moment)
         facts = ledger.run_facts(connection, run.run_id)
         try:
+            connection.execute("FORCE CHECKPOINT warehouse")
             compact(connection, run.folder, run.settings.memory_limit_mb)
-            snapshot = duckdb_file.publish(connection, run.folder, run.run_id, moment, run.settings.keep_snapshots)
+            snapshot = duckdb_file.publish(run.folder, run.run_id, moment, run.settings.keep_snapshots)
         except BaseException:
             if not duckdb_file.was_shown(run.folder, run.run_id, moment):
                 ledger.take_back(connection, run.run_id)

@@ -137,6 +137,17 @@ class Macro:
         ]
 
 
+@dataclass(frozen=True)
+class Rules:
+    """Scalar macros that stand in an SQL file of their own, stored in the file."""
+
+    script: str
+
+    def ddl(self) -> list[str]:
+        """The statements that create them, or put their present form in place."""
+        return [self.script.strip().removesuffix(";")]
+
+
 def quoted(text: str) -> str:
     """An SQL string literal."""
     return "'" + text.replace("'", "''") + "'"

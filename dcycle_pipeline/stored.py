@@ -15,7 +15,7 @@ from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.history import as_of, as_published, current, versions
 from dcycle_pipeline.schema import Macro, Table, View
 from dcycle_pipeline.summaries import VERSIONED
-from dcycle_pipeline.warehouse import opened
+from dcycle_pipeline.warehouse import Declaration, opened
 
 
 def versioned_tables() -> tuple[Table, ...]:
@@ -49,9 +49,14 @@ def filled_tables() -> tuple[Table, ...]:
     return tuple(table for table in all_tables() if not isinstance(table, View))
 
 
-def everything() -> tuple[Table | Macro, ...]:
-    """Every table, view and macro, each after those that it is made from."""
+def all_relations() -> tuple[Table | Macro, ...]:
+    """The same and the macros that stand where a table may."""
     return (*all_tables(), *(as_of(table) for table in versioned_tables()))
+
+
+def everything() -> tuple[Declaration, ...]:
+    """All that is declared in the file, each after what it is made from."""
+    return (summaries.RULES, *all_relations())
 
 
 @contextmanager

@@ -12,7 +12,7 @@ from typing import TypeVar
 import duckdb
 
 from dcycle_pipeline.errors import FREE_SPACE, DamagedError, UnavailableError
-from dcycle_pipeline.schema import Macro, Table, quoted
+from dcycle_pipeline.schema import Macro, Rules, Table, quoted
 
 STORAGE_VERSION = "v1.4.0"
 THREADS = 2
@@ -21,7 +21,7 @@ MB_A_THREAD = 125  # DuckDB's own advice: duckdb.org/docs/stable/guides/performa
 # with the data.
 LOADING_MEMORY_MB = 96
 T = TypeVar("T")
-Declaration = Table | Macro
+Declaration = Table | Macro | Rules
 _DAMAGE = re.compile(
     "not a valid DuckDB database|[Cc]orrupt|Failure while replaying WAL|[Cc]hecksum|deserialize|not read enough bytes",
     re.IGNORECASE,

@@ -1,9 +1,10 @@
 """What the tests of the core share: a clean environment, a sync as the job does it, and what a world should look like."""
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -126,6 +127,13 @@ class Synced(Published):
     settings: Settings
     publication: Publication
 
+    def copied(self, settings: Settings) -> "Synced":
+        """The same in another folder, as if `settings` had made it: worlds that are made alike are alike."""
+        shutil.copytree(self.settings.data_dir, settings.data_dir, symlinks=True)
+        snapshot = settings.data_dir / "snapshots" / self.publication.snapshot.name
+        publication = replace(self.publication, file=settings.data_dir / "dcycle.duckdb", snapshot=snapshot)
+        return Synced(snapshot, self.run_id, settings, publication)
+
     @property
     def outcome(self) -> str:
         return self.publication.outcome
@@ -161,12 +169,8 @@ class OneOpenRun(Run):
 
 
 def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Synced:
-    return stages(Run(run_id=str(uuid4()), settings=settings, accepted_drops=accepted_drops))
-
-
-def swift_sync(settings: Settings) -> Synced:
-    """The same with one opening of the working file, for tests of many syncs."""
-    run = OneOpenRun(str(uuid4()), settings)
+    """A sync with one opening of the working file; those of the command line, of Dagster and of test_kills open it in each stage."""
+    run = OneOpenRun(str(uuid4()), settings, accepted_drops=accepted_drops)
     with run.kept:
         return stages(run)
 

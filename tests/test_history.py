@@ -3,12 +3,14 @@
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import duckdb
 import pytest
 
+from dcycle_pipeline.run import Run
 from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
-from tests.conftest import CHILD, ROOT, Synced, records_of, settings_for, sync
+from tests.conftest import CHILD, ROOT, Synced, records_of, settings_for, stages, sync
 
 pytestmark = pytest.mark.usefixtures("few_summaries")
 
@@ -33,8 +35,7 @@ class Veiled(World):
         self._changed(facility_id)
 
 
-@pytest.fixture
-def world() -> Veiled:
+def veiled_world() -> Veiled:
     world = Veiled(ROOT, "Holding X")
     world.add_organization(CHILD, "Water North", ROOT)
     world.add_facility(ROOT, id="f-1", co2e=None)
@@ -46,8 +47,19 @@ def world() -> Veiled:
 
 
 @pytest.fixture
-def synced(sandbox: Sandbox, tmp_path: Path) -> Synced:
-    return sync(settings_for(sandbox, tmp_path / "data"))
+def world() -> Veiled:
+    return veiled_world()
+
+
+@pytest.fixture(scope="module")
+def template(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> Synced:
+    with Sandbox(veiled_world()) as sandbox:
+        return sync(settings_for(sandbox, tmp_path_factory.mktemp("template") / "data"))
+
+
+@pytest.fixture
+def synced(template: Synced, sandbox: Sandbox, tmp_path: Path) -> Synced:
+    return template.copied(settings_for(sandbox, tmp_path / "data"))
 
 
 def life(synced: Synced, id_: str, table: str = RECORDS) -> list[str]:
@@ -216,7 +228,7 @@ def test_three_quiet_syncs_add_nothing_but_their_own_books(sandbox: Sandbox, syn
     told = [synced.query(f"SELECT * FROM {table} ORDER BY ALL") for table in CONTENT]
     sizes = []
     for runs in (2, 3, 4):
-        again = sync(synced.settings)
+        again = stages(Run(str(uuid4()), synced.settings))
         assert [again.query(f"SELECT * FROM {table} ORDER BY ALL") for table in CONTENT] == told
         assert again.publication.content_hash == synced.publication.content_hash
         found = again.query("SELECT run_id, content_changed, outcome FROM sync.runs ORDER BY started_at")

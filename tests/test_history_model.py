@@ -27,7 +27,7 @@ from tests.model.life import DOCUMENTED, Life
 from tests.model.reading import Reader
 from tests.test_mixtures import swift
 
-EXAMPLES = int(os.environ.get("HISTORY_MODEL_EXAMPLES", "200"))
+EXAMPLES = int(os.environ.get("HISTORY_MODEL_EXAMPLES", "500"))
 STEPS = int(os.environ.get("HISTORY_MODEL_STEPS", "0"))
 PARTS = 20
 

@@ -50,7 +50,7 @@ USUAL = [
     Place("closing.py", "demand_publishable(", after=True),
     Place("closing.py", "finish(connection", after=True),
     *at("warehouse.py", 'connection.execute("COMMIT")', within="_publish"),
-    Place("duckdb_file.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
+    Place("publication.py", 'connection.execute("FORCE CHECKPOINT warehouse")', after=True),
     Place("shutil.py", "fdst_write(buf)", 200, within="_copy"),
     Place("duckdb_file.py", "os.fsync(new.fileno())"),
     *at("duckdb_file.py", "os.replace(beside, target)"),

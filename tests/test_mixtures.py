@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dcycle_pipeline.sandbox import DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behaviour, Sandbox, World
-from tests.conftest import CHILD, ROOT, Published, Synced, facility_row, record_row, settings_for, swift_sync, sync
+from tests.conftest import CHILD, ROOT, Published, Synced, facility_row, record_row, settings_for, sync
 
 THIRD = "33333333-3333-4333-8333-333333333333"
 SEEDS = 200
@@ -184,5 +184,5 @@ def test_a_mixture_never_ends_in_a_wrong_row_that_nobody_is_told_of(seed: int, t
     world, behaviour = watched_world(), swift(Behaviour.random(seed))
     change(world)
     with Sandbox(world, behaviour) as sandbox:
-        before, after = Published(template / "dcycle.duckdb"), swift_sync(settings_for(sandbox, tmp_path / "data"))
+        before, after = Published(template / "dcycle.duckdb"), sync(settings_for(sandbox, tmp_path / "data"))
         Judge(world, behaviour, before, after).everything()

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dcycle_pipeline.sandbox import Sandbox, World
-from tests.conftest import CHILD, ROOT, Synced, settings_for, swift_sync, sync
+from tests.conftest import CHILD, ROOT, Synced, settings_for, sync
 
 MOMENTS = "SELECT published_at FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at"
 SAID = """SELECT facility_id, month, coalesce(co2e_kg, 0), coalesce(co2e_biomass_kg, 0)
@@ -59,11 +59,11 @@ def test_causes_add_up_to_the_difference_between_any_two_publications(tmp_path: 
     chance, world = random.Random(seed), tiny_world()
     with Sandbox(world) as sandbox:
         settings = settings_for(sandbox, tmp_path)
-        last = swift_sync(settings)
+        last = sync(settings)
         for _ in range(5):
             for _ in range(chance.randint(0, 4)):
                 change(world, chance)
-            last = swift_sync(settings)
+            last = sync(settings)
     moments = [row[0] for row in last.query(MOMENTS)]
     assert len(moments) == 6
     figures = {moment: said(last, moment) for moment in moments}

@@ -21,6 +21,7 @@ from dcycle_pipeline.history import versions
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
 TABLES = (
+    summaries.RULES,
     ORGANIZATIONS,
     *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
     *(endpoint.table for endpoint in YEAR_TOTALS),
@@ -32,7 +33,7 @@ TABLES = (
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect() as opened:
+    with duckdb.connect(config={"threads": 1}) as opened:
         for table in TABLES:
             for statement in table.ddl():
                 opened.execute(statement)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
-from tests.conftest import Published, settings_for, swift_sync
+from tests.conftest import Published, settings_for, sync
 from tests.test_mixtures import Judge, change, cleanly_synced, watched_world
 
 CLEAN = {
@@ -53,7 +53,7 @@ def judged(behaviour: Behaviour, template: Path, folder: Path) -> str:
     world = watched_world()
     change(world)
     with Sandbox(world, behaviour) as sandbox:
-        after = swift_sync(settings_for(sandbox, folder))
+        after = sync(settings_for(sandbox, folder))
         Judge(world, behaviour, Published(template / "dcycle.duckdb"), after).everything()
     return after.outcome
 

@@ -10,22 +10,17 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
-import duckdb
-
 from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
 from dcycle_pipeline.folder import DataFolder
 
 
-def publish(
-    connection: duckdb.DuckDBPyConnection, folder: DataFolder, run_id: str, published_at: datetime, keep: int
-) -> Path:
-    """Copy the working file of an open, committed connection and point the published name at the copy.
+def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) -> Path:
+    """Copy the working file, which a checkpoint has brought up to date, and point the published name at the copy.
 
     Raises UnavailableError where that fails; what was published before stays.
     """
     snapshot = _snapshot(folder, run_id, published_at)
     try:
-        connection.execute("FORCE CHECKPOINT warehouse")
         if (wal := folder.warehouse.with_name(folder.warehouse.name + ".wal")).exists() and wal.stat().st_size:
             raise UnavailableError(
                 f"{wal} was not emptied by a checkpoint, so the snapshot would not be complete; the last published file stays."

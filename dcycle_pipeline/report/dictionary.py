@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from dcycle_pipeline.published import Published
 from dcycle_pipeline.report.examples import example_of
 from dcycle_pipeline.schema import Column, Macro, Table, View
-from dcycle_pipeline.stored import everything
+from dcycle_pipeline.stored import all_relations
 
 _ORDER = ("summaries", "dcycle", "history", "sync")
 
@@ -25,7 +25,7 @@ class Entry:
 def entries(published: Published) -> list[Entry]:
     """What the file holds: what people query first, then what it rests on."""
     there = {row["name"] for row in published.rows(NAMES)}
-    found = [thing for thing in everything() if thing.qualified in there]
+    found = [thing for thing in all_relations() if thing.qualified in there]
     return [_entry(thing) for thing in sorted(found, key=lambda thing: _ORDER.index(thing.schema))]
 
 

@@ -9,7 +9,7 @@ import duckdb
 
 from dcycle_pipeline import books
 from dcycle_pipeline.history import VALID_FROM, VALID_TO, current_of
-from dcycle_pipeline.schema import Table
+from dcycle_pipeline.schema import Rules, Table
 from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
@@ -28,6 +28,19 @@ from dcycle_pipeline.summaries.years import (
     WWT_INTENSITY_BY_FACILITY_YEAR,
 )
 from dcycle_pipeline.warehouse import follow, follow_versions
+
+
+def _text(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")
+
+
+def query(summary: Table) -> str:
+    """The SQL file of a summary: one SELECT."""
+    return _text(f"{summary.name}.sql").strip().removesuffix(";")
+
+
+# What they share, stored in the file as well, so that each of the SQL files runs there as it stands.
+RULES = Rules(_text("rules.sql"))
 
 # Each one reads only tables and what stands before it.
 SUMMARIES: tuple[Summary, ...] = (
@@ -71,11 +84,6 @@ STORED: tuple[Table, ...] = (
 )
 
 
-def query(summary: Table) -> str:
-    """The SQL file of a summary: one SELECT."""
-    return _text(f"{summary.name}.sql").strip().removesuffix(";")
-
-
 def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
     """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction.
 
@@ -95,15 +103,10 @@ def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: da
 
 @contextmanager
 def in_reach(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """What the SQL files name beside tables: the rules and the readings."""
-    connection.execute(_text("rules.sql"))
+    """The readings, which the SQL files name beside tables."""
     for name, reading in READINGS.items():
         connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {reading}")
     try:
         yield
     finally:
         connection.execute("; ".join(f"DROP VIEW {name}" for name in READINGS))
-
-
-def _text(name: str) -> str:
-    return (files(__package__) / name).read_text(encoding="utf-8")

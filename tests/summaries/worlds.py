@@ -18,6 +18,7 @@ MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge
 # `alone` is no longer in the tree: its rows stayed.
 PARENTS = {"root": None, "child": "root", "grandchild": "child", "other": "root"}
 TABLES = (
+    summaries.RULES,
     ORGANIZATIONS,
     *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
     *(endpoint.table for endpoint in YEAR_TOTALS),
@@ -63,7 +64,7 @@ accounts = st.builds(Account, st.dictionaries(places, facility, max_size=6), st.
 
 def opened() -> duckdb.DuckDBPyConnection:
     """A DuckDB with every table as declared; those of `dcycle` plain, so that rows can be put in."""
-    connection = duckdb.connect()
+    connection = duckdb.connect(config={"threads": 1})
     connection.execute("SET TimeZone = 'UTC'")
     for table in TABLES:
         for statement in table.ddl():

@@ -54,14 +54,10 @@ def sound(
 def _demand_readable(folder: DataFolder, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     try:
         if not ledger.is_noted(connection, run_id):
-            _read_all(connection)
+            for table in filled_tables():
+                connection.execute(f"SELECT bit_xor(hash(stored)) FROM {table.qualified} AS stored").fetchall()
     except duckdb.Error as error:
         raise failure(folder.warehouse, error) from error
-
-
-def _read_all(connection: duckdb.DuckDBPyConnection) -> None:
-    for table in filled_tables():
-        connection.execute(f"SELECT bit_xor(hash(stored)) FROM {table.qualified} AS stored").fetchall()
 
 
 def _make_again(folder: DataFolder, memory_limit_mb: int) -> None:
@@ -81,8 +77,7 @@ def set_aside(folder: DataFolder) -> None:
 def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
     """Make the working file again where it is gone. The caller holds the folder for writing.
 
-    It starts from the last snapshot that is sound; what that one lacks comes from landed pages. Raises UnavailableError
-    where there are snapshots, and none of them can be used.
+    Raises UnavailableError where the last snapshot cannot be used either.
     """
     snapshots = folder.published_snapshots()
     steps = landed(folder.landing)
@@ -94,17 +89,8 @@ def rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
         snapshots[-1].name if snapshots else "nothing",
         len(steps),
     )
-    candidates: list[Path | None] = [*reversed(snapshots)] or [None]
-    for snapshot in candidates:
-        try:
-            with replacing(folder, LOADING_MEMORY_MB, like=snapshot) as connection:
-                _read_all(connection)
-                apply_landed(connection, folder, steps, memory_limit_mb)
-            return
-        except DamagedError as error:
-            if snapshot == candidates[-1]:
-                raise
-            _log.warning("Snapshot %s cannot be used, the one before it is tried: %s", snapshot, error)
+    with replacing(folder, LOADING_MEMORY_MB, like=snapshots[-1] if snapshots else None) as connection:
+        apply_landed(connection, folder, steps, memory_limit_mb)
 
 
 def remember_owner(folder: DataFolder) -> None:

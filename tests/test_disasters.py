@@ -162,18 +162,12 @@ def dangle(folder: Path) -> None:
     (folder / "dcycle.duckdb").symlink_to("snapshots/nowhere.duckdb")
 
 
-def damage_last_snapshot(folder: Path) -> None:
-    remove("working")(folder)
-    overwrite(str((folder / "dcycle.duckdb").resolve().relative_to(folder.resolve())), 12288, NOISE)(folder)
-
-
 NOISE = bytes(range(1, 256)) * 400
 LOSSES = {
     "working file": remove(WORKING),
     "working folder": remove("working"),
     "about.json": remove("working/about.json"),
     "snapshots": remove("snapshots"),
-    "working folder and last snapshot": damage_last_snapshot,
     "published name": remove("dcycle.duckdb"),
     "published name points nowhere": dangle,
     "landing and working": remove("landing", "working"),

@@ -4,35 +4,53 @@ It happens whenever the file is a fixed share larger than when it was last writt
 then never exceeds a fresh one of the same content by more than that share.
 """
 
+import logging
 from pathlib import Path
 
 import duckdb
 
+from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.folder import DataFolder, write_whole
 from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.stored import filled_tables, replacing
 from dcycle_pipeline.warehouse import without_file
 
 GROWTH_PERCENT = 10
+_log = logging.getLogger(__name__)
 
 
 def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder, memory_limit_mb: int) -> bool:
     """Write the working file of an open connection, after a checkpoint, anew where it has grown enough; whether it was.
 
-    The caller holds the folder for writing.
+    Where that is not possible it stays as it is: a larger file is no reason to publish nothing. The caller holds the folder
+    for writing.
     """
     size_bytes, last_bytes = folder.warehouse.stat().st_size, _last_size(folder)
     if last_bytes is None:
         write_whole(_note(folder), str(size_bytes).encode())
     if last_bytes is None or last_bytes <= size_bytes <= last_bytes * (100 + GROWTH_PERCENT) // 100:
         return False
-    with without_file(connection, folder.warehouse), replacing(folder, memory_limit_mb) as anew:
-        anew.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
-        for table in filled_tables():
-            names = ", ".join(table.names())
-            anew.execute(f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM grown.{table.qualified}")
+    with without_file(connection, folder.warehouse):
+        try:
+            _write_anew(folder, memory_limit_mb)
+        except DamagedError:
+            raise
+        except UnavailableError as error:
+            _log.warning("The working file could not be written anew and stays as it is: %s", error)
+            return False
     write_whole(_note(folder), str(folder.warehouse.stat().st_size).encode())
     return True
+
+
+def _write_anew(folder: DataFolder, memory_limit_mb: int) -> None:
+    with replacing(folder, memory_limit_mb) as anew:
+        anew.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
+        for table in filled_tables():
+            names, old = ", ".join(table.names()), f"grown.{table.qualified}"
+            anew.execute(f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM {old}")
+            counts = f"SELECT (SELECT count(*) FROM {table.qualified}), (SELECT count(*) FROM {old})"
+            if len(set(anew.execute(counts).fetchall()[0])) > 1:
+                raise UnavailableError(f"{table.qualified} did not come over whole.")
 
 
 def _note(folder: DataFolder) -> Path:

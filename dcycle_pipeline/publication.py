@@ -4,7 +4,9 @@ import logging
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcycle_pipeline import journal, ledger, summaries
+import duckdb
+
+from dcycle_pipeline import journal, ledger, recovery, summaries
 from dcycle_pipeline.closing import close_books
 from dcycle_pipeline.compaction import compact
 from dcycle_pipeline.errors import UnavailableError, UnsoundError
@@ -50,6 +52,7 @@ def publish(run: Run) -> Publication:
 
 def _publish(run: Run) -> Publication:
     with run.warehouse() as connection:
+        recovery.reconcile(connection, run.folder)
         with transaction(connection):
             moment = ledger.moment(connection, run.now())
             scope_file.adopt(connection, run.folder.scope_mapping)
@@ -61,7 +64,7 @@ def _publish(run: Run) -> Publication:
             snapshot = duckdb_file.publish(run.folder, run.run_id, moment, run.settings.keep_snapshots)
         except BaseException:
             if not duckdb_file.was_shown(run.folder, run.run_id, moment):
-                ledger.take_back(connection, run.run_id)
+                _take_back(connection, run)
             raise
         try:
             journal.end_with_all_before(run.folder.landing, run.run_id, moment)
@@ -70,3 +73,11 @@ def _publish(run: Run) -> Publication:
             _log.warning("Published, but the landed pages could not be tidied: %s", error)
     hashed, changed, outcome = (facts[name] for name in ("content_hash", "content_changed", "outcome"))
     return Publication(run.folder.published, snapshot, hashed, changed, outcome)
+
+
+def _take_back(connection: duckdb.DuckDBPyConnection, run: Run) -> None:
+    """What was not shown was not published; where the file cannot say so now, the next publication makes it say so."""
+    try:
+        ledger.take_back(connection, run.run_id)
+    except duckdb.Error as error:
+        _log.warning("The publication that failed stays noted for now: %s", str(error).splitlines()[0])

@@ -11,6 +11,7 @@ import duckdb
 from dcycle_pipeline import books, summaries
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
 from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.history import as_of, as_published, current, versions
 from dcycle_pipeline.schema import Macro, Table, View
@@ -65,14 +66,24 @@ def replacing(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A new working file, empty or `like` another, that takes the place of the old one when all went well.
 
-    The caller holds the folder for writing.
+    The caller holds the folder for writing. Raises UnavailableError where that fails; the old file stays then.
     """
     beside = folder.warehouse.with_name(".replacing.duckdb.part")
-    for old in (beside, beside.with_name(f"{beside.name}.wal")):
-        old.unlink(missing_ok=True)
-    if like is not None:
-        shutil.copyfile(like, beside)
-    with opened(beside, folder.spill, everything(), memory_limit_mb) as connection:
-        yield connection
-        connection.execute("FORCE CHECKPOINT warehouse")
-    os.replace(beside, folder.warehouse)
+    try:
+        _unlink(beside)
+        if like is not None:
+            shutil.copyfile(like, beside)
+        with opened(beside, folder.spill, everything(), memory_limit_mb) as connection:
+            yield connection
+            connection.execute("FORCE CHECKPOINT warehouse")
+        os.replace(beside, folder.warehouse)
+    except OSError as error:
+        raise UnavailableError(f"Writing {folder.warehouse} anew failed: {error.strerror}. {FREE_SPACE}") from None
+    finally:
+        _unlink(beside)
+
+
+def _unlink(file: Path) -> None:
+    """Delete a DuckDB file and its log."""
+    for path in (file, file.with_name(f"{file.name}.wal")):
+        path.unlink(missing_ok=True)

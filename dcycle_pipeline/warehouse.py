@@ -58,7 +58,9 @@ def opened(
 
 def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
     try:
-        connection.execute(f"ATTACH {quoted(str(file))} AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')")
+        connection.execute(
+            f"ATTACH IF NOT EXISTS {quoted(str(file))} AS warehouse (STORAGE_VERSION '{STORAGE_VERSION}')"
+        )
         connection.execute("USE warehouse")
     except duckdb.Error as error:
         raise failure(file, error) from error
@@ -67,8 +69,8 @@ def _attach(connection: duckdb.DuckDBPyConnection, file: Path) -> None:
 @contextmanager
 def without_file(connection: duckdb.DuckDBPyConnection, file: Path) -> Iterator[None]:
     """The committed connection lets go of its file until the block ends, so that another one can take its place."""
-    connection.execute("USE memory; DETACH warehouse")
     try:
+        connection.execute("USE memory; DETACH warehouse")
         yield
     finally:
         _attach(connection, file)

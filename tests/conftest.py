@@ -28,7 +28,7 @@ from dcycle_pipeline.run import Run
 from dcycle_pipeline.sandbox import Sandbox, World
 from dcycle_pipeline.settings import Settings, load
 
-FEW = ("coverage_gaps", "emissions_by_facility_month", "restatements")
+FEW = ("coverage_gaps", "emissions_by_facility_month")
 ROOT = "11111111-1111-4111-8111-111111111111"
 CHILD = "22222222-2222-4222-8222-222222222222"
 BUSINESS = {
@@ -61,10 +61,10 @@ def _one_thread_a_file() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="module")
-def few_summaries() -> Iterator[None]:
-    """The summaries that keep history and no year totals: what many syncs are judged by; the rest has tests of its own."""
-    kept = tuple(s for s in summaries.SUMMARIES if s.name in FEW)
+@contextmanager
+def only(names: tuple[str, ...]) -> Iterator[None]:
+    """Only these summaries, and no year totals: the rest has tests of its own."""
+    kept = tuple(s for s in summaries.SUMMARIES if s.name in names)
     with (
         patch.object(summaries, "SUMMARIES", kept),
         patch.object(checks, "SUMMARIES", kept),
@@ -72,6 +72,13 @@ def few_summaries() -> Iterator[None]:
         # A tiny file grows by a tenth with every change: writing it anew each time has tests of its own.
         patch.object(compaction, "GROWTH_PERCENT", 100),
     ):
+        yield
+
+
+@pytest.fixture(scope="module")
+def few_summaries() -> Iterator[None]:
+    """The summary that keeps history, with what it is made from: what many syncs are judged by."""
+    with only(FEW):
         yield
 
 

@@ -2,7 +2,7 @@
 
 import random
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import date, datetime
 from decimal import Decimal
 from itertools import combinations
@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from dcycle_pipeline.sandbox import Sandbox, World
-from tests.conftest import CHILD, ROOT, Synced, settings_for, sync
+from tests.conftest import CHILD, FEW, ROOT, Synced, only, settings_for, sync
 
 MOMENTS = "SELECT published_at FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at"
 SAID = """SELECT facility_id, month, coalesce(co2e_kg, 0), coalesce(co2e_biomass_kg, 0)
@@ -53,7 +53,13 @@ def said(file: Synced, moment: datetime) -> Figures:
     return {(facility, month): (co2e, biomass) for facility, month, co2e, biomass in file.query(SAID, moment)}
 
 
-@pytest.mark.usefixtures("few_summaries")
+@pytest.fixture
+def restated() -> Iterator[None]:
+    with only((*FEW, "restatements")):
+        yield
+
+
+@pytest.mark.usefixtures("restated")
 @pytest.mark.parametrize("seed", range(6))
 def test_causes_add_up_to_the_difference_between_any_two_publications(tmp_path: Path, seed: int) -> None:
     chance, world = random.Random(seed), tiny_world()

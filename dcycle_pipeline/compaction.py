@@ -13,13 +13,13 @@ from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.folder import DataFolder, write_whole
 from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.stored import filled_tables, replacing
-from dcycle_pipeline.warehouse import without_file
+from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, without_file
 
 GROWTH_PERCENT = 10
 _log = logging.getLogger(__name__)
 
 
-def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder, memory_limit_mb: int) -> bool:
+def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> bool:
     """Write the working file of an open connection, after a checkpoint, anew where it has grown enough; whether it was.
 
     Where that is not possible it stays as it is: a larger file is no reason to publish nothing. The caller holds the folder
@@ -32,7 +32,7 @@ def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder, memory_li
         return False
     with without_file(connection, folder.warehouse):
         try:
-            _write_anew(folder, memory_limit_mb)
+            _write_anew(folder)
         except DamagedError:
             raise
         except UnavailableError as error:
@@ -42,8 +42,9 @@ def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder, memory_li
     return True
 
 
-def _write_anew(folder: DataFolder, memory_limit_mb: int) -> None:
-    with replacing(folder, memory_limit_mb) as anew:
+def _write_anew(folder: DataFolder) -> None:
+    # One thread: several leave holes between what they write at a time, up to a quarter of the file.
+    with replacing(folder, LOADING_MEMORY_MB) as anew:
         anew.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
         for table in filled_tables():
             names, old = ", ".join(table.names()), f"grown.{table.qualified}"

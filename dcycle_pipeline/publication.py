@@ -60,7 +60,7 @@ def _publish(run: Run) -> Publication:
         facts = ledger.run_facts(connection, run.run_id)
         try:
             connection.execute("FORCE CHECKPOINT warehouse")
-            compact(connection, run.folder, run.settings.memory_limit_mb)
+            compact(connection, run.folder)
             snapshot = duckdb_file.publish(run.folder, run.run_id, moment, run.settings.keep_snapshots)
         except BaseException:
             if not duckdb_file.was_shown(run.folder, run.run_id, moment):

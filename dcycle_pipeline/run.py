@@ -73,8 +73,9 @@ class Run:
             if root is None:
                 raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
             moment = ledger.moment(connection, self.now())
+            if not ledger.is_noted(connection, self.run_id):
+                recovery.tidy(self.folder)  # first, as what a killed run left may be what fills the disk
             if ledger.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
-                recovery.tidy(self.folder)
                 recovery.reconcile(connection, self.folder)
             yield connection
 

@@ -58,9 +58,9 @@ def test_it_holds_all_that_it_held(synced: Synced) -> None:
     folder = DataFolder(synced.settings.data_dir)
     with at_work(folder) as connection:
         before = held(connection)
-        assert compact(connection, folder, 512)
+        assert compact(connection, folder)
         assert held(connection) == before
-        assert not compact(connection, folder, 512)
+        assert not compact(connection, folder)
     with at_work(folder) as connection:
         assert held(connection) == before
 

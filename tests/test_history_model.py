@@ -121,7 +121,7 @@ def machine(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> It
 
 @pytest.mark.parametrize("part", range(PARTS))
 def test_history_tells_what_was_and_what_was_published(part: int, machine: type[Remembering]) -> None:
-    steps = STEPS or (1 if part % 4 else 2)
+    steps = STEPS or (1 if part % 10 else 2)
     limits = hypothesis_settings(
         max_examples=-(-EXAMPLES // PARTS),
         stateful_step_count=1 + steps,  # the first is the beginning

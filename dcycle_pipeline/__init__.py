@@ -6,14 +6,14 @@ Its import costs nothing: pandas and DuckDB are loaded when the name is first us
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from dcycle_pipeline.published import open_published
+    from dcycle_pipeline.readers.published_file import open_published
 
 __all__ = ["open_published"]
 
 
 def __getattr__(name: str) -> Any:
     if name in __all__:
-        from dcycle_pipeline import published  # noqa: PLC0415
+        from dcycle_pipeline.readers import published_file  # noqa: PLC0415
 
-        return getattr(published, name)
+        return getattr(published_file, name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -18,15 +18,18 @@ import pytest
 from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
-from dcycle_pipeline import checks, compaction, summaries, warehouse
-from dcycle_pipeline.control_sync import sync_totals
-from dcycle_pipeline.endpoint_sync import sync_endpoint
+from dcycle_pipeline import summaries
 from dcycle_pipeline.endpoints import YEAR_TOTALS
-from dcycle_pipeline.organization_list import refresh_organizations
-from dcycle_pipeline.publication import Publication, publish
-from dcycle_pipeline.run import Run
+from dcycle_pipeline.publish import checks
 from dcycle_pipeline.sandbox import Sandbox, World
 from dcycle_pipeline.settings import Settings, load
+from dcycle_pipeline.sync import rewrite
+from dcycle_pipeline.sync.lists import sync_endpoint
+from dcycle_pipeline.sync.organizations import refresh_organizations
+from dcycle_pipeline.sync.publication import Publication, publish
+from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.sync.year_totals import sync_totals
+from dcycle_pipeline.warehouse import database
 
 FEW = ("coverage_gaps", "emissions_by_facility_month")
 ROOT = "11111111-1111-4111-8111-111111111111"
@@ -57,7 +60,7 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread_a_file() -> Iterator[None]:
     """Two test processes share two cores: more threads for a few rows only wait for each other."""
-    with patch.object(warehouse, "THREADS", 1):
+    with patch.object(database, "THREADS", 1):
         yield
 
 
@@ -70,7 +73,7 @@ def only(names: tuple[str, ...]) -> Iterator[None]:
         patch.object(checks, "SUMMARIES", kept),
         patch("tests.conftest.YEAR_TOTALS", ()),
         # A tiny file grows by a tenth with every change: writing it anew each time has tests of its own.
-        patch.object(compaction, "GROWTH_PERCENT", 100),
+        patch.object(rewrite, "GROWTH_PERCENT", 100),
     ):
         yield
 

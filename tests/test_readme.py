@@ -10,10 +10,10 @@ import pytest
 import typer
 
 from dcycle_pipeline.cli import app
-from dcycle_pipeline.orchestration.build import JOB
+from dcycle_pipeline.orchestration.jobs import JOB
+from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.sandbox import Sandbox, World
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.stored import all_tables
 from tests.conftest import settings_for, sync
 
 ROOT = Path(__file__).parents[1]

@@ -10,10 +10,10 @@ from urllib.parse import urlsplit
 import httpx
 import stamina
 
-from dcycle_pipeline.api.answers import read
-from dcycle_pipeline.api.credentials import LOGIN_PATH, ApiKey, Login
-from dcycle_pipeline.api.pace import Pace
-from dcycle_pipeline.api.reading import Query
+from dcycle_pipeline.api.auth import LOGIN_PATH, ApiKey, Login
+from dcycle_pipeline.api.rate_limit import Pace
+from dcycle_pipeline.api.responses import read
+from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
 from dcycle_pipeline.settings import Settings, is_loopback
 

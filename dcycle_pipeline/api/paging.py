@@ -9,7 +9,7 @@ on one page is one answer and needs no second look.
 import asyncio
 from dataclasses import dataclass, field
 
-from dcycle_pipeline.api.reading import PAGE_SIZE, Ask, Page, Proof, Query, Reading, Server, Sink, read_counter
+from dcycle_pipeline.api.types import PAGE_SIZE, Ask, Page, Proof, Query, Reading, Server, Sink, read_counter
 from dcycle_pipeline.errors import NotFoundError, RejectedError, ScopeError
 
 PAGES_AT_ONCE = 8

@@ -4,7 +4,7 @@ Exit codes: 0 everything asked for is published; 1 published, but something is o
 usage, nothing done; 3 nothing could be published.
 """
 
-from dcycle_pipeline.cli import looking, past, reading
+from dcycle_pipeline.cli import inspect, restore, sync
 from dcycle_pipeline.cli.app import app, main
 
-__all__ = ["app", "looking", "main", "past", "reading"]
+__all__ = ["app", "inspect", "main", "restore", "sync"]

@@ -6,9 +6,9 @@ from typing import Annotated
 
 import typer
 
-from dcycle_pipeline import console
+from dcycle_pipeline.cli import console
+from dcycle_pipeline.cli.results import NOTHING_PUBLISHED, WRONG_SETTINGS
 from dcycle_pipeline.errors import DcycleError, SettingsError
-from dcycle_pipeline.outcome import NOTHING_PUBLISHED, WRONG_SETTINGS
 
 app = typer.Typer(
     help="Every record of a Dcycle account, proven complete, in a DuckDB file that is always readable.",

@@ -7,7 +7,7 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from dcycle_pipeline.api.reading import Query, Reading
+from dcycle_pipeline.api.types import Query, Reading
 from dcycle_pipeline.schema import Column, Table
 
 

@@ -5,7 +5,7 @@ from functools import reduce
 
 import msgspec
 
-from dcycle_pipeline.api.reading import Query
+from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.endpoints.declaration import YearTotal
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column, Table
 

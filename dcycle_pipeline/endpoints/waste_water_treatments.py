@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dcycle_pipeline.api.reading import PAGE_SIZE, Reading
+from dcycle_pipeline.api.types import PAGE_SIZE, Reading
 from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, QUANTITY, Column, Table
 

@@ -7,17 +7,18 @@ from typing import Any
 import dagster as dg
 import duckdb
 
-from dcycle_pipeline import checks, ledger
-from dcycle_pipeline.endpoint_sync import StageOutcome, sync_endpoint
 from dcycle_pipeline.endpoints.declaration import Declared, Endpoint
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.context import PUBLISHED_FILE, Environment, stage
-from dcycle_pipeline.organization_list import leave_open, refresh_organizations
-from dcycle_pipeline.publication import publish, summarise
+from dcycle_pipeline.publish import checks
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.sync.lists import StageOutcome, sync_endpoint
+from dcycle_pipeline.sync.organizations import leave_open, refresh_organizations
+from dcycle_pipeline.sync.publication import publish, summarise
+from dcycle_pipeline.warehouse import run_log
 
 POOL = "dcycle_warehouse"
 OWNERS = ["team:sustainability-data"]
@@ -197,8 +198,8 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
         with stage(context, environment) as run:
             publication = publish(run)
             with run.warehouse() as connection:
-                facts = ledger.run_facts(connection, run.run_id)
-                open_scopes = ledger.open_scopes(connection)
+                facts = run_log.run_facts(connection, run.run_id)
+                open_scopes = run_log.open_scopes(connection)
         rows = "\n".join(
             f"| {' | '.join(str(part or '') for part in scope)} |" for scope in open_scopes[: checks.MOST_NAMED]
         )

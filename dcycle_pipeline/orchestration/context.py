@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import dagster as dg
 
 from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
-from dcycle_pipeline.run import Progress, Run
+from dcycle_pipeline.landing.fetch import Swept
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.sweep import Swept
+from dcycle_pipeline.sync.run import Progress, Run
 
 NOTHING_PUBLISHED, WRONG_SETTINGS = 3, 2
 EXIT_CODE = "exit_code"

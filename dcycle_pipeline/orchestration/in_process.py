@@ -10,10 +10,9 @@ from typing import Any
 import dagster as dg
 from dagster._check import CheckError
 
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import (
     ACCEPTED_DROPS_TAG,
     EXIT_CODE,
@@ -22,8 +21,9 @@ from dcycle_pipeline.orchestration.context import (
     WRONG_SETTINGS,
     Environment,
 )
-from dcycle_pipeline.organization_list import wanted_organizations
+from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
+from dcycle_pipeline.sync.organizations import wanted_organizations
 
 
 @dataclass(frozen=True)

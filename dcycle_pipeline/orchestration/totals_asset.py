@@ -2,15 +2,15 @@
 
 import dagster as dg
 
-from dcycle_pipeline import checks
-from dcycle_pipeline.control_sync import sync_totals
 from dcycle_pipeline.endpoints import waste_water_treatments
 from dcycle_pipeline.endpoints.declaration import YearTotal
 from dcycle_pipeline.errors import DcycleError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.assets import OWNERS, POOL, columns, describe_partitions, result_of
 from dcycle_pipeline.orchestration.context import Environment, stage
-from dcycle_pipeline.run import Run
+from dcycle_pipeline.publish import checks
+from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.sync.year_totals import sync_totals
 
 
 def totals_asset(environment: Environment, endpoint: YearTotal) -> dg.AssetsDefinition:

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-from dcycle_pipeline.published import Published
+from dcycle_pipeline.publish.catalog import all_relations
+from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.examples import example_of
 from dcycle_pipeline.schema import Column, Macro, Table, View
-from dcycle_pipeline.stored import all_relations
 
 _ORDER = ("summaries", "dcycle", "history", "sync")
 

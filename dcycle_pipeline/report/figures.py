@@ -6,9 +6,9 @@ from importlib.resources import files
 from string import Template
 from typing import Any
 
-from dcycle_pipeline.books import CURRENT_QUARANTINE, CURRENT_SCOPES
-from dcycle_pipeline.published import Published
+from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
+from dcycle_pipeline.warehouse.run_tables import CURRENT_QUARANTINE, CURRENT_SCOPES
 
 Row = Mapping[str, Any]
 _LONG = 15

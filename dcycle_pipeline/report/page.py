@@ -6,7 +6,7 @@ from importlib.resources import files
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
-from dcycle_pipeline.published import Published
+from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report import drawing, palette
 from dcycle_pipeline.report.dictionary import entries
 from dcycle_pipeline.report.figures import Answer, Chart, ask

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcycle_pipeline.data_folder import write_whole
 from dcycle_pipeline.errors import SettingsError, UnavailableError
-from dcycle_pipeline.folder import write_whole
-from dcycle_pipeline.published import Published
+from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.drawing import picture
 from dcycle_pipeline.report.emissions import MONTHS
 from dcycle_pipeline.report.page import answers, charts_of, render

@@ -3,14 +3,14 @@
 `World` holds the data, `Behaviour` says how it is answered, `Sandbox` serves both. It knows nothing of the pipeline.
 """
 
-from dcycle_pipeline.sandbox.app import API_KEY, EMAIL, PASSWORD, create_app
-from dcycle_pipeline.sandbox.behaviour import Behaviour
-from dcycle_pipeline.sandbox.deformations import APPROVER, DEFORMATIONS, HARMLESS, RECORDS_ONLY
-from dcycle_pipeline.sandbox.faults import FAULT_KINDS, Fault
-from dcycle_pipeline.sandbox.mutations import Mutation
-from dcycle_pipeline.sandbox.server import Sandbox, serve
-from dcycle_pipeline.sandbox.service import RequestSeen
-from dcycle_pipeline.sandbox.world import World
+from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, PASSWORD, create_app
+from dcycle_pipeline.sandbox.api.server import Sandbox, serve
+from dcycle_pipeline.sandbox.api.service import RequestSeen
+from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
+from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS, HARMLESS, RECORDS_ONLY
+from dcycle_pipeline.sandbox.faults.faults import FAULT_KINDS, Fault
+from dcycle_pipeline.sandbox.world.mutations import Mutation
+from dcycle_pipeline.sandbox.world.world import World
 
 __all__ = [
     "API_KEY",

@@ -7,8 +7,6 @@ from importlib.resources import files
 
 import duckdb
 
-from dcycle_pipeline import books
-from dcycle_pipeline.history import VALID_FROM, VALID_TO, current_of
 from dcycle_pipeline.schema import Rules, Table
 from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
@@ -27,7 +25,9 @@ from dcycle_pipeline.summaries.years import (
     EMISSIONS_BY_ORGANIZATION_YEAR,
     WWT_INTENSITY_BY_FACILITY_YEAR,
 )
-from dcycle_pipeline.warehouse import follow, follow_versions
+from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse.database import follow, follow_versions
+from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of
 
 
 def _text(name: str) -> str:
@@ -61,10 +61,10 @@ SUMMARIES: tuple[Summary, ...] = (
 
 # Beside tables the SQL files name these: what the last reading left of scopes and quarantine, of lists and of year totals.
 READINGS = {
-    "current_scopes": books.CURRENT_SCOPES,
-    "current_quarantine": books.CURRENT_QUARANTINE,
-    "totals_scopes": books.TOTALS_SCOPES,
-    "totals_quarantine": books.TOTALS_QUARANTINE,
+    "current_scopes": run_tables.CURRENT_SCOPES,
+    "current_quarantine": run_tables.CURRENT_QUARANTINE,
+    "totals_scopes": run_tables.TOTALS_SCOPES,
+    "totals_quarantine": run_tables.TOTALS_QUARANTINE,
 }
 
 # What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.

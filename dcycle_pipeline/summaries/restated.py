@@ -1,8 +1,8 @@
 """Declaration of the restatements: what each publication moved against the one before, and why."""
 
-from dcycle_pipeline.history import CHANGES
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, TOTAL, Column
 from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.warehouse.history import CHANGES
 
 _VERSIONS = "history.waste_water_treatments"
 

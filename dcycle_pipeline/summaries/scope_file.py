@@ -8,9 +8,9 @@ from typing import Any
 import duckdb
 
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.ledger import arrow_view
 from dcycle_pipeline.summaries.scopes import SCOPE_MAPPING
-from dcycle_pipeline.warehouse import follow
+from dcycle_pipeline.warehouse.database import follow
+from dcycle_pipeline.warehouse.run_log import arrow_view
 
 Line = tuple[Any, ...]
 _NAMES = SCOPE_MAPPING.names()[1:]

@@ -8,9 +8,9 @@ from typing import Any
 import httpx
 import pytest
 
+from dcycle_pipeline.api.auth import ApiKey
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.credentials import ApiKey
-from dcycle_pipeline.api.pace import Pace
+from dcycle_pipeline.api.rate_limit import Pace
 from dcycle_pipeline.errors import (
     ContractError,
     DcycleError,

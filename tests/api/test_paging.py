@@ -9,8 +9,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline.api.paging import walk
-from dcycle_pipeline.api.reading import Page, Proof, Query, Reading, Sink, read_counter
-from dcycle_pipeline.api.reading import Server as Learned
+from dcycle_pipeline.api.types import Page, Proof, Query, Reading, Sink, read_counter
+from dcycle_pipeline.api.types import Server as Learned
 from dcycle_pipeline.errors import NotFoundError, RejectedError
 
 TWO_SORTS = ((("sort", "a"),), (("sort", "b"),))

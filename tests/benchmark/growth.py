@@ -13,18 +13,18 @@ from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline import ledger
-from dcycle_pipeline.api.reading import Page, Proof
+from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.endpoints import facilities, waste_water_treatments
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.endpoints.organizations import Organization
-from dcycle_pipeline.journal import LandedScope, LandedSweep, LandedTree, keep_sweep, keep_tree
-from dcycle_pipeline.landing import Landing, Walked
-from dcycle_pipeline.publication import publish
-from dcycle_pipeline.run import Run
+from dcycle_pipeline.landing.files import Landing, Walked
+from dcycle_pipeline.landing.manifest import LandedScope, LandedSweep, LandedTree, keep_sweep, keep_tree
 from dcycle_pipeline.settings import Settings, load
-from dcycle_pipeline.settle import settle_landed, settle_tree
-from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, STORAGE_VERSION
+from dcycle_pipeline.sync.publication import publish
+from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, STORAGE_VERSION
+from dcycle_pipeline.warehouse.load import settle_landed, settle_tree
 from tests.benchmark.pages import PAGE, ROWS_A_FACILITY, item
 
 ORGANIZATION = "11111111-1111-4111-8111-111111111111"
@@ -72,7 +72,7 @@ def sync(settings: Settings, number: int, items: Items, gone: dict[str, str | No
     run.folder.claim(ORGANIZATION)
     sites: list[dict[str, object]] = [{"id": name, "status": "active", "name": name, "country": "ES"} for name in items]
     with run.warehouse(LOADING_MEMORY_MB) as connection:
-        moment = ledger.moment(connection, run.now())
+        moment = run_log.moment(connection, run.now())
         tree = LandedTree(run.run_id, moment, moment, ORGANIZATION, [Organization(ORGANIZATION, "Water", None, 0)], [])
         keep_tree(run.folder.landing, tree)
         settle_tree(connection, tree)
@@ -80,7 +80,7 @@ def sync(settings: Settings, number: int, items: Items, gone: dict[str, str | No
         for endpoint, scopes, deleted in stages:
             sweep = land(run, endpoint, scopes, deleted)
             sweep = LandedSweep(
-                **vars(sweep) | {"settled_at": ledger.moment(connection, run.now() + timedelta(microseconds=1))}
+                **vars(sweep) | {"settled_at": run_log.moment(connection, run.now() + timedelta(microseconds=1))}
             )
             keep_sweep(run.folder.landing, sweep)
             settle_landed(connection, sweep, run.folder.landing, settings.memory_limit_mb)

@@ -12,9 +12,9 @@ import duckdb
 
 from dcycle_pipeline import summaries
 from dcycle_pipeline.endpoints import waste_water_treatments
-from dcycle_pipeline.history import versions
-from dcycle_pipeline.stored import everything
-from dcycle_pipeline.warehouse import opened, transaction
+from dcycle_pipeline.publish.catalog import everything
+from dcycle_pipeline.warehouse.database import opened, transaction
+from dcycle_pipeline.warehouse.history import versions
 from tests.benchmark.pages import ROWS_A_FACILITY
 
 MEMORY_MB = 512

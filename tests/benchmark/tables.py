@@ -9,16 +9,16 @@ from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline.api.reading import Page, Proof
+from dcycle_pipeline.api.types import Page, Proof
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import waste_water_treatments
-from dcycle_pipeline.folder import DataFolder
-from dcycle_pipeline.landing import Landing, Walked
-from dcycle_pipeline.merge import Staging
-from dcycle_pipeline.page_body import read_page
-from dcycle_pipeline.personal_data import Policy, Pseudonyms
-from dcycle_pipeline.stored import everything
-from dcycle_pipeline.sweep import Scope, Swept
-from dcycle_pipeline.warehouse import LOADING_MEMORY_MB, opened, transaction
+from dcycle_pipeline.landing.fetch import Scope, Swept
+from dcycle_pipeline.landing.files import Landing, Walked
+from dcycle_pipeline.landing.page_body import read_page
+from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
+from dcycle_pipeline.publish.catalog import everything
+from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, opened, transaction
+from dcycle_pipeline.warehouse.merge import Staging
 
 ORGANIZATION = "11111111-1111-4111-8111-111111111111"
 ENDPOINT = waste_water_treatments.ENDPOINT

@@ -10,13 +10,13 @@ import dagster as dg
 import pytest
 import yaml
 
-from dcycle_pipeline import checks
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import Environment
+from dcycle_pipeline.orchestration.jobs import JOB, build
+from dcycle_pipeline.publish import checks
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.settings import ScheduleSettings
 from dcycle_pipeline.summaries import SCOPE_MAPPING, SUMMARIES

@@ -6,7 +6,7 @@ from typing import Any
 import dagster as dg
 import pytest
 
-from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.sandbox import Behaviour
 from tests.orchestration.conftest import CHILD, ROOT, Pipeline, checks, metadata, pipeline_in

@@ -9,8 +9,8 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.summaries import SUMMARIES
 from tests.conftest import facilities_of, records_of

@@ -10,11 +10,11 @@ import pytest
 
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.build import JOB, build
 from dcycle_pipeline.orchestration.context import EXIT_CODE, WRONG_SETTINGS, Environment
-from dcycle_pipeline.run import Silent
+from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import ScheduleSettings, Settings
+from dcycle_pipeline.sync.run import Silent
 from tests.conftest import settings_for, sync
 from tests.orchestration.conftest import CHILD, QUIET, ROOT, Pipeline, metadata
 

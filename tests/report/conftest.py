@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.report.writing import Report, write_report
 from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
 from tests.conftest import Synced, settings_for, sync

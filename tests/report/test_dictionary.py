@@ -3,11 +3,11 @@
 import duckdb
 import pytest
 
-from dcycle_pipeline.published import open_published
+from dcycle_pipeline.publish.catalog import all_tables
+from dcycle_pipeline.readers.published_file import open_published
 from dcycle_pipeline.report.dictionary import Entry, entries
 from dcycle_pipeline.report.examples import EXAMPLES, example_of
 from dcycle_pipeline.schema import Column, Table
-from dcycle_pipeline.stored import all_tables
 from tests.report.conftest import Node, Written
 
 COLUMNS = [(table, column) for table in all_tables() for column in table.columns]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from dcycle_pipeline.published import open_published
+from dcycle_pipeline.readers.published_file import open_published
 from dcycle_pipeline.report.sections import FIGURES
 from tests.report.conftest import Node, Written
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from dcycle_pipeline.folder import DataFolder
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.sandbox import Behaviour, World
 from tests.conftest import CHILD, ROOT

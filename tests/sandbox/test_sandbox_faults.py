@@ -47,7 +47,7 @@ def test_broken_connections_are_real_and_silent(small, opened, capfd, fault, wor
 @pytest.mark.parametrize("http", ["h11", "httptools"])
 def test_both_protocols_of_uvicorn_can_be_cut(small, monkeypatch, opened, http):
     pytest.importorskip(http)
-    from dcycle_pipeline.sandbox import server as module
+    from dcycle_pipeline.sandbox.api import server as module
 
     usual = module.uvicorn.Config
     monkeypatch.setattr(module.uvicorn, "Config", lambda *args, **named: usual(*args, http=http, **named))

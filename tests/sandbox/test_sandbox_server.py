@@ -45,7 +45,8 @@ def test_a_defect_of_the_sandbox_itself_is_not_hidden(small):
 
 
 def test_items_are_encoded_once_and_rows_sorted_once(small, monkeypatch):
-    from dcycle_pipeline.sandbox import treatments, world
+    from dcycle_pipeline.sandbox.api import treatments
+    from dcycle_pipeline.sandbox.world import world
 
     small.world.add_records(small.hub, 1000)
     encoded, arranged = [], []

@@ -10,7 +10,8 @@ import duckdb
 import pytest
 from hypothesis import given, settings
 
-from dcycle_pipeline import checks, summaries
+from dcycle_pipeline import summaries
+from dcycle_pipeline.publish import checks
 from tests.summaries import slow, worlds
 from tests.summaries.slow import Sum
 from tests.summaries.worlds import MEASURES, Account

@@ -8,10 +8,11 @@ from typing import Any
 import duckdb
 from hypothesis import strategies as st
 
-from dcycle_pipeline import books, summaries
+from dcycle_pipeline import summaries
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
-from dcycle_pipeline.history import versions
+from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse.history import versions
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
@@ -22,7 +23,7 @@ TABLES = (
     ORGANIZATIONS,
     *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
     *(endpoint.table for endpoint in YEAR_TOTALS),
-    *books.TABLES,
+    *run_tables.TABLES,
     summaries.VERSIONED,
     *summaries.STORED,
 )

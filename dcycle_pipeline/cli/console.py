@@ -1,0 +1,134 @@
+"""What the command line shows: bars and tables on a terminal, plain lines elsewhere, one JSON object with --json."""
+
+import json
+import sys
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table as RichTable
+
+from dcycle_pipeline.landing.fetch import Swept
+
+
+class Bars:
+    """A bar for every organisation and endpoint, with counts and the time that is left."""
+
+    def __init__(self, console: Console) -> None:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rows]} rows"),
+            TimeRemainingColumn(),
+        )
+        self._progress = Progress(*columns, console=console, transient=False)
+        self._tasks: dict[tuple[str, str], TaskID] = {}
+        self._rows: dict[tuple[str, str], int] = defaultdict(int)
+
+    def expect(self, endpoint: str, organization_id: str, total: int) -> None:
+        self._progress.start()
+        self._tasks[endpoint, organization_id] = self._progress.add_task(
+            f"{organization_id[:13]} {endpoint}", total=total, rows=0
+        )
+
+    def swept(self, swept: Swept) -> None:
+        key = (swept.scope.endpoint, swept.scope.organization_id)
+        self._rows[key] += swept.proof.distinct if swept.proof else 0
+        self._progress.update(self._tasks[key], advance=1, rows=self._rows[key])
+        if not swept.proven:
+            self._progress.console.print(
+                f"{swept.scope}: {swept.outcome}: {swept.reason}", style="yellow", markup=False
+            )
+
+    def stop(self) -> None:
+        self._progress.stop()
+
+
+class Lines:
+    """One line when an endpoint of an organisation is read, with the time since the start; one for what stays open."""
+
+    def __init__(self) -> None:
+        self._started = time.monotonic()
+        self._left: dict[tuple[str, str], int] = {}
+        self._total: dict[tuple[str, str], int] = {}
+        self._rows: dict[tuple[str, str], int] = defaultdict(int)
+
+    def expect(self, endpoint: str, organization_id: str, total: int) -> None:
+        self._left[endpoint, organization_id] = self._total[endpoint, organization_id] = total
+
+    def swept(self, swept: Swept) -> None:
+        key = (swept.scope.endpoint, swept.scope.organization_id)
+        self._left[key] -= 1
+        self._rows[key] += swept.proof.distinct if swept.proof else 0
+        if not swept.proven:
+            say(f"{swept.scope}: {swept.outcome}: {swept.reason}")
+        if self._left[key] == 0:
+            seconds = time.monotonic() - self._started
+            say(f"organisation {key[1]}, {key[0]}: {self._total[key]} lists, {self._rows[key]} rows ({seconds:.1f} s)")
+
+    def stop(self) -> None:
+        return None
+
+
+@contextmanager
+def progress() -> Iterator[Bars | Lines]:
+    """Bars on a terminal, lines elsewhere; both on stderr, so that stdout holds the result alone."""
+    console = Console(stderr=True)
+    shown = Bars(console) if console.is_terminal else Lines()
+    try:
+        yield shown
+    finally:
+        shown.stop()
+
+
+def say(text: str) -> None:
+    """One plain line for people, on stderr."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def show(text: str) -> None:
+    """One plain line of the result, on stdout."""
+    print(text, flush=True)
+
+
+def table(title: str, rows: list[dict[str, Any]]) -> None:
+    """Rows as a table on stdout; numbers to the right."""
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    shown = RichTable(title=title, title_justify="left", title_style="bold")
+    for name in rows[0] if rows else ():
+        numeric = all(isinstance(row[name], int | float | Decimal) or row[name] is None for row in rows)
+        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        shown.add_row(*(_cell(value) for value in row.values()))
+    console.print(shown)
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, Decimal):
+        return f"{value:,.3f}"
+    if isinstance(value, bool) or value is None:
+        return {True: "yes", False: "no", None: ""}[value]
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:%Y-%m-%d %H:%M:%S}" if isinstance(value, datetime) else str(value)
+
+
+def as_json(result: dict[str, Any]) -> None:
+    """One machine-readable object on stdout; decimals as text, so that nothing is rounded."""
+    print(json.dumps(result, default=_jsonable, ensure_ascii=False), flush=True)
+
+
+def _jsonable(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    if isinstance(value, Decimal | Path):
+        return str(value)
+    return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -1,0 +1,146 @@
+"""A check-up: settings, folder, disk, file, versions, reachability, clock and credentials, each with what to do."""
+
+import asyncio
+import platform
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from importlib.metadata import version
+from typing import Literal
+
+from dcycle_pipeline import settings
+from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.errors import DcycleError, ScopeError, SettingsError, UnavailableError
+from dcycle_pipeline.readers import published_file
+from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.sync.organizations import wanted_organizations
+
+Level = Literal["ok", "warn", "error", "down"]
+LEAST_FREE_BYTES = 2 << 30
+MOST_CLOCK_DIFFERENCE_SECONDS = 60
+_CODES = {"ok": 0, "warn": 1, "error": 2, "down": 3}
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. `error` is a wrong setting, `down` something out of reach, `warn` a risk."""
+
+    level: Level
+    subject: str
+    what: str
+    advice: str = ""
+
+
+def examine() -> list[Finding]:
+    """Everything that can be looked at without writing data."""
+    findings = [Finding("ok", "versions", _versions())]
+    try:
+        loaded = settings.load()
+    except SettingsError as error:
+        return [*findings, Finding("error", "settings", str(error), "set it in the environment or in .env")]
+    findings.append(
+        Finding(
+            "ok", "settings", f"{loaded.base_url}, facilities API {loaded.facilities_api}, credential as {loaded.auth}"
+        )
+    )
+    return [*findings, *_folder(loaded), *_api(loaded)]
+
+
+def exit_code(findings: list[Finding]) -> int:
+    """0 all well, 1 warnings, 2 a wrong setting, 3 something out of reach."""
+    levels = {finding.level for finding in findings}
+    return 2 if "error" in levels else max(_CODES[level] for level in levels)
+
+
+def _versions() -> str:
+    packages = ", ".join(f"{name} {version(name)}" for name in ("dcycle_pipeline", "dagster", "duckdb", "httpx"))
+    return f"Python {platform.python_version()}, {packages}"
+
+
+def _folder(loaded: Settings) -> Iterator[Finding]:
+    folder = DataFolder(loaded.data_dir)
+    try:
+        folder.prepare()
+        yield Finding("ok", "data folder", f"{folder.root.absolute()} can be written")
+    except SettingsError as error:
+        yield Finding("error", "data folder", str(error))
+        return
+    free = shutil.disk_usage(folder.root).free
+    enough = free >= LEAST_FREE_BYTES
+    advice = (
+        ""
+        if enough
+        else "a sync needs room for a copy of the file and ten runs of pages: free some or move DCYCLE_DATA_DIR"
+    )
+    yield Finding("ok" if enough else "warn", "disk", f"{free / (1 << 30):.1f} GiB free", advice)
+    if not folder.published.exists():
+        yield Finding("ok", "published file", "none yet", "run `dcycle-pipeline sync`")
+        return
+    try:
+        last = published_file.rows(folder.published, published_file.LAST_RUN)[0]
+        yield Finding(
+            "ok",
+            "published file",
+            f"{folder.published}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
+        )
+    except (UnavailableError, IndexError) as error:
+        yield Finding(
+            "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"
+        )
+
+
+def _api(loaded: Settings) -> Iterator[Finding]:
+    try:
+        found = wanted_organizations(loaded)
+    except SettingsError as error:
+        yield Finding("error", "credential", str(error))
+        return
+    except UnavailableError as error:
+        yield Finding("down", "API", str(error), "check the network and DCYCLE_BASE_URL, then try again")
+        return
+    yield Finding("ok", "API", f"{loaded.base_url} answers; {len(found)} organisations to sync")
+    owner = DataFolder(loaded.data_dir).about().get("root_organization_id")
+    if owner not in (None, found[0] if found else None):
+        yield Finding(
+            "warn",
+            "data folder",
+            f"holds data of root organisation {owner}",
+            "choose another DCYCLE_DATA_DIR if that is not yours",
+        )
+    yield from asyncio.run(_credentials(loaded, found))
+
+
+async def _credentials(loaded: Settings, organization_ids: list[str]) -> list[Finding]:
+    reading = declared(loaded.facilities_api)[0].reading
+    findings = []
+    async with DcycleApi(loaded) as api:
+        for identifier in organization_ids:
+            where = f"GET {reading.path} (organisation {identifier})"
+            try:
+                await api.get(reading.path, (("size", "1"), ("page", "1")), identifier, where)
+                findings.append(Finding("ok", "credential", f"organisation {identifier} can be read"))
+            except DcycleError as error:
+                level: Level = "warn" if isinstance(error, ScopeError) else "down"
+                findings.append(
+                    Finding(level, "credential", str(error), "its rows will stay as they are until this is mended")
+                )
+    return [*findings, _clock(api.server_date)]
+
+
+def _clock(server_date: str) -> Finding:
+    try:
+        difference = abs((datetime.now(UTC) - parsedate_to_datetime(server_date)).total_seconds())
+    except (TypeError, ValueError):
+        return Finding("ok", "clock", "the API does not tell its time")
+    if difference > MOST_CLOCK_DIFFERENCE_SECONDS:
+        return Finding(
+            "warn",
+            "clock",
+            f"differs from the API's by {difference:.0f} s",
+            "set the clock (NTP): history is stamped with it",
+        )
+    return Finding("ok", "clock", f"within {MOST_CLOCK_DIFFERENCE_SECONDS} s of the API's")

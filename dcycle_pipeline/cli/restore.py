@@ -1,0 +1,67 @@
+"""The verbs that work on what was read before: replay and rollback."""
+
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+
+from dcycle_pipeline import settings
+from dcycle_pipeline.cli import console
+from dcycle_pipeline.cli.app import AsJson, app, end
+from dcycle_pipeline.cli.results import OK, result_of, tell
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.sync import replay, rollback
+from dcycle_pipeline.sync.run import Run
+
+
+@app.command(name="replay")
+def put_through_again(json: AsJson = False) -> None:
+    """Make tables, summaries and the published file again from landed pages, without the API; quarantined items too."""
+
+    def run() -> int:
+        loaded = settings.load_offline()
+        with console.progress() as progress:
+            again = Run(str(uuid4()), loaded, progress, wait_for_folder_seconds=0)
+            replay.replay(again)
+        result = result_of(DataFolder(loaded.data_dir).published, again.run_id, [])
+        if json:
+            console.as_json(result)
+        else:
+            tell(result)
+        return int(result["exit_code"])
+
+    end(run, json)
+
+
+@app.command(name="rollback")
+def put_back(
+    to: Annotated[str | None, typer.Argument(help="Start of the snapshot's name or of its run id.")] = None,
+    only_list: Annotated[
+        bool, typer.Option("--list", help="Show the snapshots that are kept, change nothing.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """Show readers an earlier published snapshot again: the one before, or the one named."""
+
+    def run() -> int:
+        folder = DataFolder(settings.data_dir())
+        if only_list:
+            snapshots = [vars(snapshot) for snapshot in rollback.kept(folder)]
+            console.as_json({"snapshots": snapshots, "exit_code": OK}) if json else console.table(
+                "Snapshots", snapshots
+            )
+            return OK
+        snapshot = rollback.roll_back(folder, to)
+        if json:
+            console.as_json({**vars(snapshot), "shown": True, "file": folder.published.absolute(), "exit_code": OK})
+        else:
+            console.show(
+                f"{folder.published.absolute()} shows {snapshot.name} again, published at {snapshot.published_at:%Y-%m-%d %H:%M:%S} UTC."
+            )
+            console.show(
+                "Nothing is lost: the working file keeps every version. The next sync reads everything and publishes what it finds "
+                "over this; until you want that, stop the schedule."
+            )
+        return OK
+
+    end(run, json)

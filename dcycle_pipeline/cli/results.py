@@ -1,0 +1,87 @@
+"""What a run published, for machines as one result and for people as lines; with the exit code that belongs to it."""
+
+from datetime import date
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+from dcycle_pipeline.cli import console
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.readers import published_file
+from dcycle_pipeline.readers.explain import Explanation
+from dcycle_pipeline.warehouse import run_tables
+
+OK, GAPS, WRONG_SETTINGS, NOTHING_PUBLISHED = 0, 1, 2, 3
+
+
+def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
+    return not organizations or row["organization_id"] in organizations
+
+
+def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
+    """What one run published, and what is open or quarantined of the organisations asked for (all, where none is named)."""
+    facts = published_file.rows(file, published_file.RUN, [run_id])[0]
+    open_scopes = [row for row in published_file.rows(file, run_tables.OPEN_SCOPES) if _asked(row, organizations)]
+    quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _asked(row, organizations)]
+    code = GAPS if open_scopes or quarantined else OK
+    return {"exit_code": code, "file": file.absolute(), **facts, "open_scopes": open_scopes, "quarantined": quarantined}
+
+
+def tell(result: dict[str, Any]) -> None:
+    for field in result["drift"] if result["drift"] is not None else ():
+        console.show(f"New in the API and not read: {field}")
+    for item in result["quarantined"]:
+        where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
+        console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
+    for scope in result["open_scopes"]:
+        where = f"organisation {scope['organization_id']}, {scope['endpoint']}, facility {scope['facility_id'] or '-'}"
+        console.show(f"Open: {where}: {scope['outcome']}: {scope['reason']}")
+    changed = "changed" if result["content_changed"] else "unchanged"
+    counts = f"{result['rows_count']} rows in {result['scopes_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
+    console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
+    if result["exit_code"] == GAPS:
+        scopes = "; ".join(
+            f"{s['endpoint']} of {s['facility_id'] or s['organization_id']} {s['outcome']}"
+            for s in result["open_scopes"][:5]
+        )
+        more = f" and {len(result['open_scopes']) - 5} more" if len(result["open_scopes"]) > 5 else ""
+        console.show(
+            f"With gaps: {len(result['open_scopes'])} open ({scopes}{more}), {len(result['quarantined'])} items quarantined; their last rows stay."
+        )
+
+
+def show_tables(data_dir: Path) -> None:
+    file = DataFolder(data_dir).published
+    console.table("Tables", published_file.contents(file))
+    console.table("Organisations", published_file.rows(file, published_file.BY_ORGANIZATION))
+    console.show(f"Open it read-only with any DuckDB from 1.4 on: {file.absolute()}")
+
+
+def tell_explanation(facility_id: str, month: date, found: Explanation) -> None:
+    """The figure, its records with their shares, and the raw item of each."""
+    console.table(f"Facility {facility_id} in {month:%Y-%m}", [_share(record) for record in found.records])
+    for record in found.records:
+        item = record["item"] or "its pages are no longer kept, DCYCLE_KEEP_RUNS says how long they are"
+        where = f"run {record['run_id']}, page {record['page']} of {record['landed_file'] or 'a landed file'}"
+        console.show(f"{record['waste_water_treatment_id']}, {where}: {item}")
+    agree = "the shares above add up to it" if found.agrees else "the shares above do NOT add up to it"
+    console.show(
+        f"{_exact(found.co2e_kg)} kg CO2e (biomass, apart: {_exact(found.co2e_biomass_kg)} kg; {found.pending_record_count} of "
+        f"{len(found.records)} records pending), as published at {found.published_at:%Y-%m-%d %H:%M:%S} UTC: {agree}."
+    )
+
+
+def _share(record: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "record": record["waste_water_treatment_id"],
+        "label": record["record_label"],
+        "period": f"{record['start_date']} – {record['end_date']}",
+        "days": f"{record['days_in_month']} of {record['days_in_record']}",
+        "kg of the record": _exact(record["record_co2e_kg"]),
+        "kg of the month": _exact(record["co2e_kg"]),
+        "version": f"{record['version_number']}, {record['change']} {record['valid_from']:%Y-%m-%d %H:%M}",
+    }
+
+
+def _exact(quantity: Decimal | None) -> str:
+    return "pending" if quantity is None else f"{quantity:f}"

@@ -1,0 +1,112 @@
+"""The verbs that read an API: sync, demo against the sandbox, and the sandbox itself."""
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Annotated
+
+import typer
+
+from dcycle_pipeline import settings
+from dcycle_pipeline.cli import console
+from dcycle_pipeline.cli.app import AsJson, app, end
+from dcycle_pipeline.cli.results import GAPS, OK, WRONG_SETTINGS, result_of, show_tables, tell
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.sandbox import API_KEY, Behaviour, Sandbox, World, serve
+from dcycle_pipeline.settings import Settings
+
+Organizations = Annotated[
+    list[str] | None, typer.Option("--organization", help="Sync only this organisation; may be repeated.")
+]
+AcceptedDrops = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--accept-drop", help="Let any number of rows of this organisation vanish, once confirmed; may be repeated."
+    ),
+]
+
+
+@app.command()
+def demo(json: AsJson = False) -> None:
+    """Start the sandbox, sync it, publish, show the tables, stop everything. Honours DCYCLE_DATA_DIR."""
+
+    def run() -> int:
+        world = World.generate()
+        with Sandbox(world) as sandbox:
+            console.say(
+                f"Sandbox at {sandbox.base_url} with {len(world.organization_ids())} organisations of invented data"
+            )
+            ours = {
+                name: field.get_default() for name, field in Settings.model_fields.items() if not field.is_required()
+            }
+            ours |= {"api_key": sandbox.api_key, "organization_id": world.root_id, "base_url": sandbox.base_url}
+            code = _sync(lambda: settings.load(**ours | {"data_dir": settings.data_dir()}), [], json)
+        if code in (OK, GAPS) and not json:
+            show_tables(settings.data_dir())
+        return code
+
+    end(run, json)
+
+
+@app.command()
+def sync(organization: Organizations = None, accept_drop: AcceptedDrops = None, json: AsJson = False) -> None:
+    """Read every organisation completely (or those named), derive the summaries, publish."""
+    end(lambda: _sync(settings.load, organization or [], json, accept_drop or []), json)
+
+
+@app.command()
+def sandbox(
+    port: Annotated[int, typer.Option(help="Port on 127.0.0.1.")] = 8484,
+    seed: Annotated[int, typer.Option(help="Seed of the invented data.")] = 7,
+    behave: Annotated[list[str] | None, typer.Option(help="A switch as name=value; may be repeated.")] = None,
+) -> None:
+    """Serve the sandbox, a Dcycle API with invented data, until Ctrl-C."""
+
+    def run() -> int:
+        try:
+            behaviour = Behaviour.parse(behave or [])
+        except ValueError as error:
+            raise SettingsError(str(error)) from None
+        world = World.generate(seed)
+
+        def ready(base_url: str) -> None:
+            console.show(f"DCYCLE_BASE_URL={base_url}")
+            console.show(f"DCYCLE_API_KEY={API_KEY}")
+            console.show(f"DCYCLE_ORGANIZATION_ID={world.root_id}")
+
+        try:
+            serve(world, behaviour, host="127.0.0.1", port=port, on_ready=ready)
+        except OSError as error:
+            raise SettingsError(f"Port {port} cannot be used: {error.strerror}. Choose another with --port.") from None
+        return OK
+
+    end(run, False)
+
+
+def _sync(
+    load: Callable[[], Settings], organizations: list[str], as_json: bool, accepted_drops: Sequence[str] = ()
+) -> int:
+    # Dagster takes more than a second to import: only the verbs that run it pay for that.
+    from dcycle_pipeline.orchestration.context import Environment  # noqa: PLC0415
+    from dcycle_pipeline.orchestration.in_process import run_job  # noqa: PLC0415
+
+    started = time.monotonic()
+    loaded = load()
+    folder = DataFolder(loaded.data_dir)
+    with folder.writing("dcycle-pipeline", wait_seconds=0), console.progress() as progress:
+        results = run_job(
+            Environment(lambda: loaded, progress, wait_for_folder_seconds=0), organizations, accepted_drops
+        )
+    for failed in (result for result in results if result.exit_code and not result.published):
+        raise SettingsError(failed.failure) if failed.exit_code == WRONG_SETTINGS else DcycleError(failed.failure)
+    runs = [result_of(folder.published, result.run_id, organizations) for result in results]
+    worst = max(runs, key=lambda run: run["exit_code"])
+    for failed in (result for result in results if result.exit_code and result.published):
+        console.say(f"Published, but the report was not written: {failed.failure}")
+        worst["exit_code"] = GAPS
+    worst["duration_seconds"] = round(time.monotonic() - started, 3)
+    if as_json:
+        console.as_json(worst if len(runs) == 1 else {**worst, "runs": runs})
+    else:
+        tell(worst)
+    return int(worst["exit_code"])

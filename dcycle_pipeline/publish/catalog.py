@@ -1,0 +1,90 @@
+"""What the file holds: every table, view and macro, put together from the declarations; and making it anew."""
+
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import duckdb
+
+from dcycle_pipeline import summaries
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
+from dcycle_pipeline.schema import Macro, Table, View
+from dcycle_pipeline.summaries import VERSIONED
+from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse.database import Declaration, opened
+from dcycle_pipeline.warehouse.history import as_of, as_published, current, versions
+
+
+def versioned_tables() -> tuple[Table, ...]:
+    """The tables that keep every version of their rows."""
+    return (*(versions(endpoint) for endpoint in declared()), VERSIONED)
+
+
+def _totals_tables() -> tuple[Table, ...]:
+    return tuple(endpoint.table for endpoint in YEAR_TOTALS)
+
+
+def content_tables() -> tuple[Table, ...]:
+    """The tables that hold all content; every other one is a view on them or tells of the pipeline itself."""
+    of_readings = [summary.qualified for summary in summaries.SUMMARIES if not summary.is_content]
+    derived = [
+        table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in of_readings
+    ]
+    return (ORGANIZATIONS, *_totals_tables(), *versioned_tables(), *derived)
+
+
+def all_tables() -> tuple[Table, ...]:
+    """Every table and view that a reader of the file finds."""
+    views = [view for endpoint in declared() for view in current(endpoint)]
+    as_they_were = [as_published(table) for table in versioned_tables()]
+    stored = (ORGANIZATIONS, *_totals_tables(), *run_tables.TABLES, *versioned_tables())
+    return (*stored, *views, *as_they_were, *summaries.STORED)
+
+
+def filled_tables() -> tuple[Table, ...]:
+    """Those among them that hold rows of their own."""
+    return tuple(table for table in all_tables() if not isinstance(table, View))
+
+
+def all_relations() -> tuple[Table | Macro, ...]:
+    """The same and the macros that stand where a table may."""
+    return (*all_tables(), *(as_of(table) for table in versioned_tables()))
+
+
+def everything() -> tuple[Declaration, ...]:
+    """All that is declared in the file, each after what it is made from."""
+    return (summaries.RULES, *all_relations())
+
+
+@contextmanager
+def replacing(
+    folder: DataFolder, memory_limit_mb: int, like: Path | None = None
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """A new working file, empty or `like` another, that takes the place of the old one when all went well.
+
+    The caller holds the folder for writing. Raises UnavailableError where that fails; the old file stays then.
+    """
+    beside = folder.warehouse.with_name(".replacing.duckdb.part")
+    try:
+        _unlink(beside)
+        if like is not None:
+            shutil.copyfile(like, beside)
+        with opened(beside, folder.spill, everything(), memory_limit_mb) as connection:
+            yield connection
+            connection.execute("FORCE CHECKPOINT warehouse")
+        os.replace(beside, folder.warehouse)
+    except OSError as error:
+        raise UnavailableError(f"Writing {folder.warehouse} anew failed: {error.strerror}. {FREE_SPACE}") from None
+    finally:
+        _unlink(beside)
+
+
+def _unlink(file: Path) -> None:
+    """Delete a DuckDB file and its log."""
+    for path in (file, file.with_name(f"{file.name}.wal")):
+        path.unlink(missing_ok=True)

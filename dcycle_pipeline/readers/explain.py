@@ -1,0 +1,118 @@
+"""Where a number comes from: the records behind a facility's month, each with its version, run, page and raw item."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
+from dcycle_pipeline.errors import SettingsError, UnavailableError
+from dcycle_pipeline.landing.files import ENDED, Landing, lines
+from dcycle_pipeline.readers import published_file
+from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse.history import valid_at
+
+_RECORDS = f"""SELECT organization_id, facility_id, waste_water_treatment_id, record_label, start_date, end_date,
+    co2e_kg AS record_co2e_kg, co2e_state, days_in_record, days_in_month,
+    part(co2e_kg, first_day - start_date, last_day_there - start_date + 1, days_in_record) AS co2e_kg,
+    part(co2e_biomass_kg, first_day - start_date, last_day_there - start_date + 1, days_in_record) AS co2e_biomass_kg,
+    change, valid_from, valid_to, version_number, run_id, page
+FROM (
+    SELECT *, greatest(start_date, $month::DATE) AS first_day, least(end_date, last_day($month::DATE)) AS last_day_there,
+        day_count(start_date, end_date) AS days_in_record, last_day_there - first_day + 1 AS days_in_month
+    FROM (SELECT *, row_number() OVER (PARTITION BY organization_id, waste_water_treatment_id ORDER BY valid_from) AS version_number
+        FROM history.waste_water_treatments
+        WHERE waste_water_treatment_id IN (
+            SELECT waste_water_treatment_id FROM history.waste_water_treatments WHERE facility_id = $facility_id))
+    WHERE facility_id = $facility_id AND is_counted(status, start_date, end_date)
+        AND start_date <= last_day($month::DATE) AND end_date >= $month::DATE
+        AND {valid_at("$moment")}
+) ORDER BY organization_id, start_date, waste_water_treatment_id"""
+_TOTAL = f"""SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM history.emissions_by_facility_month
+WHERE facility_id = $facility_id AND month = $month AND {valid_at("$moment")}"""
+_MOMENT = f"""SELECT max(published_at) AS moment FROM sync.runs
+WHERE outcome IN {run_tables.PUBLISHED} AND published_at <= coalesce($as_of, 'infinity'::TIMESTAMPTZ)"""
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What a facility's month said at a publication, and the records that make it; `agrees` is whether they add up to it."""
+
+    published_at: datetime
+    co2e_kg: Decimal | None
+    co2e_biomass_kg: Decimal | None
+    pending_record_count: int
+    records: list[dict[str, Any]]
+    agrees: bool
+
+
+def explain(folder: DataFolder, facility_id: str, month: date, as_of: datetime | None = None) -> Explanation:
+    """The figure of a facility and month with its parts, as last published or as published at a moment.
+
+    Raises SettingsError where the facility has no such month, UnavailableError where nothing is published.
+    """
+    file = folder.published
+    moment = published_file.rows(file, _MOMENT, {"as_of": as_of})[0]["moment"]
+    if moment is None:
+        raise SettingsError(f"Nothing was published up to {as_of}: see `published_at` in sync.runs.")
+    asked = {"facility_id": facility_id, "month": month, "moment": moment}
+    totals = published_file.rows(file, _TOTAL, asked)
+    if not totals:
+        raise SettingsError(
+            f"No active record of facility {facility_id} covers {month:%Y-%m} in what was published at {moment:%Y-%m-%d %H:%M:%S} UTC."
+        )
+    records = [record | _raw(folder, record) for record in published_file.rows(file, _RECORDS, asked)]
+    co2e, biomass = (_total(totals, name) for name in ("co2e_kg", "co2e_biomass_kg"))
+    agrees = (co2e, biomass) == (_total(records, "co2e_kg"), _total(records, "co2e_biomass_kg"))
+    pending = sum(total["pending_record_count"] for total in totals)
+    return Explanation(moment, co2e, biomass, pending, records, agrees)
+
+
+def _total(rows: list[dict[str, Any]], name: str) -> Decimal | None:
+    values = [row[name] for row in rows if row[name] is not None]
+    return sum(values, Decimal(0)) if values else None
+
+
+def _raw(folder: DataFolder, record: dict[str, Any]) -> dict[str, Any]:
+    """The item as landed by the run that brought the version, else by a later one that saw the same; null where none is kept."""
+    where = record["organization_id"], ENDPOINT.name, record["facility_id"]
+    runs = [record["run_id"]]
+    if record["valid_to"] is None:
+        runs += sorted(path.name for path in folder.landing.glob("*") if (path / ENDED).exists())
+    for run_id in runs:
+        path = Landing(folder.landing, run_id).path(*where)
+        if path.exists() and (item := _item(path, record["waste_water_treatment_id"])):
+            return {"landed_file": str(path.relative_to(folder.root)), "item": item}
+    return {"landed_file": None, "item": None}
+
+
+class _Item(msgspec.Struct):
+    id: str | None = None
+
+
+class _Page(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+def _item(path: Path, identifier: str) -> str | None:
+    """The last item of that id in a landed file, as JSON text."""
+    found = None
+    try:
+        for line in lines(path):
+            for raw in msgspec.json.decode(line, type=_Page).items:
+                if _identity(bytes(raw)) == identifier:
+                    found = bytes(raw).decode()
+    except UnavailableError:
+        return None
+    return found
+
+
+def _identity(raw: bytes) -> str | None:
+    try:
+        return msgspec.json.decode(raw, type=_Item).id
+    except msgspec.MsgspecError:
+        return None

@@ -1,0 +1,126 @@
+"""Reading the published file, as anybody may: read-only, with exact numbers, as pandas frames or plain Python values.
+
+`open_published` is what notebooks use (`from dcycle_pipeline import open_published`); queries on what was published stand
+here, those of the report beside it.
+"""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import duckdb
+import pandas as pd
+
+from dcycle_pipeline import settings
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.schema import quoted
+
+Parameters = Sequence[Any] | Mapping[str, Any]
+
+
+class Published:
+    """The published file at one moment: all answers come from the snapshot that was current when it was opened.
+
+    It neither waits for a sync nor makes one wait. Raises UnavailableError where nothing is published or a query fails.
+    """
+
+    def __init__(self, file: Path) -> None:
+        if not file.exists():
+            raise UnavailableError(f"Nothing is published at {file} yet: run `dcycle-pipeline sync` (or `demo`) first.")
+        self.file = file
+        try:
+            self._connection = duckdb.connect()
+            # Under a name of its own: in a file called dcycle, `dcycle.facilities` could be the file or the schema.
+            self._connection.execute(f"ATTACH {quoted(str(file))} AS published (READ_ONLY)")
+            self._connection.execute("USE published; SET TimeZone = 'UTC'")
+        except duckdb.Error as error:
+            raise self._unavailable(error) from None
+
+    def tables(self) -> pd.DataFrame:
+        """What is in the file: one row per table or view, with its meaning."""
+        return self.query(RELATIONS)
+
+    def frame(self, table: str, where: str = "true", parameters: Parameters = ()) -> pd.DataFrame:
+        """The rows of one table or view (`schema.name`) that meet an SQL condition, values for its `?` apart; dtypes as in `query`."""
+        return self.query(f"FROM {_path(table)} WHERE {where}", parameters)
+
+    def query(self, sql: str, parameters: Parameters = ()) -> pd.DataFrame:
+        """The rows of a query. Columns are Arrow-backed: decimals stay decimals (kg, m3), dates dates, times are in UTC."""
+        try:
+            table = self._connection.execute(sql, parameters).to_arrow_table()
+        except duckdb.Error as error:
+            raise self._unavailable(error) from None
+        result: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
+        return result
+
+    def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+        """The rows of a query as plain Python values by column."""
+        try:
+            cursor = self._connection.execute(sql, parameters)
+            names = [column[0] for column in cursor.description or ()]
+            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except duckdb.Error as error:
+            raise self._unavailable(error) from None
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _unavailable(self, error: duckdb.Error) -> UnavailableError:
+        return UnavailableError(f"{self.file}: {str(error).splitlines()[0]}")
+
+
+def open_published(path: str | Path | None = None) -> Published:
+    """The published file at `path` (the file, or its data folder), else the one in DCYCLE_DATA_DIR.
+
+    Raises UnavailableError where nothing is published there.
+    """
+    given = Path(path) if path is not None else settings.data_dir()
+    return Published(DataFolder(given).published if given.is_dir() or path is None else given)
+
+
+def rows(file: Path, query: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
+    """The rows of one query on the file as it is now."""
+    with Published(file) as published:
+        return published.rows(query, parameters)
+
+
+def contents(file: Path) -> list[dict[str, Any]]:
+    """What is in the file: every table and view with its number of rows."""
+    with Published(file) as published:
+        relations = published.rows(RELATIONS)
+        counts = [published.rows(f"SELECT count(*) AS n FROM {_path(one['table'])}")[0]["n"] for one in relations]
+    return [
+        {"table": one["table"], "rows": n, "comment": one["comment"]} for one, n in zip(relations, counts, strict=True)
+    ]
+
+
+def _path(table: str) -> str:
+    return ".".join(map(_identifier, table.split(".")))
+
+
+def _identifier(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
+
+
+RELATIONS = """SELECT schema_name || '.' || table_name AS "table", comment FROM duckdb_tables() WHERE NOT internal
+UNION ALL SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"""
+LAST_RUN = "SELECT * FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT 1"
+RUN = "SELECT * FROM sync.runs WHERE run_id = ?"
+BY_ORGANIZATION = """SELECT o.organization_id, o.name,
+    (SELECT count(*) FROM dcycle.facilities f WHERE f.organization_id = o.organization_id) AS facilities,
+    (SELECT count(*) FROM dcycle.waste_water_treatments w WHERE w.organization_id = o.organization_id) AS wwt_records,
+    (SELECT sum(co2e_kg) FROM dcycle.waste_water_treatments w
+        WHERE w.organization_id = o.organization_id AND w.status = 'active') AS wwt_co2e_kg,
+    (SELECT max(finished_at) FROM sync.scopes s WHERE s.organization_id = o.organization_id AND outcome = 'proven'
+        AND endpoint <> 'total_impacts') AS read_at
+FROM dcycle.organizations o ORDER BY o.depth, o.name"""

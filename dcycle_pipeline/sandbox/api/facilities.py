@@ -1,0 +1,61 @@
+"""The facility endpoints, new and legacy."""
+
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
+
+from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut, page_text, tied_rows
+from dcycle_pipeline.sandbox.api.refusals import denied, foreign_facility, invalid, not_found
+from dcycle_pipeline.sandbox.api.service import Service
+from dcycle_pipeline.sandbox.world.items import Item
+
+STATUSES = ("active", "archived")
+
+
+async def list_facilities(service: Service, request: Request) -> bytes:
+    behaviour, world, query = service.behaviour, service.world, request.query_params
+    organization_id = service.gate.organization(request.headers, world, behaviour)
+    statuses = query.getlist("status[]") or (("active",) if behaviour.only_active_by_default else STATUSES)
+    for status in statuses:
+        if status not in STATUSES:
+            raise invalid("query", "status[]", "Input should be 'active' or 'archived'", status, "enum")
+    asked = asked_page(query, 10, behaviour)
+    with world.lock:
+        number = service.new_list_request(request.url.path, organization_id)
+        items = [world.peek_facility(id_) for id_ in world.facility_ids(organization_id)]
+        rows: list[Row] = [
+            (item["created_at"], item["id"])
+            for item in items
+            if item["status"] in statuses and _matches(item, query) and not (behaviour.hubs_hidden and is_hub(item))
+        ]
+        page = cut(tied_rows(rows, behaviour, number, one_tie=True), asked, behaviour)
+        texts = service.texts(page.rows, "facility")
+    envelope = {"page": page.number, "size": page.size}
+    if not behaviour.missing_counter:
+        envelope = {"total": page.counter, **envelope, "pages": page.pages}
+    return page_text(texts, envelope, behaviour)
+
+
+async def show_facility(service: Service, request: Request) -> bytes:
+    organization_id = service.gate.organization(request.headers, service.world, service.behaviour)
+    facility_id = request.path_params["id"]
+    with service.world.lock:
+        if (status := service.behaviour.denial_of(facility_id, facility=True)) is not None:
+            raise denied(status, foreign_facility())
+        owner = service.world.organization_of(facility_id)
+        if owner is None:
+            raise not_found("Facility", facility_id)
+        if owner != organization_id:
+            raise foreign_facility()
+        return service.text(facility_id, "facility")
+
+
+def is_hub(item: Item) -> bool:
+    return item["hub_category"] is not None
+
+
+def _matches(item: Item, query: QueryParams) -> bool:
+    return (
+        query.get("name", "").casefold() in item["name"].casefold()
+        and query.get("country", item["country"]) == item["country"]
+        and query.get("type", item["type"]) == item["type"]
+    )

@@ -1,0 +1,77 @@
+"""What the endpoints share: the world, the behaviour of the moment and the state that belongs to it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import count
+from typing import Literal
+
+from dcycle_pipeline.sandbox.api.gate import Gate
+from dcycle_pipeline.sandbox.api.paging import Row
+from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
+from dcycle_pipeline.sandbox.faults.deformations import deform, numbers_as_text, unknown_field
+from dcycle_pipeline.sandbox.faults.faults import FaultDice
+from dcycle_pipeline.sandbox.world.items import Item, encode, facility_form
+from dcycle_pipeline.sandbox.world.mutations import ListRequest, MutationClock
+from dcycle_pipeline.sandbox.world.world import World
+
+Form = Literal["record", "facility", "legacy facility"]
+
+
+@dataclass(frozen=True)
+class RequestSeen:
+    method: str
+    path: str
+    query: list[tuple[str, str]]
+    organization_id: str | None
+    status: int | None
+    """None when the connection was closed without an answer."""
+    header_names: tuple[str, ...]
+    fault: str | None = None
+
+
+class Service:
+    def __init__(self, world: World, behaviour: Behaviour, gate: Gate) -> None:
+        self.world = world
+        self.gate = gate
+        self.requests: list[RequestSeen] = []
+        self.crashes: list[Exception] = []
+        """Errors of the sandbox itself, which no client should have to diagnose."""
+        self._numbers = count(1)
+        self.adopt(behaviour)
+
+    def adopt(self, behaviour: Behaviour) -> None:
+        """From the next request on; faults and mutations start counting anew."""
+        dice = FaultDice(behaviour.faults, behaviour.seed)
+        clock = MutationClock(behaviour.mutations, behaviour.churn, behaviour.churn_limit)
+        self.behaviour, self.fault_dice, self._clock = behaviour, dice, clock
+
+    def new_list_request(self, path: str, organization_id: str, facility_id: str | None = None) -> int:
+        """Lets the world move on as the behaviour says; gives the request's number."""
+        self._clock.before(self.world, ListRequest(path, organization_id, facility_id))
+        return next(self._numbers)
+
+    def texts(self, rows: Sequence[Row], form: Form) -> list[bytes]:
+        return [self.text(id_, form) for _, id_ in rows]
+
+    def text(self, id_: str, form: Form) -> bytes:
+        how = self.behaviour.deformation_of(id_)
+        if how is None and not self.behaviour.alters_all_items:
+            if form == "record":
+                return self.world.record_text(id_)
+            return self.world.facility_text(id_, legacy=form == "legacy facility")
+        return self.shown(id_, self._stored(id_, form))
+
+    def shown(self, id_: str, item: Item) -> bytes:
+        """An item, or another object of that id, as the behaviour shows it."""
+        how = self.behaviour.deformation_of(id_)
+        if self.behaviour.extra_fields:
+            item = unknown_field(item)
+        deformed = item if how is None else deform(item, how)
+        if self.behaviour.numbers_as_text and isinstance(deformed, dict):
+            deformed = numbers_as_text(deformed)
+        return encode(deformed)
+
+    def _stored(self, id_: str, form: Form) -> Item:
+        if form == "record":
+            return self.world.peek_record(id_)
+        return facility_form(self.world.peek_facility(id_), legacy=form == "legacy facility")

@@ -1,0 +1,1 @@
+"""How the sandbox misbehaves: switches, faults on the wire, items as they should not be."""

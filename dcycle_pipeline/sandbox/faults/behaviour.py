@@ -1,0 +1,120 @@
+"""How the sandbox answers: every switch in one frozen value. `switches` reads it from text, `mixtures` draws it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+from dcycle_pipeline.sandbox.faults.deformations import DEFORMATIONS, Deformation
+from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.world.chance import chance
+from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS, Mutation
+
+PAST_END = ("empty", "repeat", "404", "422")
+TIES = ("stable", "shuffled")
+DENIALS = (401, 403, 404)
+
+
+def _switch(default: Any, doc: str) -> Any:
+    if isinstance(default, dict):
+        return field(default_factory=dict, metadata={"doc": doc})
+    return field(default=default, metadata={"doc": doc})
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """`Behaviour()` is a well-behaved server that does what the documentation says."""
+
+    seed: int = _switch(0, "decides every random choice below")
+    max_size: int | None = _switch(None, "rows per page at most; larger sizes are accepted and clamped")
+    clamp_echo: bool = _switch(True, "echo the clamped size (true) or the requested one (false)")
+    past_end: str = _switch("empty", "a page past the end: empty | repeat (the last page) | 404 | 422")
+    ties: str = _switch("stable", "rows of equal sort value: stable | shuffled (another order at every request)")
+    ignore_sort: bool = _switch(False, "ignore an explicit sort; all rows become one tie")
+    counter_offset: int = _switch(0, "added to the counter that paging relies on")
+    missing_counter: bool = _switch(False, "leave out the counter that paging relies on (and pages)")
+    only_active_by_default: bool = _switch(False, "lists without status[] show active rows only")
+    hubs_hidden: bool = _switch(False, "leave logistics hubs out of the new facility list too")
+    legacy_archived_hidden: bool = _switch(False, "the legacy list shows active rows unless filter_by=status:archived")
+    validation_as_text: bool = _switch(False, "422 carries detail as text instead of a list")
+    token_seconds: float = _switch(3600.0, "lifetime of a login token in seconds")
+    token_requests: int | None = _switch(None, "requests after which a login token has expired")
+    mutations: tuple[Mutation, ...] = _switch((), "changes of the data while it is read")
+    churn: tuple[int, int, str] | None = _switch(None, "(seed, every n list requests, kind) of endless small changes")
+    churn_limit: int = _switch(10, "changes after which churn stops, so that a reader can finish")
+    faults: tuple[Fault, ...] = _switch((), "wrong answers, the first that matches is given")
+    denied: Mapping[str, int] = _switch({}, "organisation or facility id -> 401, 403 or 404 for ever")
+    denied_share: float = _switch(0.0, "share of the facilities that are denied with 403")
+    malformed: Mapping[str, str | Deformation] = _switch({}, "record or facility id -> how the item is deformed")
+    malformed_share: float = _switch(0.0, "share of the items that are deformed somehow")
+    malformed_kinds: tuple[str, ...] = _switch(tuple(DEFORMATIONS), "what malformed_share chooses from")
+    items_as_object: bool = _switch(False, "a page of one item gives items as that object instead of a list")
+    numbers_as_text: bool = _switch(False, "every number of every item is text")
+    extra_fields: bool = _switch(False, "every item has undocumented fields, personal data among them")
+    latency_seconds: float = _switch(0.0, "delay of every answer")
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "mutations", tuple(self.mutations))
+        object.__setattr__(self, "faults", tuple(self.faults))
+        _one_of("past_end", self.past_end, PAST_END)
+        _one_of("ties", self.ties, TIES)
+        for status in self.denied.values():
+            _one_of("denied", status, DENIALS)
+        for kind in (*self.malformed_kinds, *(how for how in self.malformed.values() if isinstance(how, str))):
+            _one_of("malformed", kind, tuple(DEFORMATIONS))
+        if self.churn:
+            _one_of("churn", self.churn[2], CHURN_KINDS)
+        if (self.max_size is not None and self.max_size < 1) or (self.churn and self.churn[1] < 1):
+            raise ValueError("max_size and the distance between churn changes are at least 1")
+
+    @classmethod
+    def parse(cls, words: Sequence[str]) -> "Behaviour":
+        """From `name=value` texts; see `switches` for the values of the compound ones."""
+        from dcycle_pipeline.sandbox.faults.switches import parse  # noqa: PLC0415 - it builds on this class
+
+        return parse(words)
+
+    @classmethod
+    def random(cls, seed: int) -> "Behaviour":
+        """A mixture for fuzzing: most faults pass after at most two failures per address, some never do."""
+        from dcycle_pipeline.sandbox.faults.mixtures import mixture  # noqa: PLC0415 - it builds on this class
+
+        return mixture(seed)
+
+    @staticmethod
+    def switches() -> dict[str, str]:
+        """Every switch and its one line of documentation."""
+        return {switch.name: str(switch.metadata["doc"]) for switch in fields(Behaviour)}
+
+    @property
+    def alters_all_items(self) -> bool:
+        return self.numbers_as_text or self.extra_fields
+
+    @property
+    def lasting_obstacles(self) -> bool:
+        """Whether some rows can never be read, however often one asks."""
+        return bool(self.denied) or self.denied_share > 0 or any(fault.lasting for fault in self.faults)
+
+    def deformation_of(self, item_id: str) -> str | Deformation | None:
+        if item_id in self.malformed:
+            return self.malformed[item_id]
+        if self.malformed_share and chance(self.seed, "malformed", item_id) < self.malformed_share:
+            return self.malformed_kinds[int(chance(self.seed, "how", item_id) * len(self.malformed_kinds))]
+        return None
+
+    def denial_of(self, id_: str, *, facility: bool = False) -> int | None:
+        if id_ in self.denied:
+            return self.denied[id_]
+        return 403 if facility and chance(self.seed, "denied", id_) < self.denied_share else None
+
+    def describe(self) -> str:
+        """The switches that differ from the documented behaviour, one a line, and whether asking again helps."""
+        usual = Behaviour()
+        changed = [switch.name for switch in fields(self) if getattr(self, switch.name) != getattr(usual, switch.name)]
+        lines = [f"{name} = {getattr(self, name)!r}" for name in changed if name != "faults"]
+        lines += [f"{'lasting' if fault.lasting else 'passing'} fault: {fault}" for fault in self.faults]
+        return "\n".join(lines) or "as documented"
+
+
+def _one_of(switch: str, value: object, known: tuple[object, ...]) -> None:
+    if value not in known:
+        raise ValueError(f"{switch} is one of {', '.join(map(str, known))}, not {value!r}")

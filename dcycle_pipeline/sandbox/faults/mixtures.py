@@ -1,0 +1,78 @@
+"""Random mixtures of switches and faults for fuzzing: bounded, so that a patient reader gets to an end."""
+
+from random import Random
+from typing import Any
+
+from dcycle_pipeline.sandbox.faults.behaviour import PAST_END, Behaviour
+from dcycle_pipeline.sandbox.faults.deformations import DEFORMATIONS
+from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.world.chance import dice
+from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS
+
+PASSING = (
+    "429", "500", "502", "503", "504", "reset", "truncated", "not_json", "bad_json", "empty_body", "slow",
+)  # fmt: skip
+LASTING = ("401", "403", "404", "500", "503", "reset", "not_json", "truncated", "redirect")
+
+
+def mixture(seed: int) -> Behaviour:
+    random = dice("mixture", seed)
+    values: dict[str, Any] = {"seed": seed}
+    values |= _paging(random)
+    values |= _items(random)
+    values["faults"] = (*_passing(random), *_lasting(random))
+    if random.random() < 0.25:
+        values["churn"] = (seed, random.randint(1, 6), random.choice(CHURN_KINDS))
+        values["churn_limit"] = random.randint(1, 6)
+    if random.random() < 0.15:
+        values["denied_share"] = random.choice((0.05, 0.3))
+    return Behaviour(**values)
+
+
+def _paging(random: Random) -> dict[str, Any]:
+    return {
+        "max_size": random.choice((None, None, 3, 10, 50)),
+        "clamp_echo": random.random() < 0.6,
+        "past_end": random.choice(PAST_END),
+        "ties": random.choice(("stable", "stable", "shuffled")),
+        "ignore_sort": random.random() < 0.15,
+        "counter_offset": random.choice((0, 0, 0, 0, 0, 0, -1, 1, 40)),
+        "missing_counter": random.random() < 0.08,
+        "only_active_by_default": random.random() < 0.5,
+        "legacy_archived_hidden": random.random() < 0.2,
+        "validation_as_text": random.random() < 0.3,
+    }
+
+
+def _items(random: Random) -> dict[str, Any]:
+    return {
+        "malformed_share": random.choice((0.0, 0.0, 0.0, 0.02, 0.2)),
+        "malformed_kinds": tuple(random.sample(sorted(DEFORMATIONS), k=random.randint(1, len(DEFORMATIONS)))),
+        "items_as_object": random.random() < 0.3,
+        "numbers_as_text": random.random() < 0.2,
+        "extra_fields": random.random() < 0.3,
+    }
+
+
+def _passing(random: Random) -> list[Fault]:
+    """At most two failures of one address altogether."""
+    kinds = random.sample(PASSING, k=random.randint(0, 2))
+    return [
+        Fault(
+            kind,
+            times=1,
+            probability=random.choice((0.05, 0.2, 0.6, 1.0)),
+            retry_after=random.choice((None, None, "seconds", "date")) if kind in ("429", "503") else None,
+            retry_after_seconds=random.choice((0, 1)),
+            seconds=0.01,
+            chunked=random.random() < 0.5,
+        )
+        for kind in kinds
+    ]
+
+
+def _lasting(random: Random) -> list[Fault]:
+    if random.random() >= 0.15:
+        return []
+    path = random.choice(("/v1/facilities", "/v1/waste-water-treatments", "/api/v1/facilities"))
+    return [Fault(random.choice(LASTING), path=path, page=random.choice((None, 1, 2)))]

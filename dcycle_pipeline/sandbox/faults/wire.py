@@ -1,0 +1,107 @@
+"""What a fault looks like to the other side of the connection."""
+
+import asyncio
+import math
+import time
+from email.utils import formatdate
+from typing import Any
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.world.items import encode
+
+JSON, HTML = "application/json", "text/html; charset=utf-8"
+MAINTENANCE_PAGE = "<!DOCTYPE html><html><body><h1>Dcycle · mantenimiento en curso</h1></body></html>".encode()
+_GATEWAY_PAGE = "<html><head><title>{0} {1}</title></head><body><center><h1>{0} {1}</h1></center></body></html>"
+_REFUSALS: dict[str, dict[str, str]] = {
+    "401": {"detail": "Invalid API key", "code": "INVALID_API_KEY"},
+    "403": {"detail": "Not authorized", "code": "FORBIDDEN"},
+    "404": {"code": "NOT_FOUND", "detail": "Not found"},
+    "429": {"detail": "Too many requests", "code": "RATE_LIMIT_EXCEEDED"},
+    "500": {"detail": "Internal Server Error"},
+}
+_GATEWAY = {"502": "Bad Gateway", "503": "Service Unavailable", "504": "Gateway Timeout"}
+
+
+async def answer_with(
+    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, raw_send: Send
+) -> None:
+    """`send` is watched by the caller; `raw_send` leads to the connection itself."""
+    if fault.kind == "slow":
+        await asyncio.sleep(fault.seconds)
+        await app(scope, receive, send)
+    elif fault.kind == "reset":
+        _connection(raw_send).abort()
+        await _gone(receive)
+    elif fault.kind in ("truncated", "bad_json"):
+        await _cut_short(fault, await _answer_of(app, scope, receive), receive, send, raw_send)
+    else:
+        status, media_type, body = _whole(fault.kind)
+        await _send(send, status, media_type, body, _extra_headers(fault))
+
+
+def _whole(kind: str) -> tuple[int, str, bytes]:
+    if kind in _REFUSALS:
+        return int(kind), JSON, encode(_REFUSALS[kind])
+    if kind in _GATEWAY:
+        return int(kind), HTML, _GATEWAY_PAGE.format(kind, _GATEWAY[kind]).encode()
+    if kind == "redirect":
+        return 302, HTML, b""
+    return (200, HTML, MAINTENANCE_PAGE) if kind == "not_json" else (200, JSON, b"")
+
+
+def _extra_headers(fault: Fault) -> list[tuple[bytes, bytes]]:
+    if fault.kind == "redirect":
+        return [(b"location", fault.location.encode())]
+    if fault.retry_after == "seconds":
+        return [(b"retry-after", str(fault.retry_after_seconds).encode())]
+    if fault.retry_after == "date":
+        return [(b"retry-after", formatdate(math.ceil(time.time()) + fault.retry_after_seconds, usegmt=True).encode())]
+    return []
+
+
+async def _cut_short(fault: Fault, answer: tuple[int, bytes], receive: Receive, send: Send, raw_send: Send) -> None:
+    status, body = answer
+    half = body[: len(body) // 2]
+    if fault.kind == "bad_json":
+        await _send(send, status, JSON, half)
+        return
+    length = [] if fault.chunked else [(b"content-length", str(len(body) + 1).encode())]
+    headers = [(b"content-type", JSON.encode()), *length]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": half, "more_body": True})
+    _connection(raw_send).close()
+    await _gone(receive)
+
+
+async def _send(
+    send: Send, status: int, media_type: str, body: bytes, extra: list[tuple[bytes, bytes]] | None = None
+) -> None:
+    headers = [(b"content-type", media_type.encode()), (b"content-length", str(len(body)).encode()), *(extra or [])]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[int, bytes]:
+    messages: list[Message] = []
+
+    async def keep(message: Message) -> None:
+        messages.append(message)
+
+    await app(scope, receive, keep)
+    return messages[0]["status"], b"".join(message.get("body", b"") for message in messages)
+
+
+def _connection(raw_send: Send) -> Any:
+    # ASGI has no word for cutting a connection; uvicorn's `send` is a method of the object that holds the transport.
+    cycle = getattr(raw_send, "__self__", None)
+    if (transport := getattr(cycle, "transport", None)) is None:
+        raise ConnectionResetError("the sandbox cuts this connection")
+    return transport
+
+
+async def _gone(receive: Receive) -> None:
+    # Returning earlier would make uvicorn report an answer that never came.
+    while (await receive())["type"] != "http.disconnect":
+        pass

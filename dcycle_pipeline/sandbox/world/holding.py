@@ -1,0 +1,173 @@
+"""The believable demo world: the sites of `places` with years of treatment records. Decided by the seed alone."""
+
+import math
+import unicodedata
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+from decimal import Decimal
+from random import Random
+from typing import Any
+from uuid import UUID
+
+from dcycle_pipeline.sandbox.world.places import COMPANIES, PEOPLE, PLACES, Place
+from dcycle_pipeline.sandbox.world.world import World
+
+_LAST_DAY = date(2026, 9, 30)
+_KG_PER_M3 = {"ES": 0.36, "PT": 0.41, "FR": 0.29, "DE": 0.24, "PL": 0.52, "MX": 0.67}
+
+
+@dataclass(frozen=True)
+class _Holding:
+    world: World
+    random: Random
+    people: list[dict[str, str]]
+    projects: list[tuple[str, str]]
+
+
+def fill(world: World, seed: int) -> None:
+    random = Random(f"holding {seed}")
+    companies = {"root": world.root_id}
+    for key, name, parent in COMPANIES:
+        companies[key] = _uuid(random)
+        world.add_organization(companies[key], name, companies[parent])
+    people = [_person(random, first, last) for first, last in PEOPLE]
+    projects = [(_uuid(random), name) for name in ("Reutilización 2027", "Lodos Cero", "Biogás Áureo")]
+    holding = _Holding(world, random, people, projects)
+    for number, place in enumerate(PLACES, start=1):
+        _build(holding, companies[place.company], place, number)
+
+
+def _build(holding: _Holding, organization_id: str, place: Place, number: int) -> None:
+    random = holding.random
+    closed = place.last_year < _LAST_DAY.year
+    opened = date(place.first_year, 1, 1) - timedelta(days=random.randint(20, 400))
+    facility_id = holding.world.add_facility(
+        organization_id,
+        id=_uuid(random),
+        name=place.name,
+        address=place.address if random.random() < 0.9 else None,
+        country=place.country,
+        type=place.kind,
+        status="archived" if closed else "active",
+        logistic_factor=random.choice((Decimal("0.8"), Decimal("0.75"), None)),
+        categories=random.choice((["electricity", "water"], ["heat", "electricity", "water"], ["electricity"], None)),
+        cups_list=[f"ES0021{random.randrange(10**12):012d}QX"] if place.country == "ES" else None,
+        facility_purpose_type=random.choice(("facilities", "facilities", None)),
+        facility_fuels_ids=[_uuid(random) for _ in range(random.choice((0, 0, 1, 2)))],
+        invoices_length=random.randint(3, 90),
+        supercharger=random.random() < 0.1,
+        facility_id=f"FAC-{opened.year}-{number:03d}" if random.random() < 0.7 else None,
+        hub_category=place.hub_category,
+        created_at=_moment(random, opened),
+        updated_at=_moment(random, _LAST_DAY) if random.random() < 0.7 else None,
+    )
+    own = _treat(holding, facility_id, place) if place.monthly_m3 else Decimal(0)
+    # A facility's total covers all its invoices, electricity and the rest too.
+    others = Decimal(f"{random.uniform(500, 60_000):.2f}") + round(own * Decimal(f"{random.uniform(0, 0.7):.3f}"), 3)
+    being_built = place.kind == "factory" and not place.monthly_m3
+    total = None if being_built else own + others
+    settled = holding.world.peek_facility(facility_id)["updated_at"]
+    holding.world.edit_facility(
+        facility_id,
+        co2e=total,
+        co2e_biomass=None if total is None else round(total * Decimal("0.0125"), 4),
+        updated_at=settled,
+    )
+
+
+def _treat(holding: _Holding, facility_id: str, place: Place) -> Decimal:
+    """Adds the plant's records; gives the kilograms of CO2e that they name."""
+    random, total = holding.random, Decimal(0)
+    places, trend = random.randint(0, 9), random.uniform(-0.05, 0.06)
+    code = _plain(place.name).upper()[:12].strip("-")
+    imported = _moment(random, date(place.first_year, 12, 20))
+    for start, end in _periods(random, place):
+        fields = _figures(random, place, start, end, trend=trend, places=places)
+        user = random.choice(holding.people)
+        in_bulk = start.year == place.first_year and end.month < 12
+        late = end + timedelta(days=random.randint(1, 20))
+        holding.world.add_record(
+            facility_id,
+            id=_uuid(random),
+            invoice_id=f"{code}-{start:%Y-%m}" if random.random() < 0.95 else "s/n",
+            start_date=start,
+            end_date=end,
+            user=dict(user),
+            uploaded_by=user["id"] if random.random() < 0.9 else None,
+            file_url=_signed(random) if random.random() < 0.6 else None,
+            linked_projects=_links(random, holding.projects),
+            created_at=imported if in_bulk else _moment(random, late),
+            **fields,
+        )
+        total += fields["co2e"] or Decimal(0)
+    return total
+
+
+def _periods(random: Random, place: Place) -> Iterator[tuple[date, date]]:
+    day = date(place.first_year, 1, random.randint(1, 20))
+    last = min(date(place.last_year, 12, 31), _LAST_DAY)
+    while True:
+        days = {"week": 7, "day": 1, "quarter": random.randint(85, 97)}.get(place.rhythm, random.randint(28, 35))
+        end = day + timedelta(days=days - 1)
+        if end > last:
+            return
+        yield day, end
+        pause = random.randint(20, 40) if place.rhythm == "day" else 0
+        luck = random.random()
+        if luck < 0.02:
+            pause += random.randint(5, 40)
+        elif luck < 0.04 and days > 7:
+            pause -= random.randint(2, 9)
+        day = end + timedelta(days=1 + pause)
+
+
+def _figures(random: Random, place: Place, start: date, end: date, *, trend: float, places: int) -> dict[str, Any]:
+    days = 30 if place.rhythm == "day" else (end - start).days + 1
+    phase = math.cos((start.timetuple().tm_yday - 210) / 365 * 2 * math.pi)
+    season = 1 + (0.55 if place.tourism else 0.12) * phase
+    years = start.year - place.first_year + start.month / 12
+    water = place.monthly_m3 * days / 30 * season * (1 + trend) ** years * random.gauss(1, 0.04)
+    water_in = Decimal(f"{max(water, 0.4):.3f}")
+    water_out = round(water_in * Decimal(f"{random.uniform(0.93, 0.99):.4f}"), 3)
+    factor = _KG_PER_M3[place.country] * random.gauss(1, 0.08)
+    co2e = Decimal(f"{float(water_in) * factor:.{places}f}")
+    status = random.choices(("active", "uploaded", "loading", "error"), (94, 2, 2, 2))[0]
+    luck = random.random()
+    return {
+        "status": status,
+        "quantity": water_in,
+        "base_quantity": water_out,
+        "kg_sludge": Decimal(f"{float(water_in) * random.uniform(0.05, 0.09):.2f}"),
+        "co2e": None if status == "loading" or luck < 0.025 else Decimal("0.0") if luck > 0.99 else co2e,
+        "co2e_biomass": Decimal(f"{float(co2e) * 0.03:.6f}") if random.random() < 0.3 else Decimal("0.0"),
+    }
+
+
+def _links(random: Random, projects: list[tuple[str, str]]) -> list[Any]:
+    """The shape of the elements is not documented: ids and objects both occur."""
+    chosen = random.sample(projects, k=random.choices((0, 1, 2), (85, 12, 3))[0])
+    return [id_ if random.random() < 0.5 else {"id": id_, "name": name} for id_, name in chosen]
+
+
+def _person(random: Random, first: str, last: str) -> dict[str, str]:
+    email = f"{_plain(first)}.{_plain(last)}@example.org".lower()
+    return {"id": _uuid(random), "first_name": first, "last_name": last, "email": email}
+
+
+def _signed(random: Random) -> str:
+    name, signature = f"{random.getrandbits(64):016x}", f"{random.getrandbits(128):032x}"
+    return f"https://files.example.org/imports/{name}.csv?X-Amz-Expires=3600&X-Amz-Signature={signature}"
+
+
+def _plain(text: str) -> str:
+    letters = unicodedata.normalize("NFKD", text.replace("ł", "l").replace("Ł", "L").replace("ß", "ss"))
+    return "".join(letter if letter.isalnum() else "-" for letter in letters if not unicodedata.combining(letter))
+
+
+def _moment(random: Random, day: date) -> str:
+    return f"{day.isoformat()}T{random.randint(6, 20):02d}:{random.randint(0, 59):02d}:{random.randint(0, 59):02d}Z"
+
+
+def _uuid(random: Random) -> str:
+    return str(UUID(int=random.getrandbits(128), version=4))

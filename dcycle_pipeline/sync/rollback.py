@@ -1,0 +1,75 @@
+"""An earlier published snapshot put back for readers, within seconds; the working file and its history stay as they are."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from uuid import uuid4
+
+import duckdb
+
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import SettingsError, UnavailableError
+from dcycle_pipeline.publish import snapshots
+from dcycle_pipeline.sync import recovery
+from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """A kept snapshot, and the publication that it is."""
+
+    name: str
+    run_id: str
+    published_at: datetime
+    content_hash: str
+    shown: bool
+
+
+def kept(folder: DataFolder) -> list[Snapshot]:
+    """The snapshots that can be put back, oldest first; `shown` is the one that readers see now."""
+    current = folder.published.resolve()
+    return [_described(path, shown=path.resolve() == current) for path in folder.published_snapshots()]
+
+
+def _described(path: Path, *, shown: bool) -> Snapshot:
+    query = "SELECT run_id, published_at, content_hash FROM sync.runs WHERE content_hash IS NOT NULL ORDER BY published_at DESC LIMIT 1"
+    try:
+        with duckdb.connect(str(path), read_only=True) as connection:
+            run_id, published_at, content_hash = connection.execute(query).fetchall()[0]
+    except (duckdb.Error, IndexError) as error:
+        raise UnavailableError(f"Snapshot {path} cannot be read: {error}. Delete it.") from None
+    return Snapshot(path.name, run_id, published_at, content_hash, shown)
+
+
+def roll_back(folder: DataFolder, to: str | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Snapshot:
+    """Put back the snapshot whose name or run starts with `to`, or the one before the one that is shown.
+
+    Raises SettingsError where there is no such snapshot, UnavailableError where the folder is being written or fails.
+    """
+    with folder.writing("dcycle-pipeline rollback", wait_seconds=0):
+        target = _chosen(kept(folder), to)
+        run_id = str(uuid4())
+        with recovery.sound(folder, run_id, LOADING_MEMORY_MB, LOADING_MEMORY_MB) as connection:
+            moment = run_log.moment(connection, now())
+            run_log.begin(
+                connection, run_id, moment, str(folder.about()["root_organization_id"]), version("dcycle_pipeline")
+            )
+            run_log.note_rollback(connection, run_id, moment, target.content_hash)
+        snapshots.put_back(folder, folder.snapshots / target.name)
+    return target
+
+
+def _chosen(snapshots: list[Snapshot], to: str | None) -> Snapshot:
+    shown = next((index for index, snapshot in enumerate(snapshots) if snapshot.shown), len(snapshots))
+    named = [one for one in snapshots if to and (one.name.startswith(to) or one.run_id.startswith(to))]
+    found = snapshots[:shown][-1:] if to is None else named
+    if len(found) == 1 and not found[0].shown:
+        return found[0]
+    there = ", ".join(f"{one.name}{' (shown now)' if one.shown else ''}" for one in snapshots) or "none"
+    wanted = "an earlier snapshot" if to is None else f"one other snapshot that starts with {to!r}"
+    raise SettingsError(
+        f"There is not {wanted}; kept are: {there}. DCYCLE_KEEP_SNAPSHOTS says how many are. Nothing was changed."
+    )

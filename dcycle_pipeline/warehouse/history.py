@@ -1,0 +1,115 @@
+"""Every version of every row: the tables of `history`, and what follows from them by construction.
+
+The current tables (`dcycle.*`) are views over the versions that are valid now. Writing versions belongs to `merge`.
+"""
+
+from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
+from dcycle_pipeline.schema import Column, Macro, Table, View
+from dcycle_pipeline.warehouse import run_tables
+
+OURS = "dcycle_pipeline"
+CHANGES = ("new", "edited", "recalculated", "settled", "deleted", "restored")
+VALID_NOW = "valid_to IS NULL"
+FIRST_SEEN = Column("first_seen_at", "TIMESTAMPTZ", "First sync that saw the row", OURS, stamp="first_seen")
+VALID_FROM = Column(
+    "valid_from",
+    "TIMESTAMPTZ",
+    "Moment from which we knew this version: the sweep that saw it",
+    OURS,
+    stamp="valid_from",
+)
+VALID_TO = Column(
+    "valid_to",
+    "TIMESTAMPTZ",
+    "Moment from which we knew better; null is current. A deletion is valid at no moment: both are the same",
+    OURS,
+    stamp="valid_to",
+)
+CHANGE = Column(
+    "change",
+    "VARCHAR",
+    "What the version changed: new, edited (an activity field), recalculated (emission fields only), settled (pending to "
+    "calculated), deleted (confirmed by the API; the last values) or restored",
+    OURS,
+)
+RUN = Column("run_id", "VARCHAR", "Run whose landed pages hold the version", OURS, stamp="origin")
+PAGE = Column("page", "BIGINT", "Page of the landed walk that holds it, null for a deletion", OURS, "1", stamp="origin")
+
+
+def versions(endpoint: Endpoint) -> Table:
+    """The table of an endpoint's versions: the business columns, lists inside the row, and what we know of the version."""
+    lists = tuple(listing.column for listing in endpoint.listings)
+    return Table(
+        "history",
+        endpoint.table.name,
+        f"Every version of each row of {endpoint.table.qualified}",
+        (*endpoint.table.key, "valid_from"),
+        (*endpoint.table.content, *lists, FIRST_SEEN, VALID_FROM, VALID_TO, CHANGE, RUN, PAGE),
+        endpoint.table.source,
+    )
+
+
+def current(endpoint: Endpoint) -> tuple[View, ...]:
+    """The tables of `dcycle` that an endpoint fills, as views over the versions that are valid now."""
+    stored = versions(endpoint).qualified
+    columns = ", ".join(_current_column(endpoint, column) for column in endpoint.table.columns)
+    main = _view(endpoint.table, f"SELECT {columns} FROM {stored} AS version WHERE {VALID_NOW}")
+    return (main, *(_listing_view(stored, listing) for listing in endpoint.listings))
+
+
+def _current_column(endpoint: Endpoint, column: Column) -> str:
+    if column.stamp == "last_changed":
+        return f"valid_from AS {column.name}"
+    if column.stamp == "last_seen":
+        last = f"SELECT max(finished_at) FROM sync.scopes AS scope WHERE scope.endpoint = '{endpoint.name}' AND outcome = 'proven'"
+        return f"({last} AND scope.organization_id = version.organization_id) AS {column.name}"
+    return column.name
+
+
+def _listing_view(stored: str, listing: Listing) -> View:
+    *key, element = listing.table.names()
+    query = f"SELECT {', '.join(key)}, unnest({listing.column.name}) AS {element} FROM {stored} WHERE {VALID_NOW}"
+    return _view(listing.table, query)
+
+
+def current_of(table: Table, stored: Table) -> View:
+    """A table as a view over its versions that are valid now."""
+    return _view(table, f"SELECT {', '.join(table.names())} FROM {stored.qualified} WHERE {VALID_NOW}")
+
+
+def _view(table: Table, query: str) -> View:
+    return View(table.schema, table.name, table.grain, table.key, table.columns, table.source, query)
+
+
+def valid_at(moment: str, of: str = "") -> str:
+    """The condition that a version was valid at a moment: both are SQL, `of` names the relation with its dot."""
+    return f"{of}valid_from <= {moment} AND ({of}valid_to IS NULL OR {moment} < {of}valid_to)"
+
+
+def as_of(stored: Table) -> Macro:
+    """What a table said at a moment: the versions that were valid then."""
+    return Macro(
+        stored.schema,
+        f"{stored.name}_as_of",
+        "moment",
+        f"Rows of {stored.qualified} that were valid at a moment, e.g. FROM {stored.qualified}_as_of(TIMESTAMPTZ '2026-01-31 12:00:00Z')",
+        f"SELECT * FROM {stored.qualified} WHERE {valid_at('moment')}",
+    )
+
+
+def as_published(stored: Table) -> View:
+    """The same for every moment of publication, for tools that know tables only; filter on `published_at`."""
+    published = Column("published_at", "TIMESTAMPTZ", "Publication that said so", "sync.runs", stamp="origin")
+    query = (
+        f"SELECT run.published_at, version.* FROM {stored.qualified} AS version JOIN sync.runs AS run "
+        f"ON {valid_at('run.published_at', 'version.')} WHERE run.outcome IN {run_tables.PUBLISHED}"
+    )
+    return View(
+        stored.schema,
+        f"{stored.name}_as_published",
+        f"{stored.grain}, as each publication said; filter on published_at",
+        ("published_at", *stored.key[:-1]),
+        (published, *stored.columns),
+        stored.source,
+        query,
+    )

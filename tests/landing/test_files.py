@@ -1,0 +1,112 @@
+"""What was landed is read back as it was, or not at all; no id leaves the folder or meets another's file."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dcycle_pipeline.api.types import Page, Proof
+from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.landing.files import Landing, Walked, forget_runs, lines
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+WALKED = Walked(Proof(True, "", 2, 2, 2, 1, 2), NOW, NOW)
+PAGES = [Page(1, ("a",), {"total": 2}, b'[{"id":"a","text":"\\n \xc3\xb1"}]'), Page(2, ("b",), {}, b'[{"id":"b"}]')]
+WHOLE = [
+    b'{"page":1,"envelope":{"total":2},"items":[{"id":"a","text":"\\n \xc3\xb1"}]}',
+    b'{"page":2,"envelope":{},"items":[{"id":"b"}]}',
+]
+
+
+def landed(root: Path, organization: str = "o", scope: str | None = "s", pages: list[Page] = PAGES) -> Path:
+    with Landing(root, "run").write(organization, "facilities", scope) as file:
+        for page in pages:
+            file.keep(page)
+        return file.finish(WALKED)
+
+
+def test_pages_come_back_as_they_were(tmp_path: Path) -> None:
+    assert list(lines(landed(tmp_path))) == WHOLE
+
+
+def test_a_restart_forgets_what_was_kept(tmp_path: Path) -> None:
+    with Landing(tmp_path, "run").write("o", "facilities", None) as file:
+        file.keep(Page(7, ("x",), {}, b"[" + b'"x"' * 10_000 + b"]"))
+        file.restart()
+        file.keep(PAGES[1])
+        path = file.finish(WALKED)
+    assert list(lines(path)) == WHOLE[1:]
+
+
+def test_a_walk_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with Landing(tmp_path, "run").write("o", "facilities", "s") as file:
+            file.keep(PAGES[0])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def read_or_refused(path: Path) -> list[bytes] | None:
+    try:
+        return list(lines(path))
+    except UnavailableError:
+        return None
+
+
+def test_a_file_cut_anywhere_is_never_read_as_a_whole_one(tmp_path: Path) -> None:
+    path = landed(tmp_path)
+    content = path.read_bytes()
+    for length in range(len(content)):
+        path.write_bytes(content[:length])
+        assert read_or_refused(path) in (None, WHOLE), length
+    for length in range(len(content) - 8):
+        path.write_bytes(content[:length])
+        assert read_or_refused(path) is None, length
+
+
+def test_a_flipped_bit_never_changes_what_is_read(tmp_path: Path) -> None:
+    path = landed(tmp_path)
+    content = path.read_bytes()
+    for place in range(len(content) * 8):
+        damaged = bytearray(content)
+        damaged[place // 8] ^= 1 << (place % 8)
+        path.write_bytes(damaged)
+        assert read_or_refused(path) in (None, WHOLE), place
+
+
+ODD = ["..", ".", "/", "a/b", "a\\b", "%", "%2F", "", "~", "CON", "a b", "ñ", "n\u0303", "A", "a", "é" * 90, "\n"]
+
+
+def test_no_odd_id_leaves_the_folder_or_meets_another(tmp_path: Path) -> None:
+    paths = {landed(tmp_path, organization, scope) for organization in ODD for scope in [*ODD, None]}
+    assert len(paths) == len(ODD) * (len(ODD) + 1)
+    assert all(path.resolve().is_relative_to((tmp_path / "run").resolve()) for path in paths)
+
+
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_different_ids_never_share_a_file(one: str, other: str) -> None:
+    landing = Landing(Path("/landing"), "run")
+    assert (landing.path("o", "e", one) == landing.path("o", "e", other)) == (one == other)
+
+
+@pytest.mark.parametrize("length", [201, 255, 1000])
+def test_long_ids_that_differ_at_their_end_never_share_a_file(tmp_path: Path, length: int) -> None:
+    assert landed(tmp_path, "o", "x" * length + "a") != landed(tmp_path, "o", "x" * length + "b")
+
+
+def test_ids_that_differ_in_case_alone_never_share_a_file_on_any_disk(tmp_path: Path) -> None:
+    landing = Landing(tmp_path, "run")
+    assert str(landing.path("o", "e", "Ab")).lower() != str(landing.path("o", "e", "aB")).lower()
+
+
+def test_only_the_named_runs_are_kept(tmp_path: Path) -> None:
+    for number in range(5):
+        with Landing(tmp_path, f"run-{number}").write("o", "facilities", None) as file:
+            file.finish(WALKED)
+    forget_runs(tmp_path, but=["run-3", "run-4"])
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["run-3", "run-4"]

@@ -1,0 +1,123 @@
+"""No name and no address survives the default setting, and no number loses a digit."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.landing.page_body import PageBody, read_page
+from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
+
+FACILITIES, RECORDS = declared()
+NUMBERS = ("quantity", "base_quantity", "m3_water_out", "kg_sludge", "co2e", "co2e_biomass", "percentage")
+PERSON = "Hildegunde"
+persons = st.sampled_from(
+    [PERSON, f"{PERSON} Maolchathaigh", f"{PERSON.lower()}@example.org", f"https://x/{PERSON}?s=1", f'"{PERSON}"\\\n']
+)
+leaves = (
+    persons
+    | st.integers(-(2**60), 2**60)
+    | st.booleans()
+    | st.none()
+    | st.floats(allow_nan=False, allow_infinity=False, width=32)
+)
+names = st.sampled_from(["approved_by", "note", "owner", "x", "first_name", "email", "user", "contact"])
+nested = st.recursive(leaves, lambda inner: st.lists(inner, max_size=3) | st.dictionaries(names, inner, max_size=3))
+numerals = st.from_regex(r"-?(0|[1-9][0-9]{0,18})(\.[0-9]{1,12})?(e-?[0-9]{1,2})?", fullmatch=True)
+
+
+def page(items: str, choice: str = "drop", endpoint: Endpoint = RECORDS) -> PageBody:
+    policy = Policy(endpoint, choice, Pseudonyms(b"k" * 32))
+    return read_page(f'{{"items":{items},"total_general":1,"owner":"{PERSON}"}}'.encode(), policy, "GET")
+
+
+@given(
+    user=nested, link=persons, undeclared=nested, unit_extra=nested, escaped=st.booleans(), numbers=st.lists(
+        numerals, min_size=len(NUMBERS), max_size=len(NUMBERS)
+    ),
+)  # fmt: skip
+def test_nobody_is_left_and_every_number_keeps_its_text(  # noqa: PLR0917 - one argument a choice
+    user: Any, link: str, undeclared: Any, unit_extra: Any, escaped: bool, numbers: list[str]
+) -> None:
+    item = {
+        "id": "a", "status": "active", "user": user, "file_url": link, "approver": undeclared,
+        "unit": {"name": "cubic_meter_(m3)", "user": unit_extra}, "uploaded_by": f"{PERSON.lower()}@example.org",
+        "invoice_id": f"run of {PERSON.lower()}@example.org", "linked_projects": [{"id": "p", "email": link}],
+    }  # fmt: skip
+    text = json.dumps(item, ensure_ascii=escaped)[:-1]
+    text += "".join(f',"{name}":{numeral}' for name, numeral in zip(NUMBERS, numbers, strict=True)) + "}"
+    read = page(f"[{text}]")
+    assert PERSON.lower().encode() not in read.payload.lower()
+    assert PERSON not in str(read.envelope)
+    (clean,) = msgspec.json.decode(read.payload, type=list[dict[str, msgspec.Raw]])
+    assert [bytes(clean[name]).decode() for name in NUMBERS] == numbers
+    assert (read.identities, bytes(clean["status"])) == (("a",), b'"active"')
+
+
+@given(item=nested)
+def test_whatever_stands_for_an_item_loses_its_people(item: Any) -> None:
+    read = page(json.dumps([item, {"id": "b"}]))
+    assert PERSON.lower().encode() not in read.payload.lower()
+    assert len(read.identities) == 2
+    assert read.identities[1] == "b"
+
+
+@pytest.mark.parametrize("choice", ["drop", "pseudonymise"])
+@pytest.mark.parametrize(
+    "item",
+    [
+        '{"id":"a","linked_projects":[{"contact":"%s"}]}',
+        '{"id":"a","unit":{"name":"m3","by":"%s"}}',
+        '{"id":"a","uploaded_by":"%s@example.org"}',
+        '{"id":"a","uploaded_by":{"name":"%s"}}',
+        '{"id":{"first_name":"%s"}}',
+        '{"id":"a","who":{"%s":1}}',
+        '{"id":"a","User":"%s"}',
+        '"%s"',
+        '["%s"]',
+        '{"id":"a","user":{"first_name":"x"},"user":{"first_name":"%s"}}',
+        '{"id":"a","fileUrl":"%s"}',
+    ],
+)
+def test_no_odd_place_hides_a_person(item: str, choice: str) -> None:
+    assert PERSON.encode() not in page("[" + item % PERSON + "]", choice).payload
+
+
+@pytest.mark.parametrize("address", ["zoe@x.org", "z\\u006fe\\u0040x.org", "ZOE@X.ORG"])
+def test_addresses_inside_texts_go(address: str) -> None:
+    payload = page(f'[{{"id":"a","invoice_id":"sent by {address} in May"}}]').payload.lower()
+    assert b"zoe" not in payload
+    assert b"in may" in payload
+
+
+def test_a_pseudonym_is_the_same_for_one_person_and_tells_nothing() -> None:
+    items = '[{"id":"a","uploaded_by":"u-1","user":{"id":"u-1","email":"x@y.org"}},{"id":"b","uploaded_by":"u-1"}]'
+    first, second = json.loads(page(items, "pseudonymise").payload)
+    assert first["uploaded_by"] == second["uploaded_by"] == first["user"]["id"] != "u-1"
+    assert first["user"].keys() == {"id"}
+    other = Policy(RECORDS, "pseudonymise", Pseudonyms(b"z" * 32))
+    foreign = json.loads(read_page(b'{"items":' + items.encode() + b"}", other, "GET").payload)
+    assert foreign[0]["uploaded_by"] != first["uploaded_by"]
+
+
+def test_keep_keeps_everything_as_it_came() -> None:
+    item = f'{{"id":"a","user":{{"email":"{PERSON}@x.org"}},"new":["{PERSON}"],"co2e":1.10}}'
+    assert page(f"[{item}]", "keep").payload == f"[{item}]".encode()
+
+
+def test_fields_that_nobody_declared_are_named() -> None:
+    policy = Policy(FACILITIES, "drop", Pseudonyms(b"k" * 32))
+    read_page(b'{"items":[{"id":"a","name":"x","colour":1,"quantity":2}]}', policy, "GET")
+    assert policy.undeclared == {"colour", "quantity"}
+
+
+def test_items_without_a_usable_id_are_told_apart() -> None:
+    read = page('[{"co2e":1},{"co2e":2},{"id":null,"co2e":1},{"id":5},{"id":""},null,7,"x",{"id":"\\u0061"}]')
+    assert len(set(read.identities)) == 9
+    assert read.identities[-1] == "a"
+    assert all(identity.startswith("no-id:") for identity in read.identities[:-1])

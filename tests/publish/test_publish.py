@@ -1,0 +1,124 @@
+"""A reader never meets a half-written file, never blocks a publish, and finds every table and column described."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import duckdb
+import pytest
+
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.publish.catalog import all_tables
+from dcycle_pipeline.sandbox import Sandbox
+from dcycle_pipeline.sync.publication import publish
+from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.warehouse.run_log import begin
+from tests.conftest import Published, Synced, settings_for, sync
+
+READER = """
+import sys, duckdb
+print('ready', flush=True)
+reads = 0
+while not __import__('select').select([sys.stdin], [], [], 0)[0]:
+    with duckdb.connect(sys.argv[1], read_only=True) as connection:
+        rows, runs = connection.execute(
+            "SELECT (SELECT count(*) FROM dcycle.waste_water_treatments), (SELECT max(requests_count) FROM sync.runs)"
+        ).fetchone()
+    assert rows == 138, rows
+    reads += 1
+print(reads, flush=True)
+"""
+
+
+@pytest.fixture
+def synced(sandbox: Sandbox, tmp_path: Path) -> Synced:
+    return sync(settings_for(sandbox, tmp_path / "data", keep_snapshots=2))
+
+
+def publish_again(synced: Synced, number: int) -> Published:
+    run = Run(f"again-{number}", synced.settings)
+    return Published(publish(run).file)
+
+
+def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synced) -> None:
+    command = [sys.executable, "-c", READER, str(DataFolder(synced.settings.data_dir).published)]
+    readers = [
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    for reader in readers:
+        assert reader.stdout
+        assert reader.stdout.readline() == "ready\n"
+    for number in range(20):
+        publish_again(synced, number)
+    for reader in readers:
+        output, errors = reader.communicate("\n")
+        assert (reader.returncode, errors) == (0, "")
+        assert int(output) > 0
+
+
+def test_a_reader_that_keeps_the_file_open_blocks_nothing_and_keeps_what_it_saw(
+    sandbox: Sandbox, synced: Synced
+) -> None:
+    with duckdb.connect(str(synced.publication.file), read_only=True) as reader:
+        before = reader.execute("SELECT count(*) FROM dcycle.waste_water_treatments").fetchall()
+        for _ in range(4):
+            sandbox.world.add_records("f-north", 1)
+            after = sync(synced.settings)
+        assert reader.execute("SELECT count(*) FROM dcycle.waste_water_treatments").fetchall() == before == [(138,)]
+    assert after.query("SELECT count(*) FROM dcycle.waste_water_treatments") == [(142,)]
+
+
+def test_the_published_name_leads_to_the_newest_snapshot_without_a_wal(synced: Synced) -> None:
+    file = DataFolder(synced.settings.data_dir).published
+    assert file.resolve() == synced.publication.snapshot.resolve()
+    assert list(file.parent.rglob("*.duckdb.wal")) == []
+    assert list(file.parent.rglob("*.part")) == []
+
+
+def test_a_foreign_wal_is_set_aside(synced: Synced) -> None:
+    wal = DataFolder(synced.settings.data_dir).published.with_name("dcycle.duckdb.wal")
+    wal.write_bytes(b"not ours")
+    assert publish_again(synced, 1).query("SELECT count(*) FROM dcycle.facilities") == [(4,)]
+    assert not wal.exists()
+    assert [path.read_bytes() for path in wal.parent.glob("dcycle.duckdb.wal.*")] == [b"not ours"]
+
+
+def test_as_many_snapshots_are_kept_as_set(synced: Synced) -> None:
+    for number in range(4):
+        publish_again(synced, number)
+    kept = sorted(synced.publication.snapshot.parent.glob("*"))
+    assert len(kept) == 2
+    assert DataFolder(synced.settings.data_dir).published.resolve() == kept[-1].resolve()
+
+
+def test_every_declared_table_and_column_is_there_and_described(synced: Synced) -> None:
+    columns = synced.query(
+        "SELECT schema_name || '.' || table_name, column_name, comment FROM duckdb_columns() WHERE NOT internal"
+    )
+    declared = {(table.qualified, column) for table in all_tables() for column in table.names()}
+    assert {row[:2] for row in columns} == declared
+    assert all(comment and comment.strip() for _, _, comment in columns)
+    tables = synced.query(
+        "SELECT schema_name || '.' || table_name, comment FROM duckdb_tables() WHERE NOT internal UNION ALL "
+        "SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal"
+    )
+    assert {name for name, _ in tables} == {table.qualified for table in all_tables()}
+    assert all(comment for _, comment in tables)
+
+
+def test_a_publish_that_fails_leaves_the_last_file_and_says_so(synced: Synced) -> None:
+    before = DataFolder(synced.settings.data_dir).published.resolve()
+    run = Run("failing", synced.settings)
+    DataFolder(synced.settings.data_dir).published.unlink()
+    DataFolder(synced.settings.data_dir).published.mkdir()
+    from dcycle_pipeline.errors import UnavailableError
+
+    with pytest.raises(UnavailableError):
+        publish(run)
+    DataFolder(synced.settings.data_dir).published.rmdir()
+    assert before.exists()
+    with run.warehouse() as connection:
+        begin(connection, "failing", run.now(), "x", "0")
+        rows = connection.execute("SELECT outcome, published_at FROM sync.runs WHERE run_id = 'failing'").fetchall()
+    assert rows == [("loaded", None)]

@@ -15,7 +15,9 @@ from filelock import FileLock, Timeout
 
 from dcycle_pipeline.errors import FREE_SPACE, SettingsError, UnavailableError
 
-LAYOUT_VERSION = 2
+LAYOUT_VERSION = 3
+# Layout 1 kept no history. Layout 2 goes over to 3 by itself when a run begins.
+OLDEST_LAYOUT_VERSION = 2
 
 
 @dataclass(frozen=True)
@@ -83,7 +85,7 @@ class DataFolder:
                 f"DCYCLE_DATA_DIR {self.root} was written by a newer dcycle_pipeline (layout {version}, this one knows {LAYOUT_VERSION}): "
                 "upgrade the package or choose another folder. Nothing was changed."
             )
-        if version < LAYOUT_VERSION:
+        if version < OLDEST_LAYOUT_VERSION:
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} was written by an older dcycle_pipeline (layout {version}, this one writes "
                 f"{LAYOUT_VERSION}) that kept no history: choose a new folder, the first sync fills it. Nothing was changed."
@@ -103,14 +105,24 @@ class DataFolder:
             )
         return about
 
+    def is_of_older_layout(self) -> bool:
+        """Whether it may hold files of an older layout."""
+        return bool(self.about().get("layout_version") != LAYOUT_VERSION)
+
+    def note_layout(self) -> None:
+        """Note that everything in it is of the present layout."""
+        self._write_about(self.about() | {"layout_version": LAYOUT_VERSION})
+
+    def _write_about(self, about: dict[str, Any]) -> None:
+        write_whole(self.working / "about.json", json.dumps(about).encode())
+
     def claim(self, root_organization_id: str) -> None:
         """Tie the folder to one root organisation. Raises SettingsError where it belongs to another."""
         owner = self.about().get("root_organization_id")
         if owner is None:
-            write_whole(
-                self.working / "about.json",
-                json.dumps({"layout_version": LAYOUT_VERSION, "root_organization_id": root_organization_id}).encode(),
-            )
+            # A folder with landed pages has lost what it said of itself, so any run may have landed them.
+            version = OLDEST_LAYOUT_VERSION if any(self.landing.iterdir()) else LAYOUT_VERSION
+            self._write_about({"layout_version": version, "root_organization_id": root_organization_id})
         elif owner != root_organization_id:
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}: "

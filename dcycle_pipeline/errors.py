@@ -4,6 +4,8 @@ Messages are one or two lines for people: what happened, where, what to do next.
 Raising and rendering belong elsewhere; nothing here knows of HTTP, DuckDB or Dagster.
 """
 
+from collections.abc import Sequence
+
 FREE_SPACE = "Free space or check the folder, then sync again; what was published stays."
 
 
@@ -24,13 +26,20 @@ class DamagedError(UnavailableError):
 
 
 class UnsoundError(DcycleError):
-    """What the tables hold must not reach a reader; trying the same again does not help (exit code 3)."""
+    """What the tables hold must not reach a reader; trying the same again does not help (exit code 3).
+
+    `findings` are what the checks found, passed or not.
+    """
+
+    def __init__(self, message: str, findings: Sequence[object] = ()) -> None:
+        super().__init__(message)
+        self.findings = findings
 
 
 class TransientError(DcycleError):
     """Ask again later: the API or the network failed in a way that passes by itself.
 
-    `retry_after_seconds` is what the server asked for, where it did.
+    `retry_after_seconds` is what the server asked for, if it did.
     """
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
@@ -42,33 +51,33 @@ class ThrottledError(TransientError):
     """The API answered 429: the organisation asks too often."""
 
 
-class ScopeError(DcycleError):
-    """Skip one scope, keep its last rows and report it; the neighbours go on."""
+class ListError(DcycleError):
+    """Skip one list, keep its last rows and report it; the neighbours go on."""
 
     outcome = "unproven"
 
 
-class UnauthorizedError(ScopeError):
+class UnauthorizedError(ListError):
     """401: the credential is not accepted for this organisation, which stops here."""
 
     outcome = "unauthorized"
 
 
-class ForbiddenError(ScopeError):
+class ForbiddenError(ListError):
     """403: this organisation, facility or record is not for this credential."""
 
     outcome = "forbidden"
 
 
-class NotFoundError(ScopeError):
+class NotFoundError(ListError):
     """404: the organisation, facility or record is not there."""
 
     outcome = "not_found"
 
 
-class RejectedError(ScopeError):
+class RejectedError(ListError):
     """400, 405, 422: the API does not take the request as the pipeline asks it."""
 
 
-class ContractError(ScopeError):
+class ContractError(ListError):
     """The API answered something that no safe reading exists for."""

@@ -3,8 +3,8 @@
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
@@ -20,7 +20,6 @@ from hypothesis import settings as hypothesis_settings
 
 from dcycle_pipeline import summaries
 from dcycle_pipeline.endpoints import YEAR_TOTALS
-from dcycle_pipeline.publish import checks
 from dcycle_pipeline.sandbox import Sandbox, World
 from dcycle_pipeline.settings import Settings, load
 from dcycle_pipeline.sync import rewrite
@@ -33,6 +32,8 @@ from dcycle_pipeline.warehouse import database
 
 FEW = ("coverage_gaps", "emissions_by_facility_month")
 ROOT = "11111111-1111-4111-8111-111111111111"
+# Outcomes of a list after which no row of it can be missing.
+NOTHING_MISSING = "('proven', 'facility_deleted', 'no_facilities')"
 CHILD = "22222222-2222-4222-8222-222222222222"
 BUSINESS = {
     "facilities": "organization_id, facility_id, name, country_code, facility_type, status, address, logistic_factor, "
@@ -70,7 +71,6 @@ def only(names: tuple[str, ...]) -> Iterator[None]:
     kept = tuple(s for s in summaries.SUMMARIES if s.name in names)
     with (
         patch.object(summaries, "SUMMARIES", kept),
-        patch.object(checks, "SUMMARIES", kept),
         patch("tests.conftest.YEAR_TOTALS", ()),
         # A tiny file grows by a tenth with every change: writing it anew each time has tests of its own.
         patch.object(rewrite, "GROWTH_PERCENT", 100),
@@ -148,11 +148,11 @@ class Synced(Published):
     def outcome(self) -> str:
         return self.publication.outcome
 
-    def open_scopes(self) -> dict[tuple[str, str, str | None], tuple[str, str]]:
+    def unproven_lists(self) -> dict[tuple[str, str, str | None], tuple[str, str]]:
         """What of the lists this run could not prove; totals are no lists."""
         rows = self.query(
-            "SELECT organization_id, endpoint, facility_id, outcome, reason FROM sync.scopes "
-            "WHERE run_id = ? AND outcome <> 'proven' AND endpoint <> 'total_impacts'",
+            "SELECT organization_id, endpoint, facility_id, outcome, reason FROM sync.lists "
+            f"WHERE run_id = ? AND outcome NOT IN {NOTHING_MISSING} AND endpoint <> 'total_impacts'",
             self.run_id,
         )
         return {row[:3]: row[3:] for row in rows}
@@ -164,35 +164,20 @@ class Synced(Published):
         return self.query(rejected, self.run_id)
 
 
-@dataclass
-class OneOpenRun(Run):
-    """A run that opens the working file once for all its stages: opening is most of a tiny sync."""
-
-    kept: ExitStack = field(default_factory=ExitStack)
-    connection: duckdb.DuckDBPyConnection | None = None
-
-    @contextmanager
-    def warehouse(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        if self.connection is None:
-            self.connection = self.kept.enter_context(super().warehouse(memory_limit_mb))
-        yield self.connection
-
-
 def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Synced:
-    """A sync with one opening of the working file; those of the command line, of Dagster and of test_kills open it in each stage."""
-    run = OneOpenRun(str(uuid4()), settings, accepted_drops=accepted_drops)
-    with run.kept:
-        return stages(run)
+    """A whole sync without Dagster."""
+    return steps(Run(str(uuid4()), settings, accepted_drops=accepted_drops))
 
 
-def stages(run: Run) -> Synced:
-    """All stages in the order of the job."""
-    organizations = [organization.organization_id for organization in refresh_organizations(run)]
-    for endpoint in run.endpoints:
-        sync_endpoint(run, endpoint, organizations)
-    for total in YEAR_TOTALS:
-        sync_totals(run, total, organizations)
-    publication = publish(run)
+def steps(run: Run) -> Synced:
+    """All steps in the order of the job."""
+    with run:
+        organizations = [organization.organization_id for organization in refresh_organizations(run)]
+        for endpoint in run.endpoints:
+            sync_endpoint(run, endpoint, organizations)
+        for total in YEAR_TOTALS:
+            sync_totals(run, total, organizations)
+        publication = publish(run)
     return Synced(publication.snapshot, run.run_id, run.settings, publication)
 
 

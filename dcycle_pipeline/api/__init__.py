@@ -1,1 +1,4 @@
-"""Talking to the Dcycle API: requests, credentials, patience and the proof that a walk saw every row."""
+"""Talking to the Dcycle API: requests, credentials, retries, and the proof that a list was read whole.
+
+Only this room imports httpx. What an item means and where pages land belongs to the rooms below.
+"""

@@ -86,7 +86,7 @@ class DcycleApi:
         """The JSON body of `GET path`, asked again while the fault passes by itself.
 
         `where` names organisation, endpoint, facility and page for messages. Raises TransientError when patience
-        ends, ScopeError (unauthorized, forbidden, not found, rejected, contract) at once.
+        ends, ListError (unauthorized, forbidden, not found, rejected, contract) at once.
         """
         patience = stamina.retry_context(
             on=_how_long_to_wait,

@@ -1,4 +1,4 @@
-"""Walking a list page by page until there is proof that every row was seen. Pure: asking and keeping are arguments.
+"""Reading a list, pass by pass, until it is proven that every row was seen. Pure: asking and keeping are arguments.
 
 The proof: every id was seen again after the set was complete, the set has exactly as many ids as the counter says,
 the counter never moved and no foreign id turned up. So at the moment between, the set *was* the list, even where ties
@@ -9,8 +9,8 @@ on one page is one answer and needs no second look.
 import asyncio
 from dataclasses import dataclass, field
 
-from dcycle_pipeline.api.types import PAGE_SIZE, Ask, Page, Proof, Query, Reading, Server, Sink, read_counter
-from dcycle_pipeline.errors import NotFoundError, RejectedError, ScopeError
+from dcycle_pipeline.api.types import PAGE_SIZE, Ask, Page, PageSink, Paging, Proof, Query, Server, read_counter
+from dcycle_pipeline.errors import ListError, NotFoundError, RejectedError
 
 PAGES_AT_ONCE = 8
 PASSES_AT_MOST = 40
@@ -19,29 +19,29 @@ STALLED_PASSES_AT_MOST_WITH_TIES = 8
 RESTARTS_AT_MOST = 6
 
 
-async def walk(ask: Ask, reading: Reading, sink: Sink, server: Server | None = None) -> Proof:
+async def read_list(ask: Ask, paging: Paging, sink: PageSink, server: Server | None = None) -> Proof:
     """Ask for every page until the rows are proven complete, or until another pass would not help.
 
-    Raises ScopeError (unauthorized, forbidden, not found, rejected) and TransientError as `ask` raises them.
+    Raises ListError (unauthorized, forbidden, not found, rejected) and TransientError as `ask` raises them.
     """
-    walker = _Walk(ask, reading, sink, server or Server())
-    while (proof := walker.verdict()) is None:
-        await walker.one_pass()
+    read = _Read(ask, paging, sink, server or Server())
+    while (proof := read.verdict()) is None:
+        await read.one_pass()
     return proof
 
 
 @dataclass
-class _Walk:
+class _Read:
     ask: Ask
-    reading: Reading
-    sink: Sink
+    paging: Paging
+    sink: PageSink
     server: Server
     counter: int | None = None
     known: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
     on_one_page: bool = False
     kept: dict[tuple[Query, int], int] = field(default_factory=dict)
-    refused: dict[Query, ScopeError] = field(default_factory=dict)
+    refused: dict[Query, ListError] = field(default_factory=dict)
     passes: int = 0
     restarts: int = 0
     stalled: int = 0
@@ -59,9 +59,9 @@ class _Walk:
         if self.restarts > RESTARTS_AT_MOST:
             return self._proof(f"{self.trouble} on each of {self.restarts} attempts")
         if self.passes and self.counter is None and not self.trouble:
-            return self._proof(f"the answer has no usable counter ({' + '.join(self.reading.counters)})")
+            return self._proof(f"the answer has no usable counter ({' + '.join(self.paging.counters)})")
         patience = (
-            STALLED_PASSES_AT_MOST_WITH_TIES if self.ties else max(STALLED_PASSES_AT_MOST, len(self.reading.variants))
+            STALLED_PASSES_AT_MOST_WITH_TIES if self.ties else max(STALLED_PASSES_AT_MOST, len(self.paging.variants))
         )
         if self.stalled >= patience or self.passes >= PASSES_AT_MOST:
             return self._proof(
@@ -79,7 +79,7 @@ class _Walk:
             first = await self.ask(variant, 1)
         except RejectedError as error:
             self.refused[variant] = error
-            if len(self.refused) == len(set(self.reading.variants)):
+            if len(self.refused) == len(set(self.paging.variants)):
                 raise
             return
         self.passes += 1
@@ -92,7 +92,7 @@ class _Walk:
             self._judge(seen, was_complete, before)
 
     def _next_variant(self) -> Query:
-        usable = [variant for variant in self.reading.variants if variant not in self.refused]
+        usable = [variant for variant in self.paging.variants if variant not in self.refused]
         return usable[self.passes % len(usable)]
 
     def _restart(self) -> None:
@@ -145,7 +145,7 @@ class _Walk:
         """
         echoed = read_counter(first.envelope, ("size",)) or PAGE_SIZE
         full = min(echoed, PAGE_SIZE, max(self.server.longest_page, size))
-        return not self.reading.floor or last >= full
+        return not self.paging.floor or last >= full
 
     async def _look_beyond(self, variant: Query, number: int, previous: tuple[str, ...], seen: set[str]) -> None:
         (page,) = await self._ask_several(variant, range(number, number + 1))
@@ -169,15 +169,15 @@ class _Walk:
     def _take(self, variant: Query, page: Page, seen: set[str]) -> bool:
         """Count one page in and keep it where it says anything new; whether it brought ids new to this pass."""
         self.pages += 1
-        counter = read_counter(page.envelope, self.reading.counters)
+        counter = read_counter(page.envelope, self.paging.counters)
         if self.counter is None and page.number == 1:
             self.counter = counter
         elif counter != self.counter:
-            self.trouble = f"the counter moved from {self.counter} to {counter} during the walk"
+            self.trouble = f"the counter moved from {self.counter} to {counter} during the read"
             return False
-        floor = read_counter(page.envelope, self.reading.floor)
+        floor = read_counter(page.envelope, self.paging.floor)
         if floor is not None and counter is not None and floor > counter:
-            self.trouble = f"the counter says {counter}, but {' + '.join(self.reading.floor)} are {floor}"
+            self.trouble = f"the counter says {counter}, but {' + '.join(self.paging.floor)} are {floor}"
             return False
         before = len(seen)
         self.server.longest_page = max(self.server.longest_page, len(page.identities))

@@ -1,4 +1,4 @@
-"""What a walk is given and gives back: how a list is asked for, its pages, and the proof that all of it came."""
+"""What the read of a list is given and gives back: how its pages are asked for, the pages, and the proof."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ Query = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
-class Reading:
+class Paging:
     """How the list of an endpoint is asked for, and which of its counters proves that all of it came.
 
     `variants` are query parts that are taken in turn, pass by pass, where the first alone does not give every row;
@@ -39,7 +39,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Proof:
-    """What a walk can say about a scope. `reason` is empty when it is proven."""
+    """What the read of a list can say: rows received, distinct ids, the API's counter. `reason` is empty if it is proven."""
 
     proven: bool
     reason: str
@@ -54,8 +54,8 @@ Ask = Callable[[Query, int], Awaitable[Page]]
 
 
 @dataclass
-class Sink:
-    """Where the pages of a walk go: `keep` one more, or `restart` because what was kept no longer counts."""
+class PageSink:
+    """Where the pages of a read go: `keep` one more, or `restart` because what was kept no longer counts."""
 
     keep: Callable[[Page], None]
     restart: Callable[[], None]
@@ -63,7 +63,7 @@ class Sink:
 
 @dataclass
 class Server:
-    """What the walks of one endpoint learn of the server together: the longest page that it was seen to give."""
+    """What all reads of one endpoint learn of the server together: the longest page that it gave."""
 
     longest_page: int = 0
 

@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from dcycle_pipeline.cli import console
-from dcycle_pipeline.cli.results import NOTHING_PUBLISHED, WRONG_SETTINGS
-from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.errors import DcycleError
+from dcycle_pipeline.sync.outcome import NOTHING_PUBLISHED, exit_code_of
 
 app = typer.Typer(
     help="Every record of a Dcycle account, proven complete, in a DuckDB file that is always readable.",
@@ -27,7 +27,7 @@ def end(run: Callable[[], int], as_json: bool) -> None:
     try:
         code = run()
     except DcycleError as error:
-        code = WRONG_SETTINGS if isinstance(error, SettingsError) else NOTHING_PUBLISHED
+        code = exit_code_of(error)
         console.say(f"Error: {error}")
         if as_json:
             console.as_json({"exit_code": code, "error": str(error)})

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
 
-from dcycle_pipeline.landing.fetch import Swept
+from dcycle_pipeline.landing.lists import ListResult
 
 
 class Bars:
@@ -33,19 +33,19 @@ class Bars:
         self._tasks: dict[tuple[str, str], TaskID] = {}
         self._rows: dict[tuple[str, str], int] = defaultdict(int)
 
-    def expect(self, endpoint: str, organization_id: str, total: int) -> None:
+    def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
         self._progress.start()
         self._tasks[endpoint, organization_id] = self._progress.add_task(
-            f"{organization_id[:13]} {endpoint}", total=total, rows=0
+            f"{organization_id[:13]} {endpoint}", total=lists_count, rows=0
         )
 
-    def swept(self, swept: Swept) -> None:
-        key = (swept.scope.endpoint, swept.scope.organization_id)
-        self._rows[key] += swept.proof.distinct if swept.proof else 0
+    def finished(self, result: ListResult) -> None:
+        key = (result.key.endpoint, result.key.organization_id)
+        self._rows[key] += result.rows_count
         self._progress.update(self._tasks[key], advance=1, rows=self._rows[key])
-        if not swept.proven:
+        if not result.nothing_missing:
             self._progress.console.print(
-                f"{swept.scope}: {swept.outcome}: {swept.reason}", style="yellow", markup=False
+                f"{result.key}: {result.outcome}: {result.reason}", style="yellow", markup=False
             )
 
     def stop(self) -> None:
@@ -53,7 +53,7 @@ class Bars:
 
 
 class Lines:
-    """One line when an endpoint of an organisation is read, with the time since the start; one for what stays open."""
+    """One line when an endpoint of an organisation is read, with the time since the start; one for a list that stays unproven."""
 
     def __init__(self) -> None:
         self._started = time.monotonic()
@@ -61,15 +61,15 @@ class Lines:
         self._total: dict[tuple[str, str], int] = {}
         self._rows: dict[tuple[str, str], int] = defaultdict(int)
 
-    def expect(self, endpoint: str, organization_id: str, total: int) -> None:
-        self._left[endpoint, organization_id] = self._total[endpoint, organization_id] = total
+    def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
+        self._left[endpoint, organization_id] = self._total[endpoint, organization_id] = lists_count
 
-    def swept(self, swept: Swept) -> None:
-        key = (swept.scope.endpoint, swept.scope.organization_id)
+    def finished(self, result: ListResult) -> None:
+        key = (result.key.endpoint, result.key.organization_id)
         self._left[key] -= 1
-        self._rows[key] += swept.proof.distinct if swept.proof else 0
-        if not swept.proven:
-            say(f"{swept.scope}: {swept.outcome}: {swept.reason}")
+        self._rows[key] += result.rows_count
+        if not result.nothing_missing:
+            say(f"{result.key}: {result.outcome}: {result.reason}")
         if self._left[key] == 0:
             seconds = time.monotonic() - self._started
             say(f"organisation {key[1]}, {key[0]}: {self._total[key]} lists, {self._rows[key]} rows ({seconds:.1f} s)")

@@ -14,7 +14,7 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.errors import DcycleError, ScopeError, SettingsError, UnavailableError
+from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.organizations import wanted_organizations
@@ -115,7 +115,7 @@ def _api(loaded: Settings) -> Iterator[Finding]:
 
 
 async def _credentials(loaded: Settings, organization_ids: list[str]) -> list[Finding]:
-    reading = declared(loaded.facilities_api)[0].reading
+    reading = declared(loaded.facilities_api)[0].paging
     findings = []
     async with DcycleApi(loaded) as api:
         for identifier in organization_ids:
@@ -124,7 +124,7 @@ async def _credentials(loaded: Settings, organization_ids: list[str]) -> list[Fi
                 await api.get(reading.path, (("size", "1"), ("page", "1")), identifier, where)
                 findings.append(Finding("ok", "credential", f"organisation {identifier} can be read"))
             except DcycleError as error:
-                level: Level = "warn" if isinstance(error, ScopeError) else "down"
+                level: Level = "warn" if isinstance(error, ListError) else "down"
                 findings.append(
                     Finding(level, "credential", str(error), "its rows will stay as they are until this is mended")
                 )

@@ -9,14 +9,15 @@ import typer
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console, doctor
 from dcycle_pipeline.cli.app import AsJson, app, end
-from dcycle_pipeline.cli.results import OK, result_of, tell, tell_explanation
+from dcycle_pipeline.cli.results import result_of, tell, tell_explanation
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.readers import explain, published_file
+from dcycle_pipeline.sync.outcome import OK
 
 
 @app.command()
 def status(json: AsJson = False) -> None:
-    """What is published, how fresh it is, and what is open."""
+    """What is published, how fresh it is, and which lists are unproven."""
 
     def run() -> int:
         file = DataFolder(settings.data_dir()).published

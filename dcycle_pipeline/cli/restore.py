@@ -1,4 +1,4 @@
-"""The verbs that work on what was read before: replay and rollback."""
+"""The verbs that bring back what was read before: replay and rollback."""
 
 from typing import Annotated
 from uuid import uuid4
@@ -8,9 +8,10 @@ import typer
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
-from dcycle_pipeline.cli.results import OK, result_of, tell
+from dcycle_pipeline.cli.results import result_of, tell
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.sync import replay, rollback
+from dcycle_pipeline.sync.outcome import OK
 from dcycle_pipeline.sync.run import Run
 
 
@@ -20,8 +21,10 @@ def put_through_again(json: AsJson = False) -> None:
 
     def run() -> int:
         loaded = settings.load_offline()
-        with console.progress() as progress:
-            again = Run(str(uuid4()), loaded, progress, wait_for_folder_seconds=0)
+        with (
+            console.progress() as progress,
+            Run(str(uuid4()), loaded, progress, wait_for_folder_seconds=0) as again,
+        ):
             replay.replay(again)
         result = result_of(DataFolder(loaded.data_dir).published, again.run_id, [])
         if json:

@@ -9,9 +9,8 @@ from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.explain import Explanation
+from dcycle_pipeline.sync.outcome import GAPS, OK
 from dcycle_pipeline.warehouse import run_tables
-
-OK, GAPS, WRONG_SETTINGS, NOTHING_PUBLISHED = 0, 1, 2, 3
 
 
 def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
@@ -19,12 +18,18 @@ def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
 
 
 def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
-    """What one run published, and what is open or quarantined of the organisations asked for (all, where none is named)."""
+    """What one run published, and what is unproven or quarantined of the organisations asked for (all, where none is named)."""
     facts = published_file.rows(file, published_file.RUN, [run_id])[0]
-    open_scopes = [row for row in published_file.rows(file, run_tables.OPEN_SCOPES) if _asked(row, organizations)]
+    unproven_lists = [row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _asked(row, organizations)]
     quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _asked(row, organizations)]
-    code = GAPS if open_scopes or quarantined else OK
-    return {"exit_code": code, "file": file.absolute(), **facts, "open_scopes": open_scopes, "quarantined": quarantined}
+    code = GAPS if unproven_lists or quarantined else OK
+    return {
+        "exit_code": code,
+        "file": file.absolute(),
+        **facts,
+        "unproven_lists": unproven_lists,
+        "quarantined": quarantined,
+    }
 
 
 def tell(result: dict[str, Any]) -> None:
@@ -33,20 +38,20 @@ def tell(result: dict[str, Any]) -> None:
     for item in result["quarantined"]:
         where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
         console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
-    for scope in result["open_scopes"]:
-        where = f"organisation {scope['organization_id']}, {scope['endpoint']}, facility {scope['facility_id'] or '-'}"
-        console.show(f"Open: {where}: {scope['outcome']}: {scope['reason']}")
+    for found in result["unproven_lists"]:
+        where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
+        console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
     changed = "changed" if result["content_changed"] else "unchanged"
-    counts = f"{result['rows_count']} rows in {result['scopes_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
+    counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
     if result["exit_code"] == GAPS:
-        scopes = "; ".join(
-            f"{s['endpoint']} of {s['facility_id'] or s['organization_id']} {s['outcome']}"
-            for s in result["open_scopes"][:5]
+        named = "; ".join(
+            f"{found['endpoint']} of {found['facility_id'] or found['organization_id']} {found['outcome']}"
+            for found in result["unproven_lists"][:5]
         )
-        more = f" and {len(result['open_scopes']) - 5} more" if len(result["open_scopes"]) > 5 else ""
+        more = f" and {len(result['unproven_lists']) - 5} more" if len(result["unproven_lists"]) > 5 else ""
         console.show(
-            f"With gaps: {len(result['open_scopes'])} open ({scopes}{more}), {len(result['quarantined'])} items quarantined; their last rows stay."
+            f"With gaps: {len(result['unproven_lists'])} lists unproven ({named}{more}), {len(result['quarantined'])} items quarantined; their last rows stay."
         )
 
 

@@ -9,11 +9,11 @@ import typer
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
-from dcycle_pipeline.cli.results import GAPS, OK, WRONG_SETTINGS, result_of, show_tables, tell
+from dcycle_pipeline.cli.results import result_of, show_tables, tell
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import DcycleError, SettingsError
-from dcycle_pipeline.sandbox import API_KEY, Behaviour, Sandbox, World, serve
 from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.sync.outcome import GAPS, OK, WRONG_SETTINGS
 
 Organizations = Annotated[
     list[str] | None, typer.Option("--organization", help="Sync only this organisation; may be repeated.")
@@ -31,6 +31,8 @@ def demo(json: AsJson = False) -> None:
     """Start the sandbox, sync it, publish, show the tables, stop everything. Honours DCYCLE_DATA_DIR."""
 
     def run() -> int:
+        from dcycle_pipeline.sandbox import Sandbox, World  # noqa: PLC0415 - a web server that a sync has no use for
+
         world = World.generate()
         with Sandbox(world) as sandbox:
             console.say(
@@ -63,6 +65,8 @@ def sandbox(
     """Serve the sandbox, a Dcycle API with invented data, until Ctrl-C."""
 
     def run() -> int:
+        from dcycle_pipeline.sandbox import API_KEY, Behaviour, World, serve  # noqa: PLC0415 - as above
+
         try:
             behaviour = Behaviour.parse(behave or [])
         except ValueError as error:
@@ -87,21 +91,20 @@ def _sync(
     load: Callable[[], Settings], organizations: list[str], as_json: bool, accepted_drops: Sequence[str] = ()
 ) -> int:
     # Dagster takes more than a second to import: only the verbs that run it pay for that.
-    from dcycle_pipeline.orchestration.context import Environment  # noqa: PLC0415
     from dcycle_pipeline.orchestration.in_process import run_job  # noqa: PLC0415
+    from dcycle_pipeline.orchestration.step import Environment  # noqa: PLC0415
 
     started = time.monotonic()
     loaded = load()
     folder = DataFolder(loaded.data_dir)
     with folder.writing("dcycle-pipeline", wait_seconds=0), console.progress() as progress:
-        results = run_job(
-            Environment(lambda: loaded, progress, wait_for_folder_seconds=0), organizations, accepted_drops
-        )
-    for failed in (result for result in results if result.exit_code and not result.published):
+        environment = Environment(lambda: loaded, progress, wait_for_folder_seconds=0)
+        outcomes = run_job(environment, organizations, accepted_drops)
+    for failed in (outcome for outcome in outcomes.values() if outcome.failure and not outcome.published):
         raise SettingsError(failed.failure) if failed.exit_code == WRONG_SETTINGS else DcycleError(failed.failure)
-    runs = [result_of(folder.published, result.run_id, organizations) for result in results]
+    runs = [result_of(folder.published, run_id, organizations) for run_id in outcomes]
     worst = max(runs, key=lambda run: run["exit_code"])
-    for failed in (result for result in results if result.exit_code and result.published):
+    for failed in (outcome for outcome in outcomes.values() if outcome.failure):
         console.say(f"Published, but the report was not written: {failed.failure}")
         worst["exit_code"] = GAPS
     worst["duration_seconds"] = round(time.monotonic() - started, 3)

@@ -7,12 +7,12 @@ from typing import Any, get_args, get_type_hints
 
 import msgspec
 
-from dcycle_pipeline.api.types import Query, Reading
+from dcycle_pipeline.api.types import Paging, Query
 from dcycle_pipeline.schema import Column, Table
 
 
 @dataclass(frozen=True)
-class Listing:
+class MultiValue:
     """A list inside the items. `column` holds it in the versions of a row (its `value` is SQL over the item); `table` has
     one row an element, in its last column.
     """
@@ -57,17 +57,17 @@ class Declared:
 class Endpoint(Declared):
     """An endpoint that is a list: it is walked page by page until it is proven complete.
 
-    `listings` have one row an element of a list inside the items. `parent` is the name of the endpoint whose every row is
-    one scope to walk, its id sent as `scope_parameter`. `problem` tells why an item that has the right types still cannot
+    `multi_values` have one row an element of a list inside the items. `parent` is the name of the endpoint whose every row is
+    one scope to walk, its id sent as `parent_parameter`. `problem` tells why an item that has the right types still cannot
     be used. `pending_column` is the quantity that is null until Dcycle has computed it.
     """
 
-    reading: Reading
-    listings: tuple[Listing, ...]
+    paging: Paging
+    multi_values: tuple[MultiValue, ...]
     problem: Callable[[Any, str | None], str | None]
     pending_column: str
     parent: str | None = None
-    scope_parameter: str | None = None
+    parent_parameter: str | None = None
 
     @property
     def id_column(self) -> str:
@@ -77,7 +77,7 @@ class Endpoint(Declared):
     @property
     def tables(self) -> tuple[Table, ...]:
         """Every table of `dcycle` that the endpoint fills."""
-        return (self.table, *(listing.table for listing in self.listings))
+        return (self.table, *(multi_value.table for multi_value in self.multi_values))
 
 
 @dataclass(frozen=True, kw_only=True)

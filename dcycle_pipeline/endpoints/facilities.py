@@ -6,8 +6,8 @@ from decimal import Decimal
 
 import msgspec
 
-from dcycle_pipeline.api.types import PAGE_SIZE, Reading
-from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
+from dcycle_pipeline.api.types import PAGE_SIZE, Paging
+from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column, Table
 
 LIST = "GET /v1/facilities"
@@ -39,7 +39,7 @@ class Facility(msgspec.Struct, gc=False, omit_defaults=True):
     updated_at: datetime | None = None
 
 
-def problem(item: Facility, _scope: str | None) -> str | None:
+def problem(item: Facility, _facility_id: str | None) -> str | None:
     if item.status not in STATUSES:
         return f"status is {item.status!r}, expected one of {', '.join(STATUSES)}"
     return None
@@ -132,28 +132,28 @@ FACILITIES = Table(
 )
 
 
-def _listing(name: str, plural: str, column: Column, field: str, grain: str) -> Listing:
+def _multi_value(name: str, plural: str, column: Column, field: str, grain: str) -> MultiValue:
     table = Table("dcycle", name, grain, ("organization_id", "facility_id", column.name), (*_KEY, column), LIST)
     value = f"list_sort(list_distinct({field}))"
-    return Listing(table, Column(plural, "VARCHAR[]", f"{column.meaning}; all of them", column.source, value=value))
+    return MultiValue(table, Column(plural, "VARCHAR[]", f"{column.meaning}; all of them", column.source, value=value))
 
 
-LISTINGS = (
-    _listing(
+MULTI_VALUES = (
+    _multi_value(
         "facility_categories",
         "categories",
         Column("category", "VARCHAR", "Kind of consumption or label, as given", f"{LIST}: categories"),
         "categories",
         "One row per facility and category",
     ),
-    _listing(
+    _multi_value(
         "facility_cups",
         "cups_codes",
         Column("cups_code", "VARCHAR", "Electricity supply point (CUPS)", f"{LIST}: cups_list"),
         "cups_list",
         "One row per facility and electricity supply point",
     ),
-    _listing(
+    _multi_value(
         "facility_fuels",
         "fuel_ids",
         Column("fuel_id", "VARCHAR", "Fuel used at the facility", f"{LEGACY}: facility_fuels_ids"),
@@ -165,7 +165,7 @@ LISTINGS = (
 V1 = Endpoint(
     name="facilities",
     title="Facilities of the organisation, active and archived",
-    reading=Reading(
+    paging=Paging(
         path="/v1/facilities",
         detail_path="/v1/facilities/{id}",
         counters=("total",),
@@ -173,7 +173,7 @@ V1 = Endpoint(
     ),
     item=Facility,
     table=FACILITIES,
-    listings=LISTINGS,
+    multi_values=MULTI_VALUES,
     problem=problem,
     pending_column="co2e_kg",
 )
@@ -181,7 +181,7 @@ V1 = Endpoint(
 # `filter_by` on the status is not documented; it is asked only where the plain list stays short of both counters.
 LEGACY_V1 = replace(
     V1,
-    reading=Reading(
+    paging=Paging(
         path="/api/v1/facilities",
         detail_path="/v1/facilities/{id}",
         counters=("total", "total2"),

@@ -5,8 +5,8 @@ from decimal import Decimal
 
 import msgspec
 
-from dcycle_pipeline.api.types import PAGE_SIZE, Reading
-from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
+from dcycle_pipeline.api.types import PAGE_SIZE, Paging
+from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, QUANTITY, Column, Table
 
 LIST = "GET /v1/waste-water-treatments"
@@ -43,14 +43,14 @@ class WasteWaterTreatment(msgspec.Struct, gc=False):
     created_at: datetime | None = None
 
 
-def problem(item: WasteWaterTreatment, scope: str | None) -> str | None:
+def problem(item: WasteWaterTreatment, facility_id: str | None) -> str | None:
     """Why a well-typed record cannot be used; None when it can."""
     if item.status not in STATUSES:
         return f"status is {item.status!r}, expected one of {', '.join(STATUSES)}"
     if item.type is not None and item.type != "waste_water_treatment":
         return f"type is {item.type!r}, expected 'waste_water_treatment'"
-    if item.facility_id is not None and item.facility_id != scope:
-        return f"facility_id is {item.facility_id!r}, but the facility asked for was {scope!r}"
+    if item.facility_id is not None and item.facility_id != facility_id:
+        return f"facility_id is {item.facility_id!r}, but the facility asked for was {facility_id!r}"
     if item.unit is not None and item.unit.name is not None and item.unit.name != UNIT:
         return f"unit is {item.unit.name!r}, expected {UNIT!r}"
     if item.start_date is None or item.end_date is None:
@@ -76,7 +76,11 @@ WASTE_WATER_TREATMENTS = Table(
     (
         _KEY[0],
         Column(
-            "facility_id", "VARCHAR", "Facility where the water was treated", f"{LIST}: facility_id", value="scope_id"
+            "facility_id",
+            "VARCHAR",
+            "Facility where the water was treated",
+            f"{LIST}: facility_id",
+            value="list_facility_id",
         ),
         _KEY[1],
         Column(
@@ -185,7 +189,7 @@ PROJECTS = Table(
 ENDPOINT = Endpoint(
     name="waste_water_treatments",
     title="Waste-water treatment records of every facility of the organisation, of all four statuses",
-    reading=Reading(
+    paging=Paging(
         path="/v1/waste-water-treatments",
         detail_path="/v1/waste-water-treatments/{id}/detail",
         counters=("total_general",),
@@ -195,8 +199,8 @@ ENDPOINT = Endpoint(
     ),
     item=WasteWaterTreatment,
     table=WASTE_WATER_TREATMENTS,
-    listings=(
-        Listing(
+    multi_values=(
+        MultiValue(
             PROJECTS,
             Column(
                 "projects",
@@ -210,7 +214,7 @@ ENDPOINT = Endpoint(
     problem=problem,
     pending_column="co2e_kg",
     parent="facilities",
-    scope_parameter="facility_id",
+    parent_parameter="facility_id",
     withheld=frozenset({"user", "file_url"}),
     person_ids=frozenset({"uploaded_by"}),
     unused=frozenset({"source_invoice_id", "facility_percentages"}),

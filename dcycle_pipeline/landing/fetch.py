@@ -1,63 +1,32 @@
-"""Walking every scope of an endpoint and landing what came: the one place where API, endpoint and landing meet."""
+"""Reading lists of one endpoint and landing their pages. It needs settings and a place to land, and no working file."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from urllib.parse import quote
 
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.paging import walk
-from dcycle_pipeline.api.types import Page, Proof, Query, Server, Sink
-from dcycle_pipeline.endpoints import YEAR_TOTALS
+from dcycle_pipeline.api.paging import read_list
+from dcycle_pipeline.api.types import Page, PageSink, Proof, Query, Server
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
-from dcycle_pipeline.errors import NotFoundError, ScopeError, TransientError, UnauthorizedError, UnavailableError
-from dcycle_pipeline.landing.files import Landing, Walked
+from dcycle_pipeline.errors import ListError, NotFoundError, TransientError, UnauthorizedError, UnavailableError
+from dcycle_pipeline.landing.files import Landing, Trailer
+from dcycle_pipeline.landing.lists import ANSWERED, PROVEN, UNPROVEN, ListKey, ListResult
 from dcycle_pipeline.landing.page_body import read_object, read_page
 from dcycle_pipeline.landing.personal_data import Policy
 
-_BY_YEAR = frozenset(total.name for total in YEAR_TOTALS)
-_ONE_ANSWER = Proof(proven=True, reason="", counter=1, rows=1, distinct=1, passes=1, pages=1)
-
 
 @dataclass(frozen=True)
-class Scope:
-    """What one walk is about: the list of one organisation, or of one parent row (`scope_id`) in it; or one year's total."""
+class Resume:
+    """How long ago a run that died may have landed a list for this one to take it over, by the clock `now`."""
 
-    organization_id: str
-    endpoint: str
-    scope_id: str | None = None
-
-    def __str__(self) -> str:
-        kind = "year" if self.endpoint in _BY_YEAR else "facility"
-        scope = f", {kind} {self.scope_id}" if self.scope_id else ""
-        return f"organisation {self.organization_id}, {self.endpoint}{scope}"
+    within: timedelta
+    now: Callable[[], datetime]
 
 
-@dataclass(frozen=True)
-class Swept:
-    """What became of one scope. `path` is the landed file, of the run `run_id`; only a proven scope has one."""
-
-    scope: Scope
-    outcome: str
-    reason: str
-    proof: Proof | None
-    path: Path | None
-    started_at: datetime
-    finished_at: datetime
-    run_id: str = ""
-
-    @property
-    def proven(self) -> bool:
-        return self.outcome == "proven"
-
-
-Report = Callable[[Swept], None]
-
-
-class Sweeper:
-    """Sweeps scopes of one endpoint and run through one open connection pool."""
+class ListReader:
+    """Reads lists of one endpoint and run through one open connection pool. `report` hears of each list as it ends."""
 
     def __init__(
         self,
@@ -66,9 +35,8 @@ class Sweeper:
         endpoint: Endpoint | YearTotal,
         *,
         policy: Policy,
-        report: Report,
-        resume: timedelta,
-        now: Callable[[], datetime],
+        report: Callable[[ListResult], None],
+        resume: Resume,
     ) -> None:
         self._api = api
         self._landing = landing
@@ -76,86 +44,86 @@ class Sweeper:
         self._policy = policy
         self._report = report
         self._resume = resume
-        self._now = now
         self._server = Server()
         self._at_once = asyncio.Semaphore(api.max_connections)
         self._unauthorized: dict[str, UnauthorizedError] = {}
 
-    async def sweep(self, scopes: Iterable[Scope], *, anew: bool = False) -> list[Swept]:
-        """Walk all scopes side by side; what fails is in the result, not raised.
+    async def read(self, keys: Iterable[ListKey], *, again: bool = False) -> list[ListResult]:
+        """Read all lists side by side; what fails is in the result, not raised.
 
-        A walk that this run, or one that died a short time ago, has landed already is taken over unless `anew`.
-        Raises UnavailableError where pages cannot be written.
+        A list that this run, or one that died a short time ago, has landed already is taken over unless `again`.
+        Raises UnavailableError if pages cannot be written.
         """
         async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._bounded(scope, anew)) for scope in scopes]
+            tasks = [group.create_task(self._one(key, again)) for key in keys]
         return [task.result() for task in tasks]
 
-    async def _bounded(self, scope: Scope, anew: bool) -> Swept:
+    async def _one(self, key: ListKey, again: bool) -> ListResult:
         async with self._at_once:
-            swept = (None if anew else self._taken_over(scope)) or await self._one(scope)
-        self._report(swept)
-        return swept
+            result = (None if again else self._taken_over(key)) or await self._asked(key)
+        self._report(result)
+        return result
 
-    def _taken_over(self, scope: Scope) -> Swept | None:
-        now, where = self._now(), (scope.organization_id, self._endpoint.name, scope.scope_id)
-        walked = self._landing.take_over(*where, now - self._resume, now) if self._resume else None
-        return self._swept(scope, "proven", "", walked) if walked else None
+    def _taken_over(self, key: ListKey) -> ListResult | None:
+        if not self._resume.within:
+            return None
+        now = self._resume.now()
+        trailer = self._landing.take_over(key, now - self._resume.within, now)
+        return self._landed(key, trailer) if trailer else None
 
-    def _swept(self, scope: Scope, outcome: str, reason: str, walked: Walked) -> Swept:
-        path = self._landing.path(scope.organization_id, self._endpoint.name, scope.scope_id)
-        return Swept(
-            scope, outcome, reason, walked.proof, path, walked.started_at, walked.finished_at, self._landing.run_id
-        )
+    def _landed(self, key: ListKey, trailer: Trailer) -> ListResult:
+        outcome = PROVEN if trailer.proof else ANSWERED
+        times = trailer.started_at, trailer.finished_at
+        return ListResult(key, outcome, "", *times, self._landing.run_id, trailer.proof, self._landing.file(key))
 
-    async def _one(self, scope: Scope) -> Swept:
-        started_at = self._now()
+    async def _asked(self, key: ListKey) -> ListResult:
+        started_at = self._resume.now()
         try:
-            if refusal := self._unauthorized.get(scope.organization_id):
+            if refusal := self._unauthorized.get(key.organization_id):
                 raise refusal
-            return await self._walk(scope, started_at)
+            return await self._read_and_land(key, started_at)
         except UnauthorizedError as error:
-            self._unauthorized[scope.organization_id] = error
+            self._unauthorized[key.organization_id] = error
             outcome, reason = error.outcome, str(error)
-        except ScopeError as error:
+        except ListError as error:
             outcome, reason = error.outcome, str(error)
         except TransientError as error:
-            outcome, reason = "unproven", str(error)
+            outcome, reason = UNPROVEN, str(error)
         except OSError as error:
             raise UnavailableError(
-                f"Pages of {scope} cannot be written: {error.strerror}. Nothing was changed; free space and sync again."
+                f"Pages of {key} cannot be written: {error.strerror}. Nothing was changed; free space and sync again."
             ) from None
-        return Swept(scope, outcome, reason, None, None, started_at, self._now(), self._landing.run_id)
+        return ListResult(key, outcome, reason, started_at, self._resume.now(), self._landing.run_id)
 
-    async def _walk(self, scope: Scope, started_at: datetime) -> Swept:
-        with self._landing.write(scope.organization_id, self._endpoint.name, scope.scope_id) as file:
-            proof = await self._read(scope, Sink(file.keep, file.restart))
-            walked = Walked(proof, started_at, self._now())
-            if proof.proven:
-                file.finish(walked)
-                return self._swept(scope, "proven", "", walked)
-        return replace(self._swept(scope, "unproven", proof.reason, walked), path=None)
+    async def _read_and_land(self, key: ListKey, started_at: datetime) -> ListResult:
+        with self._landing.write(key) as file:
+            proof = await self._pages(key, PageSink(file.keep, file.restart))
+            trailer = Trailer(proof, started_at, self._resume.now())
+            if proof is None or proof.proven:
+                file.finish(trailer)
+                return self._landed(key, trailer)
+        return replace(self._landed(key, trailer), outcome=UNPROVEN, reason=proof.reason, landed_file=None)
 
-    async def _read(self, scope: Scope, sink: Sink) -> Proof:
+    async def _pages(self, key: ListKey, sink: PageSink) -> Proof | None:
+        """Every page of a list, with its proof; or the one answer that a total is."""
         if isinstance(self._endpoint, Endpoint):
-            return await walk(self._asker(self._endpoint, scope), self._endpoint.reading, sink, self._server)
-        year, path = scope.scope_id or "", self._endpoint.path
-        where = f"GET {path} ({scope})"
-        body = await self._api.get(path, self._endpoint.query(year), scope.organization_id, where)
+            return await read_list(self._asker(self._endpoint, key), self._endpoint.paging, sink, self._server)
+        year, path = str(key.year), self._endpoint.path
+        where = f"GET {path} ({key})"
+        body = await self._api.get(path, self._endpoint.query(year), key.organization_id, where)
         sink.keep(Page(1, (year,), {}, b"[" + read_object(body, self._policy, where) + b"]"))
-        return _ONE_ANSWER
+        return None
 
-    def _asker(self, endpoint: Endpoint, scope: Scope) -> Callable[[Query, int], Awaitable[Page]]:
-        reading = endpoint.reading
-        fixed = reading.query
-        if endpoint.scope_parameter and scope.scope_id is not None:
-            fixed = (*fixed, (endpoint.scope_parameter, scope.scope_id))
+    def _asker(self, endpoint: Endpoint, key: ListKey) -> Callable[[Query, int], Awaitable[Page]]:
+        paging = endpoint.paging
+        fixed = paging.query
+        if endpoint.parent_parameter and key.facility_id is not None:
+            fixed = (*fixed, (endpoint.parent_parameter, key.facility_id))
 
         async def ask(variant: Query, number: int) -> Page:
-            where = f"GET {reading.path} ({scope}, page {number})"
-            body = await self._api.get(
-                reading.path, (*fixed, *variant, ("page", str(number))), scope.organization_id, where
-            )
+            where = f"GET {paging.path} ({key}, page {number})"
+            query = (*fixed, *variant, ("page", str(number)))
+            body = await self._api.get(paging.path, query, key.organization_id, where)
             page = read_page(body, self._policy, where)
             return Page(number, page.identities, page.envelope, page.payload)
 
@@ -164,7 +132,7 @@ class Sweeper:
     async def exists(self, detail_path: str, organization_id: str, item_id: str) -> bool:
         """Whether the API still has an item that a list no longer shows.
 
-        Raises ScopeError or TransientError where the API does not say.
+        Raises ListError or TransientError if the API does not say.
         """
         path = detail_path.format(id=quote(item_id, safe=""))
         try:

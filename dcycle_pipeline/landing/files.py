@@ -1,8 +1,8 @@
 """Pages as received (personal data removed first), compressed, one folder per run and organisation.
 
-A file holds the pages of one walk and ends with its proof; it is written beside and renamed when it is whole, and its
-zstd frame carries a checksum, so that a half-written or damaged file can never be taken for a whole one. What a run that
-died had landed is taken over by the next one. Nothing here knows what an item means.
+A file holds the pages of one list and ends with the proof. It is written beside and renamed when it is whole, and its zstd frame carries
+a checksum, so that nobody takes a half-written or damaged file for a whole one. The next run takes over what a run that died had landed.
+Nothing here knows what an item means.
 """
 
 import hashlib
@@ -21,9 +21,11 @@ import msgspec
 import zstandard
 
 from dcycle_pipeline.api.types import Page, Proof
+from dcycle_pipeline.endpoints import YEAR_TOTALS
 from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.landing.lists import ListKey
 
-FORMAT = 2
+FORMAT = 3
 LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
@@ -34,90 +36,98 @@ _PROOF = b'{"proof":'
 
 @dataclass(frozen=True)
 class Header:
-    """What a landed file is about. `source` is all that decides what the same walk would give: address, query, policy."""
+    """What a landed file is about. `source` is all that decides what the same read would give: address, query, policy."""
 
     run_id: str
-    organization_id: str
-    endpoint: str
-    scope_id: str | None
+    key: ListKey
     source: str
     format: int = FORMAT
 
 
 @dataclass(frozen=True)
-class Walked:
-    """What ends a landed file: the proof, and when the walk was."""
+class _HeaderOfFormat2:
+    run_id: str
+    organization_id: str
+    endpoint: str
+    scope_id: str | None
 
-    proof: Proof
+
+@dataclass(frozen=True)
+class Trailer:
+    """What ends a landed file: the proof of a list (null after a single answer), and when it was read."""
+
+    proof: Proof | None
     started_at: datetime
     finished_at: datetime
 
 
 class Landing:
-    """The landed pages of one run below `root`. `settled` is which run settled an organisation last, and when."""
+    """The landed pages of one run below `root`. `merged` says of each organisation which run merged it last, and when."""
 
     def __init__(
-        self, root: Path, run_id: str, source: str = "", settled: Mapping[str, tuple[str, datetime]] | None = None
+        self, root: Path, run_id: str, source: str = "", merged: Mapping[str, tuple[str, datetime]] | None = None
     ) -> None:
-        self._root = root
+        self.root = root
         self.run_id = run_id
         self._source = source
-        self._settled = settled or {}
+        self._merged = merged or {}
 
-    def path(self, organization_id: str, endpoint: str, scope_id: str | None) -> Path:
-        return self._path(self._root / self.run_id, organization_id, endpoint, scope_id)
+    def file(self, key: ListKey) -> str:
+        """Where the pages of a list land, relative to `root`."""
+        return str(self._path(Path(self.run_id), key))
 
-    def _path(self, run: Path, organization_id: str, endpoint: str, scope_id: str | None) -> Path:
-        folder = organization_folder(run, organization_id)
-        name = endpoint if scope_id is None else f"{endpoint}/{_file_name(scope_id)}"
-        return folder / f"{name}{SUFFIX}"
+    def path(self, key: ListKey) -> Path:
+        """The same as a path."""
+        return self.root / self.file(key)
 
-    def write(self, organization_id: str, endpoint: str, scope_id: str | None) -> "LandedFile":
-        """A new file for one walk; use it with `with` and call `finish`."""
-        header = Header(self.run_id, organization_id, endpoint, scope_id, self._source)
-        return LandedFile(self.path(organization_id, endpoint, scope_id), header)
+    def _path(self, run: Path, key: ListKey) -> Path:
+        part = key.facility_id if key.year is None else str(key.year)
+        name = key.endpoint if part is None else f"{key.endpoint}/{_file_name(part)}"
+        return organization_folder(run, key.organization_id) / f"{name}{SUFFIX}"
 
-    def take_over(
-        self, organization_id: str, endpoint: str, scope_id: str | None, since: datetime, until: datetime
-    ) -> Walked | None:
-        """The same walk as this run, or the latest run that died, has landed it in a time; None where there is none.
+    def write(self, key: ListKey) -> "LandedFile":
+        """A new file for one list; use it with `with` and call `finish`."""
+        return LandedFile(self.path(key), Header(self.run_id, key, self._source))
 
-        The file is then this run's too. What landed before another run settled the organisation is history.
+    def take_over(self, key: ListKey, since: datetime, until: datetime) -> Trailer | None:
+        """The end of the same list as this run, or the latest run that died, landed it within a time; None if there is none.
+
+        The file is then this run's too. What landed before another run merged the organisation is history.
         """
-        settled_by, settled_at = self._settled.get(organization_id, ("", since))
+        merged_by, merged_at = self._merged.get(key.organization_id, ("", since))
         found = []
-        for run in (self._root / self.run_id, *self._runs_that_died):
-            path = self._path(run, organization_id, endpoint, scope_id)
-            walked = self._usable(path, (organization_id, endpoint, scope_id)) if path.exists() else None
-            known = run.name != settled_by and walked is not None and walked.finished_at < settled_at
-            if walked and not known and since <= walked.finished_at <= until:
-                found.append((walked.finished_at, path, walked))
+        for run in (self.root / self.run_id, *self._runs_that_died):
+            path = self._path(run, key)
+            trailer = self._usable(path, key) if path.exists() else None
+            known = run.name != merged_by and trailer is not None and trailer.finished_at < merged_at
+            if trailer and not known and since <= trailer.finished_at <= until:
+                found.append((trailer.finished_at, path, trailer))
         if not found:
             return None
-        _, path, walked = max(found, key=lambda one: one[:2])
-        self.link(path, organization_id, endpoint, scope_id)
-        return walked
+        _, path, trailer = max(found, key=lambda one: one[:2])
+        self.link(path, key)
+        return trailer
 
     @cached_property
     def _runs_that_died(self) -> list[Path]:
-        return runs_that_died(self._root)
+        return runs_that_died(self.root)
 
-    def link(self, path: Path, organization_id: str, endpoint: str, scope_id: str | None) -> bool:
+    def link(self, path: Path, key: ListKey) -> bool:
         """Make another run's landed file this run's too; whether it is there."""
-        here = self.path(organization_id, endpoint, scope_id)
+        here = self.path(key)
         if path.exists() and path != here:
             here.parent.mkdir(parents=True, exist_ok=True)
             here.unlink(missing_ok=True)
             os.link(path, here)
         return here.exists()
 
-    def _usable(self, path: Path, scope: tuple[str, str, str | None]) -> Walked | None:
+    def _usable(self, path: Path, key: ListKey) -> Trailer | None:
         try:
-            header, walked = _ends(path, scope)
+            header, trailer = _ends(path, key)
         except UnavailableError:
             return None
         same = header.source == self._source and header.format == FORMAT
-        return walked if same and walked.proof.proven else None
+        return trailer if same and (trailer.proof is None or trailer.proof.proven) else None
 
 
 def organization_folder(run: Path, organization_id: str) -> Path:
@@ -135,7 +145,7 @@ def _runs(root: Path) -> list[Path]:
 
 
 class LandedFile:
-    """One walk being written. Leaving it without `finish` leaves nothing behind."""
+    """The pages of one list being written. Leaving it without `finish` leaves nothing behind."""
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
@@ -162,14 +172,13 @@ class LandedFile:
         envelope = msgspec.json.encode(page.envelope)
         self._stream.write(b'{"page":%d,"envelope":%b,"items":%b}\n' % (page.number, envelope, page.payload))
 
-    def finish(self, walked: Walked) -> Path:
+    def finish(self, trailer: Trailer) -> None:
         """End the file with its proof and put it in its place."""
-        self._stream.write(msgspec.json.encode(walked) + b"\n")
+        self._stream.write(msgspec.json.encode(trailer) + b"\n")
         self._stream.flush(zstandard.FLUSH_FRAME)
         self._file.close()
         os.replace(self._beside, self.path)
         self._finished = True
-        return self.path
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -179,10 +188,10 @@ class LandedFile:
             self._beside.unlink(missing_ok=True)
 
 
-def lines(path: Path) -> Iterator[bytes]:
+def page_lines(path: Path) -> Iterator[bytes]:
     """The page lines of a whole landed file, without header and proof.
 
-    Raises UnavailableError where the file is not whole.
+    Raises UnavailableError if the file is not whole.
     """
     previous: bytes | None = None
     for number, line in enumerate(_whole_lines(path)):
@@ -191,23 +200,51 @@ def lines(path: Path) -> Iterator[bytes]:
         previous = line
 
 
-def demand_whole(path: Path, organization_id: str, endpoint: str, scope_id: str | None) -> None:
-    """Raise UnavailableError where a landed file is not whole, or is not of the list that its name says."""
-    _ends(path, (organization_id, endpoint, scope_id))
+class _RawPage(msgspec.Struct):
+    page: int
+    items: list[msgspec.Raw]
 
 
-def _ends(path: Path, scope: tuple[str, str, str | None]) -> tuple[Header, Walked]:
+def page_items(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Every item of a whole landed file as JSON text, with its page. Raises UnavailableError if the file is not whole."""
+    for line in page_lines(path):
+        page = msgspec.json.decode(line, type=_RawPage)
+        for item in page.items:
+            yield page.page, bytes(item)
+
+
+def verify_file(path: Path, key: ListKey) -> None:
+    """Raise UnavailableError if a landed file is not whole, or is not of that list."""
+    _ends(path, key)
+
+
+def _ends(path: Path, key: ListKey) -> tuple[Header, Trailer]:
     """The first and the last line of a whole file."""
     first, last = b"", b""
     for last in _whole_lines(path):
         first = first or last
     try:
-        header, walked = msgspec.json.decode(first, type=Header), msgspec.json.decode(last, type=Walked)
+        header, trailer = _header(first), msgspec.json.decode(last, type=Trailer)
     except msgspec.MsgspecError as error:
         raise UnavailableError(f"Landed file {path} cannot be read: {error}. Delete it and sync again.") from None
-    if (header.organization_id, header.endpoint, header.scope_id) != scope:
+    if header.key != key:
         raise UnavailableError(f"Landed file {path} holds another list than its name says. Delete it and sync again.")
-    return header, walked
+    return header, trailer
+
+
+def _header(line: bytes) -> Header:
+    try:
+        return msgspec.json.decode(line, type=Header)
+    except msgspec.ValidationError:
+        old = msgspec.json.decode(line, type=_HeaderOfFormat2)
+        return Header(old.run_id, key_of(old.organization_id, old.endpoint, old.scope_id), source="", format=2)
+
+
+def key_of(organization_id: str, endpoint: str, part: str | None) -> ListKey:
+    """The key of a list as layout 2 of the data folder named it: it had one field for a facility or a year."""
+    if endpoint in [total.name for total in YEAR_TOTALS] and part is not None:
+        return ListKey(organization_id, endpoint, year=int(part))
+    return ListKey(organization_id, endpoint, part)
 
 
 def _whole_lines(path: Path) -> Iterator[bytes]:

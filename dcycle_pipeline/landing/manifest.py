@@ -1,6 +1,6 @@
-"""What a run decided, beside its landed pages: the tree, each organisation's sweep, and the run's end.
+"""What a run decided, beside its landed pages: the tree, each organisation's sweep of an endpoint, and the run's end.
 
-Together with the pages it is all that the tables are made from, so that they can be made again without the API.
+The tables are made from these and the pages alone, so that a rebuild or a replay needs no API.
 """
 
 from collections.abc import Iterator
@@ -11,11 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from dcycle_pipeline.api.types import Proof
 from dcycle_pipeline.data_folder import write_whole
 from dcycle_pipeline.endpoints.organizations import Organization
-from dcycle_pipeline.landing.fetch import Scope, Swept
-from dcycle_pipeline.landing.files import ENDED, Landing, organization_folder, runs_that_died
+from dcycle_pipeline.landing.files import ENDED, organization_folder, runs_that_died
+from dcycle_pipeline.landing.lists import ListResult
 
 TREE = "tree.json"
 SUFFIX = ".sweep.json"
@@ -23,52 +22,28 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class LandedTree:
+class TreeManifest:
     """The organisations as a run saw them, and those that should be there and are `absent`."""
 
     run_id: str
     run_started_at: datetime
-    settled_at: datetime
+    merged_at: datetime
     root_organization_id: str
     organizations: list[Organization]
     absent: list[str]
 
 
 @dataclass(frozen=True)
-class LandedScope:
-    """What became of one scope; its pages are landed where it is proven and was not empty for want of a parent."""
-
-    scope_id: str | None
-    outcome: str
-    reason: str
-    proof: Proof | None
-    landed: bool
-    started_at: datetime
-    finished_at: datetime
-
-
-@dataclass(frozen=True)
-class LandedSweep:
-    """One organisation's sweep of one endpoint, decided: `deleted` are rows that the API confirmed to be gone, by scope."""
+class SweepManifest:
+    """One organisation's sweep of one endpoint, decided. `deleted` are ids that the API confirmed to be gone, with their facility."""
 
     run_id: str
     run_started_at: datetime
-    settled_at: datetime
+    merged_at: datetime
     organization_id: str
     endpoint: str
-    scopes: list[LandedScope]
+    results: list[ListResult]
     deleted: dict[str, str | None]
-
-    def swept(self, root: Path) -> list[Swept]:
-        """The scopes with their landed files below `root`."""
-        landing = Landing(root, self.run_id)
-        found = []
-        for one in self.scopes:
-            scope = Scope(self.organization_id, self.endpoint, one.scope_id)
-            path = landing.path(self.organization_id, self.endpoint, one.scope_id) if one.landed else None
-            times = one.started_at, one.finished_at
-            found.append(Swept(scope, one.outcome, one.reason, one.proof, path, *times, self.run_id))
-        return found
 
 
 @dataclass(frozen=True)
@@ -78,22 +53,19 @@ class RunEnd:
     published_at: datetime | None
 
 
-def landed_scope(swept: Swept) -> LandedScope:
-    times = swept.started_at, swept.finished_at
-    return LandedScope(swept.scope.scope_id, swept.outcome, swept.reason, swept.proof, swept.path is not None, *times)
+def write_tree(root: Path, tree: TreeManifest) -> None:
+    """Write the tree into the folder of its run below `root`."""
+    _write(root / tree.run_id / TREE, tree)
 
 
-def keep_tree(root: Path, tree: LandedTree) -> None:
-    _keep(root / tree.run_id / TREE, tree)
-
-
-def keep_sweep(root: Path, sweep: LandedSweep) -> None:
-    _keep(organization_folder(root / sweep.run_id, sweep.organization_id) / f"{sweep.endpoint}{SUFFIX}", sweep)
+def write_sweep(root: Path, sweep: SweepManifest) -> None:
+    """Write a sweep into the folder of its run and organisation below `root`."""
+    _write(organization_folder(root / sweep.run_id, sweep.organization_id) / f"{sweep.endpoint}{SUFFIX}", sweep)
 
 
 def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> None:
-    """The run is over: nothing of it is taken over by another."""
-    _keep(root / run_id / ENDED, RunEnd(published_at))
+    """The run is over: no other takes anything of it over."""
+    _write(root / run_id / ENDED, RunEnd(published_at))
 
 
 def end_with_all_before(root: Path, run_id: str, published_at: datetime | None = None) -> None:
@@ -104,19 +76,27 @@ def end_with_all_before(root: Path, run_id: str, published_at: datetime | None =
     end_run(root, run_id, published_at)
 
 
-def _keep(path: Path, record: object) -> None:
+def _write(path: Path, record: object) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, msgspec.json.encode(record))
 
 
-def trees(root: Path) -> Iterator[LandedTree]:
-    """Every tree that is landed below `root`. What cannot be read is passed over: it was never whole."""
-    return _read(root.glob(f"*/{TREE}"), LandedTree)
+def trees(root: Path) -> Iterator[TreeManifest]:
+    """Every tree that is landed below `root`. One that cannot be read was never whole and is passed over."""
+    return _read(tree_paths(root), TreeManifest)
 
 
-def sweeps(root: Path) -> Iterator[LandedSweep]:
+def sweeps(root: Path) -> Iterator[SweepManifest]:
     """Every sweep that is landed below `root`."""
-    return _read(root.glob(f"*/*/*{SUFFIX}"), LandedSweep)
+    return _read(sweep_paths(root), SweepManifest)
+
+
+def tree_paths(root: Path) -> Iterator[Path]:
+    return root.glob(f"*/{TREE}")
+
+
+def sweep_paths(root: Path) -> Iterator[Path]:
+    return root.glob(f"*/*/*{SUFFIX}")
 
 
 def ends(root: Path) -> dict[str, RunEnd]:

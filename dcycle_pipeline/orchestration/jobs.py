@@ -1,17 +1,14 @@
-"""All definitions put together: the job over every asset, its schedule, one writer at a time."""
+"""All definitions put together: the job over every asset, its schedule, and the run that its steps share."""
 
 import dagster as dg
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
-from dcycle_pipeline.errors import DcycleError, SettingsError
-from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, published_asset, summary_assets
-from dcycle_pipeline.orchestration.context import Environment
-from dcycle_pipeline.orchestration.report_asset import report_asset
-from dcycle_pipeline.orchestration.totals_asset import totals_asset
+from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, totals_asset
+from dcycle_pipeline.orchestration.publication_assets import published_asset, report_asset, summary_assets
+from dcycle_pipeline.orchestration.schedules import daily_sync
+from dcycle_pipeline.orchestration.step import OPEN_RUN, Environment, open_run_resource
 from dcycle_pipeline.settings import ScheduleSettings
 from dcycle_pipeline.summaries import SUMMARIES
-from dcycle_pipeline.sync.organizations import wanted_organizations
 
 JOB = "sync"
 
@@ -39,40 +36,7 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
             report_asset(environment),
         ],
         jobs=[job],
-        schedules=[_schedule(environment, schedule)],
+        schedules=[daily_sync(environment, JOB, schedule)],
+        resources={OPEN_RUN: open_run_resource(environment)},
         executor=dg.in_process_executor,
     )
-
-
-def _schedule(environment: Environment, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
-    try:
-        return _daily(environment, schedule)
-    except dg.DagsterInvalidDefinitionError as error:
-        when = (
-            f"DCYCLE_SCHEDULE_CRON {schedule.schedule_cron!r}, DCYCLE_SCHEDULE_TIMEZONE {schedule.schedule_timezone!r}"
-        )
-        raise SettingsError(f"{when}: {str(error).splitlines()[0]}") from None
-
-
-def _daily(environment: Environment, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
-    @dg.schedule(
-        name="daily_sync",
-        job_name=JOB,
-        cron_schedule=schedule.schedule_cron,
-        execution_timezone=schedule.schedule_timezone,
-        default_status=dg.DefaultScheduleStatus.RUNNING,
-        description="Sync every organisation; DCYCLE_SCHEDULE_CRON and DCYCLE_SCHEDULE_TIMEZONE say when.",
-    )
-    def daily_sync(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        try:
-            found = wanted_organizations(environment.settings())
-        except DcycleError as error:
-            raise dg.Failure(str(error)) from None
-        partitions.keep_in_step(context.instance, found)
-        if not found:
-            return dg.SkipReason(
-                "No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE."
-            )
-        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance)))
-
-    return daily_sync

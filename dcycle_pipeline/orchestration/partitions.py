@@ -3,12 +3,11 @@
 from collections.abc import Iterable, Mapping
 
 import dagster as dg
-from dagster._core.storage.tags import (
-    ASSET_PARTITION_RANGE_END_TAG,
-    ASSET_PARTITION_RANGE_START_TAG,
-    PARTITION_NAME_TAG,
-)
 
+# Run tags that Dagster documents, without a public constant: github.com/dagster-io/dagster/discussions/11653
+_PARTITION = "dagster/partition"
+_FIRST_PARTITION = "dagster/asset_partition_range_start"
+_LAST_PARTITION = "dagster/asset_partition_range_end"
 _NAME = "dcycle_organizations"
 ORGANIZATIONS = dg.DynamicPartitionsDefinition(name=_NAME)
 FULL_SYNC_TAG = "dcycle_pipeline/full_sync"
@@ -34,12 +33,12 @@ def add(instance: dg.DagsterInstance, organization_ids: Iterable[str]) -> None:
 def all_of_them(instance: dg.DagsterInstance) -> Mapping[str, str]:
     """Tags of one run over every organisation."""
     there = known(instance)
-    return {ASSET_PARTITION_RANGE_START_TAG: there[0], ASSET_PARTITION_RANGE_END_TAG: there[-1], FULL_SYNC_TAG: "true"}
+    return {_FIRST_PARTITION: there[0], _LAST_PARTITION: there[-1], FULL_SYNC_TAG: "true"}
 
 
 def only(organization_id: str) -> Mapping[str, str]:
     """Tags of a run over one organisation."""
-    return {PARTITION_NAME_TAG: organization_id}
+    return {_PARTITION: organization_id}
 
 
 def known(instance: dg.DagsterInstance) -> list[str]:

@@ -1,4 +1,4 @@
-"""What the file holds: every table, view and macro, put together from the declarations; and making it anew."""
+"""What the file holds: every table, view and macro, put together from the declarations; and replacing it whole."""
 
 import os
 import shutil
@@ -30,11 +30,9 @@ def _totals_tables() -> tuple[Table, ...]:
 
 
 def content_tables() -> tuple[Table, ...]:
-    """The tables that hold all content; every other one is a view on them or tells of the pipeline itself."""
-    of_readings = [summary.qualified for summary in summaries.SUMMARIES if not summary.is_content]
-    derived = [
-        table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in of_readings
-    ]
+    """The tables that hold all content; every other one is a view on them or says what the pipeline did."""
+    of_sweeps = [summary.qualified for summary in summaries.SUMMARIES if not summary.is_content]
+    derived = [table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in of_sweeps]
     return (ORGANIZATIONS, *_totals_tables(), *versioned_tables(), *derived)
 
 
@@ -62,12 +60,12 @@ def everything() -> tuple[Declaration, ...]:
 
 
 @contextmanager
-def replacing(
+def replaced_file(
     folder: DataFolder, memory_limit_mb: int, like: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A new working file, empty or `like` another, that takes the place of the old one when all went well.
+    """A new working file, empty or `like` another, that takes the place of the old one if all goes well.
 
-    The caller holds the folder for writing. Raises UnavailableError where that fails; the old file stays then.
+    The caller holds the folder for writing. Raises UnavailableError if that fails; the old file stays then.
     """
     beside = folder.warehouse.with_name(".replacing.duckdb.part")
     try:
@@ -79,7 +77,7 @@ def replacing(
             connection.execute("FORCE CHECKPOINT warehouse")
         os.replace(beside, folder.warehouse)
     except OSError as error:
-        raise UnavailableError(f"Writing {folder.warehouse} anew failed: {error.strerror}. {FREE_SPACE}") from None
+        raise UnavailableError(f"Replacing {folder.warehouse} failed: {error.strerror}. {FREE_SPACE}") from None
     finally:
         _unlink(beside)
 

@@ -1,25 +1,25 @@
 """What must hold in the working file after a stage: derived from the declarations, asked in SQL, free of Dagster."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import duckdb
 
-from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import UnsoundError
+from dcycle_pipeline.landing.lists import PROVEN
 from dcycle_pipeline.schema import Table
-from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import Conserved, Summary
 from dcycle_pipeline.warehouse import run_log, run_tables
 
-EVERY_SCOPE_PROVEN = "every_scope_proven"
+EVERY_LIST_PROVEN = "every_list_proven"
 COUNTERS_AGREE = "counters_agree"
 KEYS_UNIQUE = "keys_unique"
 EVERY_TOTAL_READ = "every_total_read"
 KILOGRAMS_CONSERVED = "kilograms_conserved"
 MOST_NAMED = 20
 MEANINGS = {
-    EVERY_SCOPE_PROVEN: "Every list was read completely. What is open keeps its last rows, so this warns.",
+    EVERY_LIST_PROVEN: "Every list was read whole. One that is unproven keeps its last rows, so this warns.",
     COUNTERS_AGREE: "A proven list has as many rows in the table as the API's counter says.",
     KEYS_UNIQUE: "Every key stands once.",
     EVERY_TOTAL_READ: "Every total was read and understood. What was not keeps its last row; it informs, so this only warns.",
@@ -29,8 +29,9 @@ MEANINGS = {
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check. `blocks` is whether the published file would be wrong."""
+    """The outcome of one check of a `subject`, an endpoint or summary by name. `blocks` is whether the published file would be wrong."""
 
+    subject: str
     check: str
     passed: bool
     blocks: bool
@@ -40,16 +41,16 @@ class Finding:
 def endpoint_findings(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> list[Finding]:
     """Completeness, counters and keys of one endpoint."""
     return [
-        _every_scope_proven(connection, endpoint),
+        _every_list_proven(connection, endpoint),
         _counters_agree(connection, endpoint),
-        _keys_unique(connection, endpoint.tables),
+        _keys_unique(connection, endpoint.name, endpoint.tables),
     ]
 
 
 def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Summary) -> list[Finding]:
     """Keys of a summary, and the sums that it declares to conserve."""
     conserved = [_conserved(connection, summary)] if summary.conserves else []
-    return [_keys_unique(connection, (summary,)), *conserved]
+    return [_keys_unique(connection, summary.name, (summary,)), *conserved]
 
 
 def summary_checks(summary: Summary) -> tuple[str, ...]:
@@ -60,55 +61,58 @@ def summary_checks(summary: Summary) -> tuple[str, ...]:
 def total_findings(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal) -> list[Finding]:
     """Whether each year total was read and understood. It never blocks."""
     unread = connection.execute(
-        f"""SELECT organization_id, facility_id, reason FROM ({run_tables.TOTALS_SCOPES}) WHERE endpoint = $1 AND outcome <> 'proven'
-        UNION ALL SELECT organization_id, facility_id, reason FROM ({run_tables.TOTALS_QUARANTINE}) WHERE endpoint = $1 ORDER BY ALL""",
+        f"""SELECT organization_id, year, reason FROM ({run_tables.CURRENT_YEAR_TOTALS})
+            WHERE endpoint = $1 AND is_unproven
+        UNION ALL SELECT organization_id, year, reason FROM ({run_tables.YEAR_TOTALS_QUARANTINE}) WHERE endpoint = $1 ORDER BY ALL""",
         [endpoint.name],
     ).fetchall()
     named = "; ".join(f"{organization} {year}: {reason}" for organization, year, reason in unread[:MOST_NAMED])
     said = f"{len(unread)} not read or not understood: {named}" if unread else "every total was read"
-    return [Finding(EVERY_TOTAL_READ, not unread, False, said)]
+    return [Finding(endpoint.name, EVERY_TOTAL_READ, not unread, False, said)]
 
 
-def demand_publishable(connection: duckdb.DuckDBPyConnection) -> None:
-    """Raise UnsoundError where a check fails that must not reach a reader, whichever run brought it about."""
-    found = [finding for endpoint in declared() for finding in endpoint_findings(connection, endpoint)]
-    found += [finding for summary in SUMMARIES for finding in summary_findings(connection, summary)]
-    if wrong := [f"{finding.check}: {finding.what}" for finding in found if finding.blocks and not finding.passed]:
+def verify_publishable(findings: Sequence[Finding]) -> None:
+    """Raise UnsoundError if a finding must not reach a reader, whichever run brought it about."""
+    if wrong := [f"{finding.check}: {finding.what}" for finding in findings if is_blocking(finding)]:
         raise UnsoundError(
-            f"Not published, the last published file stays; a check failed: {'; '.join(wrong)}. Sync again."
+            f"Not published, the last published file stays; a check failed: {'; '.join(wrong)}. Sync again.", findings
         )
 
 
-def _every_scope_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
-    """Open scopes keep their last rows, so they warn and do not block."""
-    scopes = [scope for scope in run_log.open_scopes(connection) if scope[1] == endpoint.name]
+def is_blocking(finding: Finding) -> bool:
+    """Whether it is a reason to publish nothing."""
+    return finding.blocks and not finding.passed
+
+
+def _every_list_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
+    """Unproven lists keep their last rows, so they warn and do not block."""
+    unproven = [found for found in run_log.unproven_lists(connection) if found[1] == endpoint.name]
     named = "; ".join(
         f"{organization} {facility or ''}: {outcome} ({reason})"
-        for organization, _, facility, outcome, reason in scopes[:MOST_NAMED]
+        for organization, _, facility, outcome, reason in unproven[:MOST_NAMED]
     )
-    more = f" and {len(scopes) - MOST_NAMED} more" if len(scopes) > MOST_NAMED else ""
-    return Finding(
-        EVERY_SCOPE_PROVEN, not scopes, False, f"{len(scopes)} open: {named}{more}" if scopes else "all scopes proven"
-    )
+    more = f" and {len(unproven) - MOST_NAMED} more" if len(unproven) > MOST_NAMED else ""
+    said = f"{len(unproven)} unproven: {named}{more}" if unproven else "all lists proven"
+    return Finding(endpoint.name, EVERY_LIST_PROVEN, not unproven, False, said)
 
 
 def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
-    """The rows of a proven scope are those that its counter says, less what was quarantined and has no older version.
+    """The rows of a proven list are those that its counter says, less what was quarantined and has no older version.
 
     It may hold older versions of items beyond that: those that moved away and came in quarantine where they are now.
     """
     main = endpoint.table
-    scope = f"main.{endpoint.scope_parameter}" if endpoint.parent else "NULL::VARCHAR"
+    facility = f"main.{endpoint.parent_parameter}" if endpoint.parent else "NULL::VARCHAR"
     wrong = connection.execute(
         f"""SELECT s.organization_id, s.facility_id, s.counter, s.quarantined_count, coalesce(t.row_count, 0)
-        FROM ({run_tables.CURRENT_SCOPES}) AS s
+        FROM ({run_tables.CURRENT_LISTS}) AS s
         LEFT JOIN (
-            SELECT organization_id, {scope} AS scope_id, count(*) AS row_count, count(*) FILTER (EXISTS (
+            SELECT organization_id, {facility} AS list_facility_id, count(*) AS row_count, count(*) FILTER (EXISTS (
                 SELECT 1 FROM ({run_tables.CURRENT_QUARANTINE}) AS q WHERE q.endpoint = $1 AND q.organization_id = main.organization_id
-                    AND q.item_id = main.{endpoint.id_column} AND q.facility_id IS DISTINCT FROM {scope})) AS moved_count
+                    AND q.item_id = main.{endpoint.id_column} AND q.facility_id IS DISTINCT FROM {facility})) AS moved_count
             FROM {main.qualified} AS main GROUP BY ALL
-        ) AS t ON t.organization_id = s.organization_id AND t.scope_id IS NOT DISTINCT FROM s.facility_id
-        WHERE s.endpoint = $1 AND s.outcome = 'proven' AND (coalesce(t.row_count, 0) < s.counter - s.quarantined_count
+        ) AS t ON t.organization_id = s.organization_id AND t.list_facility_id IS NOT DISTINCT FROM s.facility_id
+        WHERE s.endpoint = $1 AND s.outcome = '{PROVEN}' AND (coalesce(t.row_count, 0) < s.counter - s.quarantined_count
             OR coalesce(t.row_count - t.moved_count, 0) > s.counter)""",
         [endpoint.name],
     ).fetchall()
@@ -116,10 +120,16 @@ def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -
         f"{o} {f or ''}: {rows} rows, counter {counter}, {bad} quarantined"
         for o, f, counter, bad, rows in wrong[:MOST_NAMED]
     )
-    return Finding(COUNTERS_AGREE, not wrong, True, named or f"{main.qualified} has as many rows as the counters say")
+    return Finding(
+        endpoint.name,
+        COUNTERS_AGREE,
+        not wrong,
+        True,
+        named or f"{main.qualified} has as many rows as the counters say",
+    )
 
 
-def _keys_unique(connection: duckdb.DuckDBPyConnection, tables: tuple[Table, ...]) -> Finding:
+def _keys_unique(connection: duckdb.DuckDBPyConnection, subject: str, tables: tuple[Table, ...]) -> Finding:
     doubles = []
     for table in tables:
         key = ", ".join(table.key)
@@ -128,7 +138,7 @@ def _keys_unique(connection: duckdb.DuckDBPyConnection, tables: tuple[Table, ...
         ).fetchall()[0][0]
         if count:
             doubles.append(f"{table.qualified}: {count} keys ({key}) stand more than once")
-    return Finding(KEYS_UNIQUE, not doubles, True, "; ".join(doubles) or "every key stands once")
+    return Finding(subject, KEYS_UNIQUE, not doubles, True, "; ".join(doubles) or "every key stands once")
 
 
 def _conserved(connection: duckdb.DuckDBPyConnection, summary: Summary) -> Finding:
@@ -137,7 +147,9 @@ def _conserved(connection: duckdb.DuckDBPyConnection, summary: Summary) -> Findi
         difference for conserved in summary.conserves for difference in _differences(connection, summary, conserved)
     ]
     names = [name for conserved in summary.conserves for name in conserved.columns]
-    return Finding(KILOGRAMS_CONSERVED, not wrong, True, "; ".join(wrong) or f"{', '.join(names)} add up exactly")
+    return Finding(
+        summary.name, KILOGRAMS_CONSERVED, not wrong, True, "; ".join(wrong) or f"{', '.join(names)} add up exactly"
+    )
 
 
 def _differences(connection: duckdb.DuckDBPyConnection, summary: Summary, conserved: Conserved) -> list[str]:

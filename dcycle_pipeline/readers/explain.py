@@ -6,14 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
 from dcycle_pipeline.errors import SettingsError, UnavailableError
-from dcycle_pipeline.landing.files import ENDED, Landing, lines
+from dcycle_pipeline.landing.files import ENDED, Landing, page_items
+from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse.decode import identity_of
 from dcycle_pipeline.warehouse.history import valid_at
 
 _RECORDS = f"""SELECT organization_id, facility_id, waste_water_treatment_id, record_label, start_date, end_date,
@@ -78,41 +78,25 @@ def _total(rows: list[dict[str, Any]], name: str) -> Decimal | None:
 
 
 def _raw(folder: DataFolder, record: dict[str, Any]) -> dict[str, Any]:
-    """The item as landed by the run that brought the version, else by a later one that saw the same; null where none is kept."""
-    where = record["organization_id"], ENDPOINT.name, record["facility_id"]
+    """The item as landed by the run that brought the version, else by a later one that saw the same; null if none is kept."""
+    key = ListKey(record["organization_id"], ENDPOINT.name, record["facility_id"])
     runs = [record["run_id"]]
     if record["valid_to"] is None:
         runs += sorted(path.name for path in folder.landing.glob("*") if (path / ENDED).exists())
     for run_id in runs:
-        path = Landing(folder.landing, run_id).path(*where)
+        path = Landing(folder.landing, run_id).path(key)
         if path.exists() and (item := _item(path, record["waste_water_treatment_id"])):
             return {"landed_file": str(path.relative_to(folder.root)), "item": item}
     return {"landed_file": None, "item": None}
-
-
-class _Item(msgspec.Struct):
-    id: str | None = None
-
-
-class _Page(msgspec.Struct):
-    items: list[msgspec.Raw]
 
 
 def _item(path: Path, identifier: str) -> str | None:
     """The last item of that id in a landed file, as JSON text."""
     found = None
     try:
-        for line in lines(path):
-            for raw in msgspec.json.decode(line, type=_Page).items:
-                if _identity(bytes(raw)) == identifier:
-                    found = bytes(raw).decode()
+        for _, raw in page_items(path):
+            if identity_of(raw) == identifier:
+                found = raw.decode()
     except UnavailableError:
         return None
     return found
-
-
-def _identity(raw: bytes) -> str | None:
-    try:
-        return msgspec.json.decode(raw, type=_Item).id
-    except msgspec.MsgspecError:
-        return None

@@ -76,7 +76,17 @@ class Published:
         self.close()
 
     def _unavailable(self, error: duckdb.Error) -> UnavailableError:
-        return UnavailableError(f"{self.file}: {str(error).splitlines()[0]}")
+        said = str(error).splitlines()[0]
+        if isinstance(error, duckdb.CatalogException | duckdb.BinderException) and self._is_of_older_layout():
+            said = (
+                "an older dcycle_pipeline published it, with other names for some tables and columns. "
+                "Run `dcycle-pipeline sync`, which takes it over; nothing is lost."
+            )
+        return UnavailableError(f"{self.file}: {said}")
+
+    def _is_of_older_layout(self) -> bool:
+        query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'sync' AND table_name = 'scopes'"
+        return bool(self._connection.execute(query).fetchall())
 
 
 def open_published(path: str | Path | None = None) -> Published:
@@ -121,6 +131,6 @@ BY_ORGANIZATION = """SELECT o.organization_id, o.name,
     (SELECT count(*) FROM dcycle.waste_water_treatments w WHERE w.organization_id = o.organization_id) AS wwt_records,
     (SELECT sum(co2e_kg) FROM dcycle.waste_water_treatments w
         WHERE w.organization_id = o.organization_id AND w.status = 'active') AS wwt_co2e_kg,
-    (SELECT max(finished_at) FROM sync.scopes s WHERE s.organization_id = o.organization_id AND outcome = 'proven'
+    (SELECT max(finished_at) FROM sync.lists s WHERE s.organization_id = o.organization_id AND outcome = 'proven'
         AND endpoint <> 'total_impacts') AS read_at
 FROM dcycle.organizations o ORDER BY o.depth, o.name"""

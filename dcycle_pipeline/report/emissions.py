@@ -155,8 +155,8 @@ FACILITIES = Section(
                 YEAR_ON_YEAR,
                 Shown("co2e_kg_per_m3_out", "per m³ out", RATIO),
                 Shown("sludge_kg_per_m3_in", "kg sludge per m³ in", RATIO),
-                Shown("settled_co2e_kg", "kg CO₂e", EXACT),
-                Shown("settled_water_in_m3", "m³ in", EXACT),
+                Shown("calculated_months_co2e_kg", "kg CO₂e", EXACT),
+                Shown("calculated_months_water_in_m3", "m³ in", EXACT),
             ),
             note="Kilograms of CO₂e per cubic metre of water in: ratios of the year's sums, over the months in which nothing "
             "is pending. The facilities that treat most water, most intense first.",

@@ -8,7 +8,7 @@ from typing import Any
 
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
-from dcycle_pipeline.warehouse.run_tables import CURRENT_QUARANTINE, CURRENT_SCOPES
+from dcycle_pipeline.warehouse.run_tables import CURRENT_LISTS, CURRENT_QUARANTINE
 
 Row = Mapping[str, Any]
 _LONG = 15
@@ -115,7 +115,7 @@ class Answer:
 def query(name: str, year: int | None) -> str:
     """The SQL of a figure, ready to run on the published file by anybody."""
     text = (files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8").strip()
-    given = {"year": year or "NULL", "current_scopes": CURRENT_SCOPES, "current_quarantine": CURRENT_QUARANTINE}
+    given = {"year": year or "NULL", "current_lists": CURRENT_LISTS, "current_quarantine": CURRENT_QUARANTINE}
     return Template(text).substitute(given)
 
 

@@ -26,7 +26,7 @@ from dcycle_pipeline.summaries.years import (
     WWT_INTENSITY_BY_FACILITY_YEAR,
 )
 from dcycle_pipeline.warehouse import run_tables
-from dcycle_pipeline.warehouse.database import follow, follow_versions
+from dcycle_pipeline.warehouse.database import replace_changed_rows, replace_changed_versions
 from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of
 
 
@@ -61,10 +61,10 @@ SUMMARIES: tuple[Summary, ...] = (
 
 # Beside tables the SQL files name these: what the last reading left of scopes and quarantine, of lists and of year totals.
 READINGS = {
-    "current_scopes": run_tables.CURRENT_SCOPES,
+    "current_lists": run_tables.CURRENT_LISTS,
     "current_quarantine": run_tables.CURRENT_QUARANTINE,
-    "totals_scopes": run_tables.TOTALS_SCOPES,
-    "totals_quarantine": run_tables.TOTALS_QUARANTINE,
+    "current_year_totals": run_tables.CURRENT_YEAR_TOTALS,
+    "year_totals_quarantine": run_tables.YEAR_TOTALS_QUARANTINE,
 }
 
 # What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.
@@ -97,8 +97,8 @@ def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
 
 def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: datetime) -> int:
     if summary.name == VERSIONED.name:
-        return follow_versions(connection, VERSIONED, query(summary), moment)
-    return follow(connection, summary, query(summary))
+        return replace_changed_versions(connection, VERSIONED, query(summary), moment)
+    return replace_changed_rows(connection, summary, query(summary))
 
 
 @contextmanager

@@ -2,9 +2,9 @@
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
+    LISTS,
     QUARANTINE,
     RATIO,
-    SCOPES,
     WWT,
     Summary,
     count,
@@ -74,7 +74,7 @@ TOTAL_IMPACTS_COMPARISON = Summary(
         days("covered_days", "Days with at least one active record, summed over the facilities", _OURS, "2160"),
         days("due_days", "Days that the facilities owe", _OURS, "2190"),
         count(
-            "open_scope_count", "Lists of the organisation that the last reading did not prove complete", SCOPES, "0"
+            "unproven_list_count", "Lists of the organisation that the last reading did not prove complete", LISTS, "0"
         ),
         count("quarantined_count", "Items of the organisation that the last reading rejected", QUARANTINE, "0"),
         Column(
@@ -88,10 +88,10 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             "reasons",
             "VARCHAR",
             "Every known reason why the two may differ, or why theirs is not known; empty where there is none",
-            f"derived, {SCOPES}: reason, {QUARANTINE}: reason",
+            f"derived, {LISTS}: reason, {QUARANTINE}: reason",
             example="their total covers every source, ours waste water alone; 1 of 12 records are pending and add nothing to ours",
         ),
     ),
     f"{_OURS} and {_THEIRS}",
-    sources=(_OURS, WWT, _THEIRS, SCOPES, QUARANTINE),
+    sources=(_OURS, WWT, _THEIRS, LISTS, QUARANTINE),
 )

@@ -1,5 +1,5 @@
--- How far the figures of an organisation may be trusted. current_scopes and current_quarantine are those rows of sync.scopes and
--- sync.quarantine that the last reading of each organisation and endpoint left, whichever run made it (views of this connection).
+-- How far the figures of an organisation may be trusted. current_lists and current_quarantine are those rows of sync.lists and
+-- sync.quarantine that the last sweep of each organisation and endpoint left, whichever run made it (views of this connection).
 WITH organizations AS (
     SELECT organization_id FROM dcycle.organizations
     UNION SELECT organization_id FROM dcycle.facilities
@@ -23,20 +23,21 @@ WITH organizations AS (
     GROUP BY organization_id
 ), proofs AS (
     SELECT organization_id, endpoint, facility_id, max(finished_at) AS proven_at
-    FROM sync.scopes
+    FROM sync.lists
     WHERE outcome = 'proven'
     GROUP BY organization_id, endpoint, facility_id
-), scopes AS (
-    SELECT current_scopes.organization_id,
-        count(*) FILTER (outcome = 'proven') AS proven_scope_count,
-        count(*) FILTER (outcome <> 'proven') AS open_scope_count,
+), lists AS (
+    SELECT current_lists.organization_id,
+        count(*) FILTER (NOT is_unproven) AS proven_list_count,
+        count(*) FILTER (is_unproven) AS unproven_list_count,
         CASE WHEN count(*) = count(proven_at) THEN min(proven_at) END AS oldest_proof_at,
         max(proven_at) AS newest_proof_at
-    FROM current_scopes
-    LEFT JOIN proofs ON proofs.organization_id = current_scopes.organization_id AND proofs.endpoint = current_scopes.endpoint
-        AND proofs.facility_id IS NOT DISTINCT FROM current_scopes.facility_id
-    GROUP BY current_scopes.organization_id
-), rejected AS (
+    FROM current_lists
+    LEFT JOIN proofs ON proofs.organization_id = current_lists.organization_id AND proofs.endpoint = current_lists.endpoint
+        AND proofs.facility_id IS NOT DISTINCT FROM current_lists.facility_id
+    WHERE is_unproven OR outcome = 'proven'
+    GROUP BY current_lists.organization_id
+), quarantined AS (
     SELECT organization_id, count(*) AS quarantined_count
     FROM current_quarantine
     GROUP BY organization_id
@@ -52,13 +53,13 @@ SELECT organization_id,
     ratio(pending_record_count, active_record_count) AS pending_share,
     coalesce(gap_count, 0) AS gap_count,
     coalesce(overlap_count, 0) AS overlap_count,
-    coalesce(proven_scope_count, 0) AS proven_scope_count,
-    coalesce(open_scope_count, 0) AS open_scope_count,
+    coalesce(proven_list_count, 0) AS proven_list_count,
+    coalesce(unproven_list_count, 0) AS unproven_list_count,
     coalesce(quarantined_count, 0) AS quarantined_count,
     oldest_proof_at, newest_proof_at
 FROM organizations
 LEFT JOIN facilities USING (organization_id)
 LEFT JOIN records USING (organization_id)
 LEFT JOIN stretches USING (organization_id)
-LEFT JOIN scopes USING (organization_id)
-LEFT JOIN rejected USING (organization_id)
+LEFT JOIN lists USING (organization_id)
+LEFT JOIN quarantined USING (organization_id)

@@ -8,7 +8,7 @@ RATIO = "DECIMAL(28,9)"
 WWT = "dcycle.waste_water_treatments"
 FACILITIES = "dcycle.facilities"
 ORGANIZATIONS = "dcycle.organizations"
-SCOPES = "sync.scopes"
+LISTS = "sync.lists"
 QUARANTINE = "sync.quarantine"
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 RECORDS = ("record_count", "pending_record_count")
@@ -47,8 +47,8 @@ class Summary(Table):
 
     @property
     def is_content(self) -> bool:
-        """Whether it rests on the content of the API alone, and not on how the reading went."""
-        return not {SCOPES, QUARANTINE} & set(self.sources)
+        """Whether it rests on the content of the API alone, and not on how the sweep went."""
+        return not {LISTS, QUARANTINE} & set(self.sources)
 
 
 def organization_id(source: str) -> Column:

@@ -9,7 +9,7 @@ import duckdb
 
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.summaries.scopes import SCOPE_MAPPING
-from dcycle_pipeline.warehouse.database import follow
+from dcycle_pipeline.warehouse.database import replace_changed_rows
 from dcycle_pipeline.warehouse.run_log import arrow_view
 
 Line = tuple[Any, ...]
@@ -20,7 +20,7 @@ _SCOPES, _CATEGORIES = range(1, 4), range(1, 16)
 def adopt(connection: duckdb.DuckDBPyConnection, own: Path | None = None) -> int:
     """Bring `summaries.scope_mapping` in step with the file; the number of rows touched. Raises as `read` does."""
     with arrow_view(connection, "scope_file", SCOPE_MAPPING, read(own)):
-        return follow(connection, SCOPE_MAPPING, "SELECT * FROM scope_file")
+        return replace_changed_rows(connection, SCOPE_MAPPING, "SELECT * FROM scope_file")
 
 
 def read(own: Path | None = None) -> list[Line]:

@@ -1,5 +1,5 @@
 -- What an organisation's waste-water records add up to in a year, beside what Dcycle totals for it from all sources. It informs:
--- nothing rests on it. totals_scopes and totals_quarantine tell how the last reading of each total went, current_scopes and
+-- nothing rests on it. current_year_totals and year_totals_quarantine say how each total was last asked for, current_lists and
 -- current_quarantine that of the lists (views of this connection).
 WITH own AS (
     SELECT organization_id, year, co2e_kg, record_count, pending_record_count, covered_days, due_days
@@ -19,14 +19,14 @@ WITH own AS (
         coalesce(sum(part(co2e_kg, days_before, days_until, days)) FILTER (counted AND crosses), 0) AS prorated_co2e_kg
     FROM cut
     GROUP BY organization_id, year
-), open_lists AS (
-    SELECT organization_id, count(*) AS open_scope_count FROM current_scopes WHERE outcome <> 'proven' GROUP BY organization_id
-), rejected AS (
+), unproven AS (
+    SELECT organization_id, count(*) AS unproven_list_count FROM current_lists WHERE is_unproven GROUP BY organization_id
+), quarantined AS (
     SELECT organization_id, count(*) AS quarantined_count FROM current_quarantine GROUP BY organization_id
 ), asked AS (
-    SELECT organization_id, facility_id::INTEGER AS year, rtrim(reason, '.') AS failure FROM totals_scopes
+    SELECT organization_id, year, rtrim(reason, '.') AS failure FROM current_year_totals
 ), not_understood AS (
-    SELECT organization_id, facility_id::INTEGER AS year, max(reason) AS problem FROM totals_quarantine GROUP BY ALL
+    SELECT organization_id, year, max(reason) AS problem FROM year_totals_quarantine GROUP BY ALL
 ), keys AS (
     SELECT organization_id, year FROM own UNION SELECT organization_id, year FROM dcycle.total_impacts
 ), sides AS (
@@ -39,8 +39,8 @@ WITH own AS (
         coalesce(prorated_co2e_kg, 0)::DECIMAL(38, 9) AS prorated_co2e_kg,
         ratio(prorated_co2e_kg, own.co2e_kg) AS prorated_share,
         coalesce(own.covered_days, 0) AS covered_days, coalesce(own.due_days, 0) AS due_days,
-        coalesce(open_scope_count, 0) AS open_scope_count, coalesce(quarantined_count, 0) AS quarantined_count,
-        CASE WHEN asked.year IS NULL THEN 'it was not asked for at the last reading'
+        coalesce(unproven_list_count, 0) AS unproven_list_count, coalesce(quarantined_count, 0) AS quarantined_count,
+        CASE WHEN asked.year IS NULL THEN 'it was not asked for in the last sweep'
             WHEN failure <> '' THEN 'it could not be read: ' || failure
             WHEN problem IS NOT NULL THEN 'the answer was not understood: ' || problem END AS unread
     FROM keys
@@ -49,8 +49,8 @@ WITH own AS (
     LEFT JOIN records USING (organization_id, year)
     LEFT JOIN asked USING (organization_id, year)
     LEFT JOIN not_understood USING (organization_id, year)
-    LEFT JOIN open_lists USING (organization_id)
-    LEFT JOIN rejected USING (organization_id)
+    LEFT JOIN unproven USING (organization_id)
+    LEFT JOIN quarantined USING (organization_id)
 )
 SELECT * EXCLUDE (unread),
     CASE WHEN theirs_co2e_kg IS NULL THEN 'total_not_known'
@@ -61,7 +61,7 @@ SELECT * EXCLUDE (unread),
         ELSE 'within_total' END AS verdict,
     concat_ws('; ',
         CASE WHEN theirs_co2e_kg IS NULL THEN 'their total is not known: ' || unread
-            WHEN unread IS NOT NULL THEN 'their total is that of an earlier reading: ' || unread END,
+            WHEN unread IS NOT NULL THEN 'their total is that of an earlier sweep: ' || unread END,
         CASE WHEN difference_co2e_kg > 0 THEN 'their total covers every source, ours waste water alone' END,
         CASE WHEN pending_record_count > 0
             THEN pending_record_count || ' of ' || record_count || ' records are pending and add nothing to ours' END,
@@ -69,8 +69,8 @@ SELECT * EXCLUDE (unread),
             || prorated_co2e_kg || ' kg of them, by days, theirs may count them otherwise' END,
         CASE WHEN covered_days < due_days THEN 'ours covers ' || covered_days || ' of ' || due_days || ' days' END,
         CASE WHEN not_active_record_count > 0 THEN not_active_record_count || ' records are not active and do not count in ours' END,
-        CASE WHEN open_scope_count > 0
-            THEN open_scope_count || ' lists were not read completely, so ours may lack or keep records' END,
-        CASE WHEN quarantined_count > 0 THEN quarantined_count || ' items were rejected and may be missing in ours' END
+        CASE WHEN unproven_list_count > 0
+            THEN unproven_list_count || ' lists are unproven, so ours may lack or keep records' END,
+        CASE WHEN quarantined_count > 0 THEN quarantined_count || ' items were quarantined and may be missing in ours' END
     ) AS reasons
 FROM sides

@@ -3,10 +3,10 @@
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
     FACILITIES,
+    LISTS,
     ORGANIZATIONS,
     QUARANTINE,
     RATIO,
-    SCOPES,
     WWT,
     Conserved,
     Summary,
@@ -66,7 +66,7 @@ FACILITY_RECONCILIATION = Summary(
 
 
 def _moment(name: str, meaning: str) -> Column:
-    return Column(name, "TIMESTAMPTZ", meaning, SCOPES, example="2025-11-21 03:00:12+00")
+    return Column(name, "TIMESTAMPTZ", meaning, LISTS, example="2025-11-21 03:00:12+00")
 
 
 DATA_QUALITY = Summary(
@@ -94,8 +94,8 @@ DATA_QUALITY = Summary(
         ),
         count("gap_count", "Stretches of days without a record, see coverage_gaps", "summaries.coverage_gaps", "2"),
         count("overlap_count", "Stretches of days with several records", "summaries.coverage_gaps", "1"),
-        count("proven_scope_count", "Lists that the last reading proved complete", SCOPES, "10"),
-        count("open_scope_count", "Lists that it did not: their last rows stay", SCOPES, "0"),
+        count("proven_list_count", "Lists that the last reading proved complete", LISTS, "10"),
+        count("unproven_list_count", "Lists that it did not: their last rows stay", LISTS, "0"),
         count("quarantined_count", "Items that the last reading rejected", QUARANTINE, "0"),
         _moment(
             "oldest_proof_at",
@@ -103,7 +103,7 @@ DATA_QUALITY = Summary(
         ),
         _moment("newest_proof_at", "When a list was last read and proven"),
     ),
-    "sync.scopes, sync.quarantine and dcycle",
-    sources=(ORGANIZATIONS, FACILITIES, WWT, "summaries.coverage_gaps", SCOPES, QUARANTINE),
+    "sync.lists, sync.quarantine and dcycle",
+    sources=(ORGANIZATIONS, FACILITIES, WWT, "summaries.coverage_gaps", LISTS, QUARANTINE),
     conserves=(Conserved(WWT, ("record_count",), theirs=("1",)),),
 )

@@ -14,14 +14,14 @@ WITH records AS (
         sum(co2e_kg) AS co2e_kg, sum(co2e_biomass_kg) AS co2e_biomass_kg,
         sum(water_in_m3) AS water_in_m3, sum(water_out_m3) AS water_out_m3, sum(sludge_kg) AS sludge_kg,
         sum(coverage.covered_days)::BIGINT AS covered_days, sum(coverage.due_days)::BIGINT AS due_days,
-        sum(co2e_kg) FILTER (pending_record_count = 0) AS settled_co2e_kg,
-        sum(water_in_m3) FILTER (pending_record_count = 0) AS settled_water_in_m3,
-        sum(water_out_m3) FILTER (pending_record_count = 0) AS settled_water_out_m3
+        sum(co2e_kg) FILTER (pending_record_count = 0) AS calculated_months_co2e_kg,
+        sum(water_in_m3) FILTER (pending_record_count = 0) AS calculated_months_water_in_m3,
+        sum(water_out_m3) FILTER (pending_record_count = 0) AS calculated_months_water_out_m3
     FROM summaries.coverage_by_facility_month AS coverage
     LEFT JOIN summaries.emissions_by_facility_month AS emissions USING (organization_id, facility_id, month)
     GROUP BY organization_id, facility_id, year(month)
 ), years AS (
-    SELECT sums.*, ratio(settled_co2e_kg, settled_water_in_m3) AS co2e_kg_per_m3_in,
+    SELECT sums.*, ratio(calculated_months_co2e_kg, calculated_months_water_in_m3) AS co2e_kg_per_m3_in,
         coalesce(records.record_count, 0) AS record_count, coalesce(records.pending_record_count, 0) AS pending_record_count
     FROM sums
     LEFT JOIN records USING (organization_id, facility_id, year)
@@ -29,9 +29,9 @@ WITH records AS (
 SELECT years.organization_id, years.facility_id, facilities.country_code, years.year::INTEGER AS year,
     years.co2e_kg, years.co2e_biomass_kg, years.water_in_m3, years.water_out_m3, years.sludge_kg,
     years.record_count, years.pending_record_count, years.covered_days, years.due_days,
-    years.settled_co2e_kg, years.settled_water_in_m3, years.settled_water_out_m3,
+    years.calculated_months_co2e_kg, years.calculated_months_water_in_m3, years.calculated_months_water_out_m3,
     years.co2e_kg_per_m3_in,
-    ratio(years.settled_co2e_kg, years.settled_water_out_m3) AS co2e_kg_per_m3_out,
+    ratio(years.calculated_months_co2e_kg, years.calculated_months_water_out_m3) AS co2e_kg_per_m3_out,
     ratio(years.sludge_kg, years.water_in_m3) AS sludge_kg_per_m3_in,
     no_change_reason(
         years.year, years.co2e_kg_per_m3_in, years.covered_days, years.due_days, years.pending_record_count,

@@ -1,57 +1,51 @@
-"""The stage of one endpoint: sweep every scope, stage, confirm what vanished, merge; organisation by organisation."""
+"""The step of one endpoint: read every list, stage what landed, confirm what vanished, merge; organisation by organisation."""
 
 import asyncio
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
 
 import duckdb
 
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.types import Proof
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import ScopeError, TransientError
+from dcycle_pipeline.errors import ListError, TransientError
 from dcycle_pipeline.landing import manifest
-from dcycle_pipeline.landing.fetch import Scope, Sweeper, Swept
-from dcycle_pipeline.landing.manifest import LandedSweep, landed_scope
+from dcycle_pipeline.landing.fetch import ListReader
+from dcycle_pipeline.landing.lists import (
+    FACILITIES_NOT_READ,
+    FACILITY_DELETED,
+    HELD,
+    NO_FACILITIES,
+    NOT_FOUND,
+    UNPROVEN,
+    ListKey,
+    ListResult,
+)
+from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log, run_tables
-from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, with_room
-from dcycle_pipeline.warehouse.load import settle
+from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
+from dcycle_pipeline.warehouse.load import load_lists, merge_sweep
 from dcycle_pipeline.warehouse.merge import Staging
-from dcycle_pipeline.warehouse.run_log import ScopeRecord
 
-WALKS_AT_MOST = 3
-_NOTHING_LEFT = Proof(proven=True, reason="", counter=0, rows=0, distinct=0, passes=0, pages=0)
+READS_AT_MOST = 3
 
 
 @dataclass(frozen=True)
-class EndpointOutcome:
-    """What the stage did for one organisation."""
+class Swept:
+    """What a step did: the lists of each organisation, the fields that no declaration knows, and the requests that it took."""
 
-    organization_id: str
-    records: list[ScopeRecord]
-    undeclared: frozenset[str]
-
-    @property
-    def rows_count(self) -> int:
-        return sum(record.swept.proof.distinct for record in self.records if record.swept.proof and record.swept.proven)
+    lists: dict[str, list[ListResult]]
+    undeclared: dict[str, frozenset[str]] = field(default_factory=dict)
+    requests_count: int = 0
 
 
-@dataclass(frozen=True)
-class StageOutcome:
-    """What the stage did for all its organisations."""
-
-    organizations: list[EndpointOutcome]
-    requests_count: int
-
-
-def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> StageOutcome:
+def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> Swept:
     """Sweep one endpoint of several organisations through one pool of connections and merge each as it is complete.
 
-    What cannot be read is in the outcome and in `sync.scopes`. Raises UnavailableError where the data folder fails.
+    What cannot be read is in the result and in `sync.lists`. Raises UnavailableError if the data folder fails.
     """
-    with run.warehouse(LOADING_MEMORY_MB) as connection:
+    with run.working_file(LOADING_MEMORY_MB) as connection:
         try:
             return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids))
         except ExceptionGroup as group:
@@ -59,112 +53,108 @@ def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> 
 
 
 def first_error(error: Exception) -> Exception:
-    """What went wrong first, where several things done side by side did."""
+    """What went wrong first, if several things were done side by side."""
     return first_error(error.exceptions[0]) if isinstance(error, ExceptionGroup) else error
 
 
 async def _sync_endpoint(
     run: Run, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_ids: list[str]
-) -> StageOutcome:
+) -> Swept:
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
-    settled = run_log.last_settled_by(connection, endpoint.name)
-    landing = run.landing(endpoint.reading.path, endpoint.reading.query, settled)
-    resume = timedelta(hours=run.settings.resume_hours)
-    scopes = {organization_id: _scopes(connection, endpoint, organization_id) for organization_id in organization_ids}
+    merged = run_log.last_merged_by(connection, endpoint.name)
+    landing = run.landing(endpoint.paging.path, endpoint.paging.query, merged)
+    keys = {organization_id: _keys(connection, endpoint, organization_id) for organization_id in organization_ids}
+    policies = {each: Policy(endpoint, run.settings.personal_data, pseudonyms) for each in organization_ids}
     async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:
-        tasks = []
-        for organization_id in organization_ids:
-            policy = Policy(endpoint, run.settings.personal_data, pseudonyms)
-            told = run.progress.swept
-            sweeper = Sweeper(api, landing, endpoint, policy=policy, report=told, resume=resume, now=run.now)
-            run.progress.expect(endpoint.name, organization_id, len(scopes[organization_id]))
-            one = _Organization(run, connection, endpoint, organization_id, sweeper, writing)
-            tasks.append(group.create_task(one.sync(scopes[organization_id], policy)))
-    outcomes = [task.result() for task in tasks]
-    drift = {f"{endpoint.name}.{name}" for outcome in outcomes for name in outcome.undeclared}
+        tasks = {}
+        for each in organization_ids:
+            reader = ListReader(
+                api, landing, endpoint, policy=policies[each], report=run.progress.finished, resume=run.resume
+            )
+            run.progress.expect(endpoint.name, each, len(keys[each]))
+            one = _Organization(run, connection, endpoint, each, reader, writing)
+            tasks[each] = group.create_task(one.sync(keys[each]))
+    undeclared = {each: frozenset(policy.undeclared) for each, policy in policies.items()}
+    drift = {f"{endpoint.name}.{name}" for names in undeclared.values() for name in names}
     run_log.add_requests(connection, run.run_id, api.requests_count, drift)
-    return StageOutcome(outcomes, api.requests_count)
+    return Swept({each: task.result() for each, task in tasks.items()}, undeclared, api.requests_count)
 
 
-def _scopes(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> list[Scope]:
-    """What to walk: the one list of the organisation, or one for every parent row and every parent of a known row."""
+def _keys(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> list[ListKey]:
+    """What to read: the one list of the organisation, or one for every parent row and every parent of a known row."""
     if endpoint.parent is None:
-        return [Scope(organization_id, endpoint.name)]
+        return [ListKey(organization_id, endpoint.name)]
     rows = connection.execute(
-        f"""SELECT {endpoint.scope_parameter} FROM dcycle.{endpoint.parent} WHERE organization_id = $1
-        UNION SELECT {endpoint.scope_parameter} FROM {endpoint.table.qualified} WHERE organization_id = $1 ORDER BY 1""",
+        f"""SELECT {endpoint.parent_parameter} FROM dcycle.{endpoint.parent} WHERE organization_id = $1
+        UNION SELECT {endpoint.parent_parameter} FROM {endpoint.table.qualified} WHERE organization_id = $1 ORDER BY 1""",
         [organization_id],
     ).fetchall()
-    return [Scope(organization_id, endpoint.name, row[0]) for row in rows]
+    return [ListKey(organization_id, endpoint.name, row[0]) for row in rows]
 
 
 @dataclass
 class _Organization:
-    """One organisation on its way through the stage. `writing` lets one at a time use the connection."""
+    """One organisation on its way through the step. `writing` lets one at a time use the connection."""
 
     run: Run
     connection: duckdb.DuckDBPyConnection
     endpoint: Endpoint
     organization_id: str
-    sweeper: Sweeper
+    reader: ListReader
     writing: asyncio.Lock
 
-    async def sync(self, scopes: list[Scope], policy: Policy) -> EndpointOutcome:
-        results = await self.sweeper.sweep(scopes)
+    async def sync(self, keys: list[ListKey]) -> list[ListResult]:
+        results = await self.reader.read(keys)
         async with self.writing:
-            swept = {result.scope: self._gone_with_its_parent(result) for result in results}
-            records = await self._settle(swept)
-        return EndpointOutcome(self.organization_id, records, frozenset(policy.undeclared))
+            return await self._merge({result.key: self._with_its_facility(result) for result in results})
 
-    def _gone_with_its_parent(self, swept: Swept) -> Swept:
-        """404 for a facility that is confirmed deleted: nothing is left of it, once each of its rows is confirmed too."""
-        if swept.outcome != "not_found" or self.endpoint.parent is None:
-            return swept
+    def _with_its_facility(self, result: ListResult) -> ListResult:
+        """404 for a facility that is confirmed deleted: nothing is left of its list, once each of its rows is confirmed too."""
+        if result.outcome != NOT_FOUND or self.endpoint.parent is None:
+            return result
         listed = self.connection.execute(
-            f"SELECT 1 FROM dcycle.{self.endpoint.parent} WHERE organization_id = ? AND {self.endpoint.scope_parameter} = ?",
-            [self.organization_id, swept.scope.scope_id],
+            f"SELECT 1 FROM dcycle.{self.endpoint.parent} WHERE organization_id = ? AND {self.endpoint.parent_parameter} = ?",
+            [self.organization_id, result.key.facility_id],
         ).fetchall()
-        return swept if listed else replace(swept, outcome="proven", reason="", proof=_NOTHING_LEFT)
+        return result if listed else replace(result, outcome=FACILITY_DELETED, reason="")
 
-    async def _settle(self, swept: dict[Scope, Swept]) -> list[ScopeRecord]:
-        """Stage, confirm and merge; scopes with a row that vanished without being deleted are walked again."""
-        staging = Staging(self.connection, self.endpoint, self.organization_id)
+    async def _merge(self, results: dict[ListKey, ListResult]) -> list[ListResult]:
+        """Stage, confirm and merge; a list with a row that vanished without being deleted is read again."""
+        staging = Staging(self.connection, self.endpoint, self.organization_id, self.run.folder.landing)
         deleted: dict[str, str | None] = {}
-        for walk in range(1, WALKS_AT_MOST + 1):
-            await self._load(staging, swept)
+        for read in range(1, READS_AT_MOST + 1):
+            await self._load(staging, results)
             vanished = staging.vanished()
-            if held := self._held(staging, vanished):
-                await self._leave_open(staging, swept, "held", dict.fromkeys(vanished.values(), held))
+            if held := self._why_held(staging, vanished):
+                await self._leave_out(staging, results, HELD, dict.fromkeys(vanished.values(), held))
                 break
             deleted, doubts = await self._confirm(vanished)
             if not doubts:
                 break
-            doubted = [scope for scope in swept if scope.scope_id in doubts]
-            if walk < WALKS_AT_MOST:
-                swept |= {result.scope: result for result in await self.sweeper.sweep(doubted, anew=True)}
+            doubted = [key for key in results if key.facility_id in doubts]
+            if read < READS_AT_MOST:
+                results |= {result.key: result for result in await self.reader.read(doubted, again=True)}
             else:
-                await self._leave_open(staging, swept, "unproven", doubts)
-                deleted = {item: scope_id for item, scope_id in deleted.items() if scope_id not in doubts}
-        everything = [*swept.values(), *self._unlisted()] or self._closed()
-        return await asyncio.to_thread(self._keep, staging, everything, deleted)
+                await self._leave_out(staging, results, UNPROVEN, doubts)
+                deleted = {item: facility for item, facility in deleted.items() if facility not in doubts}
+        return await asyncio.to_thread(self._decide, staging, self._complete(list(results.values())), deleted)
 
-    async def _leave_open(
-        self, staging: Staging, swept: dict[Scope, Swept], outcome: str, reasons: dict[str | None, str]
+    async def _leave_out(
+        self, staging: Staging, results: dict[ListKey, ListResult], outcome: str, reasons: dict[str | None, str]
     ) -> None:
-        """Take scopes out of what is merged, each for its reason."""
-        for scope, found in list(swept.items()):
-            if scope.scope_id in reasons:
-                swept[scope] = replace(found, outcome=outcome, reason=reasons[scope.scope_id])
-        await self._load(staging, swept)
+        """Take lists out of what is merged, each for its reason."""
+        for key, found in list(results.items()):
+            if key.facility_id in reasons:
+                results[key] = replace(found, outcome=outcome, reason=reasons[key.facility_id])
+        await self._load(staging, results)
 
-    async def _load(self, staging: Staging, swept: dict[Scope, Swept]) -> None:
-        proven = [result for result in swept.values() if result.proven]
+    async def _load(self, staging: Staging, results: dict[ListKey, ListResult]) -> None:
         limit = self.run.settings.memory_limit_mb
-        await asyncio.to_thread(with_room, self.connection, limit, lambda: staging.load(proven))
+        await asyncio.to_thread(load_lists, staging, list(results.values()), limit)
 
-    def _held(self, staging: Staging, vanished: dict[str, str | None]) -> str:
-        """Why so many rows may not vanish at once; empty where they are few or the organisation's drop is accepted."""
+    def _why_held(self, staging: Staging, vanished: dict[str, str | None]) -> str:
+        """Why so many rows may not vanish at once; empty if they are few or the organisation's drop is accepted."""
         settings, known = self.run.settings, staging.current_count()
         few = len(vanished) <= settings.large_drop_rows or len(vanished) * 100 <= known * settings.large_drop_percent
         if few or self.organization_id in self.run.accepted_drops:
@@ -175,49 +165,38 @@ class _Organization:
         )
 
     async def _confirm(self, vanished: dict[str, str | None]) -> tuple[dict[str, str | None], dict[str | None, str]]:
-        """The vanished rows that are deleted, and for every scope with another one what is doubtful."""
+        """The vanished rows that are deleted, and for every list with another one what is doubtful."""
         async with asyncio.TaskGroup() as group:
-            answers = {item: group.create_task(self._doubt(item)) for item in vanished}
+            answers = {item: group.create_task(self._why_not_deleted(item)) for item in vanished}
         doubts = {vanished[item]: reason for item, task in answers.items() if (reason := task.result())}
-        return {item: scope for item, scope in vanished.items() if not answers[item].result()}, doubts
+        return {item: facility for item, facility in vanished.items() if not answers[item].result()}, doubts
 
-    async def _doubt(self, item_id: str) -> str:
-        """Why a row that the list no longer shows cannot be taken for deleted; empty when the API says that it is."""
+    async def _why_not_deleted(self, item_id: str) -> str:
+        """Why a row that the list no longer shows cannot be taken for deleted; empty if the API says that it is."""
         try:
-            exists = await self.sweeper.exists(self.endpoint.reading.detail_path, self.organization_id, item_id)
-        except (ScopeError, TransientError) as error:
+            exists = await self.reader.exists(self.endpoint.paging.detail_path, self.organization_id, item_id)
+        except (ListError, TransientError) as error:
             return f"row {item_id} vanished from the list, and whether it is deleted is not known: {error}"
         return f"the list does not show row {item_id}, but the API still has it" if exists else ""
 
-    def _unlisted(self) -> list[Swept]:
-        """Where the parents could not be read in this run, rows of unknown parents may be missing: say so."""
+    def _complete(self, results: list[ListResult]) -> list[ListResult]:
+        """The lists that were read, and a word on those that could not be known."""
         if self.endpoint.parent is None:
-            return []
-        now = self.run.now()
-        rows = self.connection.execute(
-            f"SELECT outcome FROM ({run_tables.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven'",
+            return results
+        key, now = ListKey(self.organization_id, self.endpoint.name), self.run.now()
+        unread = self.connection.execute(
+            f"SELECT 1 FROM ({run_tables.CURRENT_LISTS}) WHERE organization_id = ? AND endpoint = ? AND is_unproven",
             [self.organization_id, self.endpoint.parent],
         ).fetchall()
-        reason = f"{self.endpoint.parent} of this organisation could not be read, so those not known yet are missing here too"
-        return [
-            Swept(Scope(self.organization_id, self.endpoint.name), row[0], reason, None, None, now, now) for row in rows
-        ]
+        if unread:
+            reason = f"{self.endpoint.parent} of this organisation could not be read, so those not known yet are missing here too"
+            return [*results, ListResult(key, FACILITIES_NOT_READ, reason, now, now, self.run.run_id)]
+        return results or [ListResult(key, NO_FACILITIES, "", now, now, self.run.run_id)]
 
-    def _closed(self) -> list[Swept]:
-        """Where no parent is left to ask for, what stayed open in an earlier sweep is not open any more."""
-        now = self.run.now()
-        rows = self.connection.execute(
-            f"SELECT 1 FROM ({run_tables.CURRENT_SCOPES}) WHERE organization_id = ? AND endpoint = ? AND outcome <> 'proven' LIMIT 1",
-            [self.organization_id, self.endpoint.name],
-        ).fetchall()
-        scope = Scope(self.organization_id, self.endpoint.name)
-        return [Swept(scope, "proven", "", _NOTHING_LEFT, None, now, now, self.run.run_id) for _ in rows]
-
-    def _keep(self, staging: Staging, swept: list[Swept], deleted: dict[str, str | None]) -> list[ScopeRecord]:
+    def _decide(self, staging: Staging, results: list[ListResult], deleted: dict[str, str | None]) -> list[ListResult]:
         """Write the decision beside the landed pages, then merge it."""
         moment = run_log.moment(self.connection, self.run.now())
-        scopes = [landed_scope(one) for one in swept]
         where = self.organization_id, self.endpoint.name
-        sweep = LandedSweep(self.run.run_id, self.run.started_at(self.connection), moment, *where, scopes, deleted)
-        manifest.keep_sweep(self.run.folder.landing, sweep)
-        return with_room(self.connection, self.run.settings.memory_limit_mb, lambda: settle(staging, sweep, swept))
+        sweep = SweepManifest(self.run.run_id, self.run.started_at(self.connection), moment, *where, results, deleted)
+        manifest.write_sweep(self.run.folder.landing, sweep)
+        return merge_sweep(staging, sweep, self.run.settings.memory_limit_mb)

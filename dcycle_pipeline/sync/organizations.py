@@ -1,4 +1,4 @@
-"""The first stage: which organisations there are, and bringing `dcycle.organizations` in step with the tree."""
+"""The first step: which organisations there are, and bringing `dcycle.organizations` in step with the tree."""
 
 import asyncio
 
@@ -7,15 +7,15 @@ import msgspec
 
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, PATH, Organization, flatten
-from dcycle_pipeline.errors import ContractError, ScopeError, SettingsError, TransientError, UnavailableError
+from dcycle_pipeline.errors import ContractError, ListError, SettingsError, TransientError, UnavailableError
 from dcycle_pipeline.landing import manifest
-from dcycle_pipeline.landing.manifest import LandedTree
+from dcycle_pipeline.landing.manifest import TreeManifest
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync import recovery
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import transaction
-from dcycle_pipeline.warehouse.load import settle_tree, tree_scope
+from dcycle_pipeline.warehouse.load import merge_tree, tree_result
 
 APPEARED = "appeared in the tree while this run was starting and is not part of it: sync again"
 
@@ -23,7 +23,7 @@ APPEARED = "appeared in the tree while this run was starting and is not part of 
 def read_tree(settings: Settings) -> tuple[list[Organization], int]:
     """All organisations of the group as the API lists them now, and the requests that it took.
 
-    Raises SettingsError for a wrong credential or an unknown organisation, UnavailableError where the API cannot be read.
+    Raises SettingsError for a wrong credential or an unknown organisation, UnavailableError if the API cannot be read.
     """
     where = f"GET {PATH} (organisation {settings.organization_id})"
 
@@ -36,7 +36,7 @@ def read_tree(settings: Settings) -> tuple[list[Organization], int]:
         return flatten(msgspec.json.decode(body)), requests_count
     except (ContractError, TransientError) as error:
         raise UnavailableError(f"{error} Nothing was published; the last published file stays.") from None
-    except ScopeError as error:
+    except ListError as error:
         raise SettingsError(f"{error} Check DCYCLE_API_KEY, DCYCLE_ORGANIZATION_ID and DCYCLE_BASE_URL.") from None
 
 
@@ -46,32 +46,32 @@ def wanted_organizations(settings: Settings) -> list[str]:
     return [o.organization_id for o in tree if settings.organizations.wants(o.organization_id)]
 
 
-def leave_open(run: Run, organization_ids: list[str]) -> None:
+def note_unreached(run: Run, organization_ids: list[str]) -> None:
     """Report organisations that this run does not reach, because they appeared while it was starting."""
     if organization_ids:
-        with run.warehouse() as connection, transaction(connection):
+        with run.working_file() as connection, transaction(connection):
             moment, started_at = run_log.moment(connection, run.now()), run.started_at(connection)
-            tree = LandedTree(run.run_id, started_at, moment, "", [], organization_ids)
-            records = [tree_scope(tree, identifier, APPEARED) for identifier in organization_ids]
-            run_log.record_scopes(connection, run.run_id, records, moment)
+            tree = TreeManifest(run.run_id, started_at, moment, "", [], organization_ids)
+            results = [tree_result(tree, identifier, APPEARED) for identifier in organization_ids]
+            run_log.record_lists(connection, run.run_id, results, moment)
 
 
 def refresh_organizations(run: Run) -> list[Organization]:
     """Bring `dcycle.organizations` in step with the tree; the organisations that are synced.
 
-    An organisation that the tree no longer shows keeps its rows and is reported until it is excluded.
+    An organisation that the tree no longer shows keeps its rows and is reported until it is excluded. Raises as `read_tree` does.
     """
     tree, requests_count = read_tree(run.settings)
     wanted = [organization for organization in tree if run.settings.organizations.wants(organization.organization_id)]
     run.folder.prepare()
     recovery.remember_owner(run.folder)
     run.folder.claim(tree[0].organization_id)
-    with run.warehouse() as connection:
+    with run.working_file() as connection:
         absent = _absent(connection, run.settings, {organization.organization_id for organization in tree})
         times = run.started_at(connection), run_log.moment(connection, run.now())
-        landed = LandedTree(run.run_id, *times, tree[0].organization_id, wanted, absent)
-        manifest.keep_tree(run.folder.landing, landed)
-        settle_tree(connection, landed)
+        landed = TreeManifest(run.run_id, *times, tree[0].organization_id, wanted, absent)
+        manifest.write_tree(run.folder.landing, landed)
+        merge_tree(connection, landed)
         run_log.add_requests(connection, run.run_id, requests_count, set())
     return wanted
 

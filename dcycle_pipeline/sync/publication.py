@@ -1,30 +1,29 @@
-"""The last stages: summaries from the tables, and the snapshot for readers."""
+"""The last steps: summaries from the tables, and the snapshot for readers."""
 
 import logging
+from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline import summaries
 from dcycle_pipeline.errors import UnavailableError, UnsoundError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import forget_runs
 from dcycle_pipeline.publish import snapshots
-from dcycle_pipeline.publish.closing import close_books
-from dcycle_pipeline.summaries import scope_file
-from dcycle_pipeline.sync import recovery
-from dcycle_pipeline.sync.rewrite import compact
+from dcycle_pipeline.publish.checks import Finding
+from dcycle_pipeline.publish.record import Refreshed, is_recorded, record_publication, refresh_summaries
+from dcycle_pipeline.sync.rewrite import rewrite_if_grown
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log
-from dcycle_pipeline.warehouse.database import transaction
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What this run put in place."""
+    """What a run put in place."""
 
     file: Path
     snapshot: Path
@@ -33,42 +32,40 @@ class Publication:
     outcome: str
 
 
-def summarise(run: Run) -> int:
-    """Bring all summaries in step with the tables; the number of rows touched."""
-    with run.warehouse() as connection, transaction(connection):
-        scope_file.adopt(connection, run.folder.scope_mapping)
-        return summaries.refresh(connection, run_log.moment(connection, run.now()))
+def summarise(run: Run) -> Refreshed:
+    """Bring all summaries in step with the tables; in a run that publishes, record the publication with them.
+
+    Raises UnsoundError if a check forbids it; the summaries stay as they were then.
+    """
+    with run.working_file() as connection:
+        return _record(run, connection) if run.publishes else _refresh(run, connection)
+
+
+def _refresh(run: Run, connection: duckdb.DuckDBPyConnection) -> Refreshed:
+    return refresh_summaries(connection, run_log.moment(connection, run.now()), run.folder.scope_mapping)
+
+
+def _record(run: Run, connection: duckdb.DuckDBPyConnection) -> Refreshed:
+    moment = run_log.moment(connection, run.now())
+    known: Iterable[Finding] = [finding for findings in run.findings.values() for finding in findings]
+    try:
+        return record_publication(connection, run.run_id, moment, run.folder.scope_mapping, known)
+    except UnsoundError:
+        manifest.end_with_all_before(run.folder.landing, run.run_id)  # the same pages would fail again
+        raise
 
 
 def publish(run: Run) -> Publication:
-    """Close the run's books and put a complete snapshot in place of the published file.
+    """Put a complete snapshot in place of the published file, and first record the publication if no step of the run did.
 
-    Raises UnavailableError where that fails and UnsoundError where a check forbids it; what was published before stays.
+    Raises UnavailableError if that fails and UnsoundError if a check forbids it; what was published before stays.
     """
-    with run.folder.writing(f"sync run {run.run_id}", run.wait_for_folder_seconds):
-        try:
-            return _publish(run)
-        except UnsoundError:
-            manifest.end_with_all_before(run.folder.landing, run.run_id)  # the same pages would fail again
-            raise
-
-
-def _publish(run: Run) -> Publication:
-    with run.warehouse() as connection:
-        recovery.reconcile(connection, run.folder)
-        with transaction(connection):
-            moment = run_log.moment(connection, run.now())
-            scope_file.adopt(connection, run.folder.scope_mapping)
-            close_books(connection, run.run_id, moment)
+    with run.working_file() as connection:
+        if not is_recorded(connection, run.run_id):
+            _record(run, connection)
         facts = run_log.run_facts(connection, run.run_id)
-        try:
-            connection.execute("FORCE CHECKPOINT warehouse")
-            compact(connection, run.folder)
-            snapshot = snapshots.publish(run.folder, run.run_id, moment, run.settings.keep_snapshots)
-        except BaseException:
-            if not snapshots.was_shown(run.folder, run.run_id, moment):
-                _take_back(connection, run)
-            raise
+        moment = facts["published_at"]
+        snapshot = _show(run, connection, moment)
         try:
             manifest.end_with_all_before(run.folder.landing, run.run_id, moment)
             forget_runs(run.folder.landing, but=run_log.last_runs(connection, run.settings.keep_runs))
@@ -78,8 +75,20 @@ def _publish(run: Run) -> Publication:
     return Publication(run.folder.published, snapshot, hashed, changed, outcome)
 
 
+def _show(run: Run, connection: duckdb.DuckDBPyConnection, moment: datetime) -> Path:
+    """Make the snapshot and show it to readers; the record is taken back if they do not get it."""
+    try:
+        connection.execute("FORCE CHECKPOINT warehouse")
+        rewrite_if_grown(connection, run.folder)
+        return snapshots.publish(run.folder, run.run_id, moment, run.settings.keep_snapshots)
+    except BaseException:
+        if not snapshots.was_shown(run.folder, run.run_id, moment):
+            _take_back(connection, run)
+        raise
+
+
 def _take_back(connection: duckdb.DuckDBPyConnection, run: Run) -> None:
-    """What was not shown was not published; where the file cannot say so now, the next publication makes it say so."""
+    """What was not shown was not published; if the file cannot say so now, the next publication makes it say so."""
     try:
         run_log.take_back(connection, run.run_id)
     except duckdb.Error as error:

@@ -1,7 +1,7 @@
-"""Landed pages become tables again, without the API: after a fix of the pipeline, or where the tables are in doubt.
+"""Landed pages become tables again, without the API: after a fix of the pipeline, or if the tables are in doubt.
 
-A replay is a run of its own. It takes over the last sweeps with their pages, so that what it brings is found below its id;
-where the same pages give the same rows, it writes no version.
+A replay is a run of its own. It takes over the last sweeps with their pages, so that what it brings lies below its id;
+if the same pages give the same rows, it writes no version.
 """
 
 from collections.abc import Iterator
@@ -14,81 +14,73 @@ from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import Landing
-from dcycle_pipeline.landing.manifest import LandedScope, LandedSweep, LandedTree
+from dcycle_pipeline.landing.lists import UNPROVEN, ListResult
+from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.sync import recovery
 from dcycle_pipeline.sync.publication import Publication, publish
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log, run_tables
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
-from dcycle_pipeline.warehouse.load import settle_landed, settle_tree
+from dcycle_pipeline.warehouse.load import merge_landed, merge_tree
 
 
 def replay(run: Run) -> Publication:
     """Put every landed page that the tables rest on through once more, and publish.
 
-    Raises UnavailableError where nothing is landed or nothing can be published.
+    Raises UnavailableError if nothing is landed or nothing can be published.
     """
     root = run.folder.landing
-    landed = recovery.landed(root)
-    if not landed:
+    if not any(manifest.tree_paths(root)):
         raise UnavailableError(f"No landed pages are kept in {root}, so there is nothing to replay: sync first.")
-    with run.folder.writing(f"replay {run.run_id}", run.wait_for_folder_seconds):
-        recovery.remember_owner(run.folder)
-        with run.warehouse(LOADING_MEMORY_MB) as connection:
-            recovery.apply_landed(connection, run.folder, landed, run.settings.memory_limit_mb)
-            _again_tree(run, connection, [tree for tree in landed if isinstance(tree, LandedTree)])
-            for sweep in _last_sweeps(connection, landed):
-                _again(run, connection, sweep)
+    with run.working_file(LOADING_MEMORY_MB) as connection:
+        landed = recovery.landed(run.folder)
+        recovery.apply_landed(connection, run.folder, landed, run.settings.memory_limit_mb)
+        _merge_tree_again(run, connection, [tree for tree in landed if isinstance(tree, TreeManifest)])
+        for sweep in _last_sweeps(connection, landed):
+            _merge_sweep_again(run, connection, sweep)
         return publish(run)
 
 
-def _last_sweeps(connection: duckdb.DuckDBPyConnection, landed: list[recovery.Landed]) -> Iterator[LandedSweep]:
+def _last_sweeps(connection: duckdb.DuckDBPyConnection, landed: list[recovery.Landed]) -> Iterator[SweepManifest]:
     """The sweeps that the tables rest on, parents before children, year totals last."""
-    last = set(
-        connection.execute(
-            f"SELECT DISTINCT run_id, organization_id, endpoint FROM ({run_tables.LAST_SCOPES})"
-        ).fetchall()
-    )
+    query = f"SELECT DISTINCT run_id, organization_id, endpoint FROM ({run_tables.LAST_LISTS})"
+    last = set(connection.execute(query).fetchall())
     for endpoint in (*declared(), *YEAR_TOTALS):
-        for record in landed:
+        for step in landed:
             if (
-                isinstance(record, LandedSweep)
-                and record.endpoint == endpoint.name
-                and (record.run_id, record.organization_id, record.endpoint) in last
+                isinstance(step, SweepManifest)
+                and step.endpoint == endpoint.name
+                and (step.run_id, step.organization_id, step.endpoint) in last
             ):
-                yield record
+                yield step
 
 
-def _again_tree(run: Run, connection: duckdb.DuckDBPyConnection, trees: list[LandedTree]) -> None:
+def _merge_tree_again(run: Run, connection: duckdb.DuckDBPyConnection, trees: list[TreeManifest]) -> None:
     for last in trees[-1:]:
         tree = replace(last, run_id=run.run_id, **_times(run, connection))
-        manifest.keep_tree(run.folder.landing, tree)
-        settle_tree(connection, tree)
+        manifest.write_tree(run.folder.landing, tree)
+        merge_tree(connection, tree)
 
 
-def _again(run: Run, connection: duckdb.DuckDBPyConnection, last: LandedSweep) -> None:
-    root = run.folder.landing
-    scopes = [_taken_over(run, last, scope) for scope in last.scopes]
-    sweep = replace(last, run_id=run.run_id, **_times(run, connection), scopes=scopes, deleted={})
-    manifest.keep_sweep(root, sweep)
-    run.progress.expect(last.endpoint, last.organization_id, len(scopes))
-    for swept in settle_landed(connection, sweep, root, run.settings.memory_limit_mb):
-        run.progress.swept(swept)
+def _merge_sweep_again(run: Run, connection: duckdb.DuckDBPyConnection, last: SweepManifest) -> None:
+    results = [_taken_over(run, result) for result in last.results]
+    sweep = replace(last, run_id=run.run_id, **_times(run, connection), results=results, deleted={})
+    manifest.write_sweep(run.folder.landing, sweep)
+    run.progress.expect(last.endpoint, last.organization_id, len(results))
+    for result in merge_landed(connection, sweep, run.folder.landing, run.settings.memory_limit_mb):
+        run.progress.finished(result)
 
 
 def _times(run: Run, connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    return {"run_started_at": run.started_at(connection), "settled_at": run_log.moment(connection, run.now())}
+    return {"run_started_at": run.started_at(connection), "merged_at": run_log.moment(connection, run.now())}
 
 
-def _taken_over(run: Run, last: LandedSweep, scope: LandedScope) -> LandedScope:
-    """The scope with its pages in this run's folder too; open where they are no longer kept."""
-    where = last.organization_id, last.endpoint, scope.scope_id
-    root = run.folder.landing
-    if not scope.landed or Landing(root, run.run_id).link(Landing(root, last.run_id).path(*where), *where):
-        return scope
-    return replace(
-        scope,
-        outcome="unproven",
-        reason=f"its landed pages of run {last.run_id} are no longer kept: sync again",
-        landed=False,
-    )
+def _taken_over(run: Run, result: ListResult) -> ListResult:
+    """The list with its pages in this run's folder too; unproven if they are no longer kept."""
+    root, here = run.folder.landing, Landing(run.folder.landing, run.run_id)
+    if result.landed_file is None:
+        return replace(result, run_id=run.run_id)
+    if here.link(root / result.landed_file, result.key):
+        return replace(result, run_id=run.run_id, landed_file=here.file(result.key))
+    reason = f"its landed pages of run {result.run_id} are no longer kept: sync again"
+    return replace(result, run_id=run.run_id, outcome=UNPROVEN, reason=reason, landed_file=None)

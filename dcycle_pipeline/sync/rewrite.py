@@ -1,7 +1,7 @@
-"""The working file written anew once it has grown by updates and deletions, which leave holes that DuckDB does not give back.
+"""The working file rewritten once it has grown by updates and deletions, which leave holes that DuckDB does not give back.
 
-It happens whenever the file is a fixed share larger than when it was last written anew; as content only grows, the file
-then never exceeds a fresh one of the same content by more than that share.
+It happens whenever the file is a fixed share larger than after the last rewrite; as content only grows, the file then never
+exceeds a fresh one of the same content by more than that share.
 """
 
 import logging
@@ -11,7 +11,7 @@ import duckdb
 
 from dcycle_pipeline.data_folder import DataFolder, write_whole
 from dcycle_pipeline.errors import DamagedError, UnavailableError
-from dcycle_pipeline.publish.catalog import filled_tables, replacing
+from dcycle_pipeline.publish.catalog import filled_tables, replaced_file
 from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, without_file
 
@@ -19,10 +19,10 @@ GROWTH_PERCENT = 10
 _log = logging.getLogger(__name__)
 
 
-def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> bool:
-    """Write the working file of an open connection, after a checkpoint, anew where it has grown enough; whether it was.
+def rewrite_if_grown(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> bool:
+    """Rewrite the working file of an open connection, after a checkpoint, if it has grown enough; whether it did.
 
-    Where that is not possible it stays as it is: a larger file is no reason to publish nothing. The caller holds the folder
+    If that is not possible it stays as it is: a larger file is no reason to publish nothing. The caller holds the folder
     for writing.
     """
     size_bytes, last_bytes = folder.warehouse.stat().st_size, _last_size(folder)
@@ -32,19 +32,19 @@ def compact(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> bool:
         return False
     with without_file(connection, folder.warehouse):
         try:
-            _write_anew(folder)
+            _rewrite(folder)
         except DamagedError:
             raise
         except UnavailableError as error:
-            _log.warning("The working file could not be written anew and stays as it is: %s", error)
+            _log.warning("The working file could not be rewritten and stays as it is: %s", error)
             return False
     write_whole(_note(folder), str(folder.warehouse.stat().st_size).encode())
     return True
 
 
-def _write_anew(folder: DataFolder) -> None:
+def _rewrite(folder: DataFolder) -> None:
     # One thread: several leave holes between what they write at a time, up to a quarter of the file.
-    with replacing(folder, LOADING_MEMORY_MB) as anew:
+    with replaced_file(folder, LOADING_MEMORY_MB) as anew:
         anew.execute(f"ATTACH {quoted(str(folder.warehouse))} AS grown (READ_ONLY)")
         for table in filled_tables():
             names, old = ", ".join(table.names()), f"grown.{table.qualified}"

@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version
 from pathlib import Path
 from uuid import uuid4
 
@@ -12,7 +11,7 @@ import duckdb
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.publish import snapshots
-from dcycle_pipeline.sync import recovery
+from dcycle_pipeline.sync.begin import Beginning, begun
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
 
@@ -47,16 +46,13 @@ def _described(path: Path, *, shown: bool) -> Snapshot:
 def roll_back(folder: DataFolder, to: str | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Snapshot:
     """Put back the snapshot whose name or run starts with `to`, or the one before the one that is shown.
 
-    Raises SettingsError where there is no such snapshot, UnavailableError where the folder is being written or fails.
+    Raises SettingsError if there is no such snapshot, UnavailableError if the folder is being written or fails.
     """
-    with folder.writing("dcycle-pipeline rollback", wait_seconds=0):
+    purpose, run_id = "dcycle-pipeline rollback", str(uuid4())
+    with folder.writing(purpose, wait_seconds=0):
         target = _chosen(kept(folder), to)
-        run_id = str(uuid4())
-        with recovery.sound(folder, run_id, LOADING_MEMORY_MB, LOADING_MEMORY_MB) as connection:
+        with begun(folder, Beginning(run_id, purpose, now, LOADING_MEMORY_MB, wait_for_folder_seconds=0)) as connection:
             moment = run_log.moment(connection, now())
-            run_log.begin(
-                connection, run_id, moment, str(folder.about()["root_organization_id"]), version("dcycle_pipeline")
-            )
             run_log.note_rollback(connection, run_id, moment, target.content_hash)
         snapshots.put_back(folder, folder.snapshots / target.name)
     return target

@@ -1,11 +1,11 @@
-"""What the stages of one run share: its id, settings, clock, the way to the working file, and who is told of progress."""
+"""What the steps of one run share: its id, settings, clock, the open working file, and who hears of progress."""
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from importlib.metadata import version
-from typing import Protocol
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Self
 
 import duckdb
 
@@ -13,38 +13,24 @@ from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.landing import manifest
-from dcycle_pipeline.landing.fetch import Swept
+from dcycle_pipeline.landing.fetch import Resume
 from dcycle_pipeline.landing.files import Landing
+from dcycle_pipeline.publish.checks import Finding
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.sync import recovery
+from dcycle_pipeline.sync.begin import Beginning, begun
+from dcycle_pipeline.sync.progress import Progress, Silent
 from dcycle_pipeline.warehouse import run_log
-
-
-class Progress(Protocol):
-    """Told how a stage gets on: `total` scopes of an organisation at its start, then each scope as it ends."""
-
-    def expect(self, endpoint: str, organization_id: str, total: int) -> None: ...
-
-    def swept(self, swept: Swept) -> None: ...
-
-
-class Silent:
-    """No progress is shown."""
-
-    def expect(self, endpoint: str, organization_id: str, total: int) -> None:
-        return None
-
-    def swept(self, swept: Swept) -> None:
-        return None
+from dcycle_pipeline.warehouse.database import failure, set_memory
 
 
 @dataclass
 class Run:
-    """One run: its id, its settings, and the clock that stamps what it sees.
+    """One run: its id, its settings, and the clock that stamps what it sees. Use it with `with`, or `close` it.
 
-    `accepted_drops` are organisations whose rows may vanish in any number; `publishes` is whether it ends with a publication.
+    The first step that asks for the working file begins the run; the file and the folder's lock then stay with the run until it
+    is closed, in this process, or until a step fails. `accepted_drops` are organisations whose rows may vanish in any number;
+    `publishes` is whether the run ends with a publication.
     """
 
     run_id: str
@@ -54,6 +40,10 @@ class Run:
     wait_for_folder_seconds: float = 600
     accepted_drops: frozenset[str] = frozenset()
     publishes: bool = True
+    # What this run has checked since it opened the working file, by endpoint: nobody else writes meanwhile.
+    findings: dict[str, list[Finding]] = field(default_factory=dict)
+    _held: ExitStack = field(default_factory=ExitStack)
+    _connection: duckdb.DuckDBPyConnection | None = None
 
     @property
     def folder(self) -> DataFolder:
@@ -64,31 +54,52 @@ class Run:
         return declared(self.settings.facilities_api)
 
     @contextmanager
-    def warehouse(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """The working file, held for writing, with this run noted in it; made again where it is gone or damaged."""
-        limit = self.settings.memory_limit_mb
-        with (
-            self.folder.writing(f"sync run {self.run_id}", self.wait_for_folder_seconds),
-            recovery.sound(self.folder, self.run_id, memory_limit_mb or limit, limit) as connection,
-        ):
-            root = self.folder.about().get("root_organization_id")
-            if root is None:
-                raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
-            moment = run_log.moment(connection, self.now())
-            if not run_log.is_noted(connection, self.run_id):
-                recovery.tidy(self.folder)  # first, as what a killed run left may be what fills the disk
-            if run_log.begin(connection, self.run_id, moment, root, version("dcycle_pipeline")):
-                recovery.reconcile(connection, self.folder)
-            yield connection
+    def working_file(self, memory_limit_mb: int | None = None) -> Iterator[duckdb.DuckDBPyConnection]:
+        """The working file, held for writing, in the memory that a step wants (all that is granted, if it does not say)."""
+        limit = memory_limit_mb or self.settings.memory_limit_mb
+        try:
+            if self._connection is None:
+                self._connection = self._held.enter_context(begun(self.folder, self._beginning))
+            set_memory(self._connection, limit)
+            yield self._connection
+        except duckdb.Error as error:
+            self.close()
+            raise failure(self.folder.warehouse, error) from error
+        except BaseException:
+            self.close()
+            raise
 
-    def landing(self, path: str, query: Query, settled: Mapping[str, tuple[str, datetime]] | None = None) -> Landing:
-        """Where the answers of an address land; `query` is all of it but the scope. `settled` is as `Landing` has it."""
+    @property
+    def _beginning(self) -> Beginning:
+        patience, limit = self.wait_for_folder_seconds, self.settings.memory_limit_mb
+        return Beginning(self.run_id, f"run {self.run_id}", self.now, limit, patience)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Let go of the working file and of the folder."""
+        self._connection = None
+        self.findings.clear()
+        self._held.close()
+
+    def landing(self, path: str, query: Query, merged: Mapping[str, tuple[str, datetime]] | None = None) -> Landing:
+        """Where the answers of an address land; `query` is what all its lists share. `merged` is as `Landing` has it."""
         asked = "&".join(f"{name}={value}" for name, value in query)
         source = f"{self.settings.base_url}{path}?{asked} personal_data={self.settings.personal_data}"
-        return Landing(self.folder.landing, self.run_id, source, settled)
+        return Landing(self.folder.landing, self.run_id, source, merged)
+
+    @property
+    def resume(self) -> Resume:
+        return Resume(timedelta(hours=self.settings.resume_hours), self.now)
 
     def end(self) -> None:
-        """Say that the run is over without a publication: what it landed is taken over by no other."""
+        """Say that the run is over without a publication: no other takes over what it landed."""
         manifest.end_run(self.folder.landing, self.run_id)
 
     def started_at(self, connection: duckdb.DuckDBPyConnection) -> datetime:

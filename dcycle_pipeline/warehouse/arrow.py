@@ -26,9 +26,9 @@ _ARROW = {
     bool: pa.bool_(),
     int: pa.int64(),
 }
-_WHENCE = (
+_ORIGIN = (
     ("organization_id", pa.string()),
-    ("scope_id", pa.string()),
+    ("list_facility_id", pa.string()),
     ("landed_run_id", pa.string()),
     ("landed_page", pa.int64()),
 )
@@ -45,18 +45,18 @@ class Layout:
         self.item_decoder = msgspec.json.Decoder(item)
         self.schema = pa.schema(
             [
-                *_WHENCE,
+                *_ORIGIN,
                 *((name, _arrow_type(hint)) for name, hint in hints.items()),
             ]
         )
 
     def table(self, pages: Sequence[tuple[list[Any], tuple[Any, ...]]]) -> pa.Table:
-        """The items of pages as Arrow columns, after columns that say where each page was found.
+        """The items of pages as Arrow columns, after columns that say the origin of each page.
 
         Raises ValueError or ArrowException for a value that no column can hold.
         """
         items = [item for page, _ in pages for item in page]
-        columns = [_found(pages, place, type_) for place, (_, type_) in enumerate(_WHENCE)]
+        columns = [_found(pages, place, type_) for place, (_, type_) in enumerate(_ORIGIN)]
         columns += [_column(items, hint, name) for name, hint in self.types.items()]
         return pa.Table.from_arrays(columns, schema=self.schema)
 

@@ -1,4 +1,4 @@
-"""The private working DuckDB file: opening it, one door for transactions, and rows that follow a query without churn."""
+"""The private working DuckDB file: opening it, one door for transactions, and tables that take only the rows that changed."""
 
 import hashlib
 import re
@@ -13,6 +13,7 @@ import duckdb
 
 from dcycle_pipeline.errors import FREE_SPACE, DamagedError, UnavailableError
 from dcycle_pipeline.schema import Macro, Rules, Table, quoted
+from dcycle_pipeline.warehouse.upgrade import upgrade
 
 STORAGE_VERSION = "v1.4.0"
 THREADS = 2
@@ -35,12 +36,12 @@ def opened(
 ) -> Iterator[duckdb.DuckDBPyConnection]:
     """A working file with everything that is declared. The caller holds the folder for writing.
 
-    Raises DamagedError where the file is none that DuckDB can read, UnavailableError where it fails otherwise.
+    Raises DamagedError if DuckDB cannot read the file, UnavailableError if it fails otherwise.
     """
-    connection = duckdb.connect(":memory:", config={"threads": max(1, min(THREADS, memory_limit_mb // MB_A_THREAD))})
+    connection = duckdb.connect(":memory:", config={"threads": _threads(memory_limit_mb)})
     try:
         for statement in (
-            memory_limit(memory_limit_mb),
+            _memory_limit(memory_limit_mb),
             f"SET temp_directory = {quoted(str(spill))}",
             "SET preserve_insertion_order = false",
             "SET TimeZone = 'UTC'",
@@ -48,6 +49,7 @@ def opened(
         ):
             connection.execute(statement)
         _attach(connection, file)
+        upgrade(connection)
         declare(connection, tuple(declarations))
         yield connection
     except duckdb.Error as error:
@@ -86,17 +88,29 @@ def failure(file: Path, error: duckdb.Error) -> UnavailableError:
     )
 
 
-def memory_limit(megabytes: int) -> str:
-    """The statement that bounds what DuckDB may use before it spills."""
+def set_memory(connection: duckdb.DuckDBPyConnection, megabytes: int) -> None:
+    """Bound what DuckDB may use before it spills, and the threads that share it."""
+    try:
+        connection.execute(_memory_limit(megabytes))
+    except duckdb.OutOfMemoryException:
+        return  # it holds more at this moment and cannot let go of it: the bound before stays
+    connection.execute(f"SET threads = {_threads(megabytes)}")
+
+
+def _memory_limit(megabytes: int) -> str:
     return f"SET memory_limit = '{megabytes}MB'"
 
 
+def _threads(memory_limit_mb: int) -> int:
+    return max(1, min(THREADS, memory_limit_mb // MB_A_THREAD))
+
+
 def with_room(connection: duckdb.DuckDBPyConnection, memory_limit_mb: int, step: Callable[[], T]) -> T:
-    """Do a step in the memory that the connection has; where that is not enough, once more with all that is granted."""
+    """Do a step in the memory that the connection has; if that is not enough, once more with all that is granted."""
     try:
         return step()
     except duckdb.OutOfMemoryException:
-        connection.execute(memory_limit(memory_limit_mb))
+        connection.execute(_memory_limit(memory_limit_mb))
         return step()
 
 
@@ -134,10 +148,12 @@ def _layout(declarations: tuple[Declaration, ...]) -> tuple[str, str]:
     return statements, hashlib.sha256(statements.encode()).hexdigest()
 
 
-def follow(connection: duckdb.DuckDBPyConnection, table: Table, query: str, within: str = "true") -> int:
+def replace_changed_rows(connection: duckdb.DuckDBPyConnection, table: Table, query: str, within: str = "true") -> int:
     """Make the rows of `table` (those `within` a condition) equal the rows of `query`; the number of rows touched.
 
     Only rows that differ are written, so that a sync without changes leaves the file as it is.
+
+    Example: `replace_changed_rows(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations")`.
     """
     names = ", ".join(table.names())
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT {names} FROM ({query})")
@@ -152,7 +168,7 @@ def follow(connection: duckdb.DuckDBPyConnection, table: Table, query: str, with
     return int(gone[0][0]) + int(come[0][0])
 
 
-def follow_versions(connection: duckdb.DuckDBPyConnection, table: Table, query: str, moment: datetime) -> int:
+def replace_changed_versions(connection: duckdb.DuckDBPyConnection, table: Table, query: str, moment: datetime) -> int:
     """The same for a table that keeps versions: what no longer holds ends at `moment`, what is new begins then."""
     names = [column.name for column in table.columns if column.stamp is None]
     listed = ", ".join(names)

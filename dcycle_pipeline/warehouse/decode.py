@@ -1,4 +1,4 @@
-"""Landed items → typed Arrow batches. A bad item goes to quarantine, its neighbours go on.
+"""Landed items → typed Arrow batches. An item that cannot be used goes to quarantine, its neighbours go on.
 
 Whole pages are decoded at once; only a page that fails is read item by item, with leniency for what is harmless
 (numeric text, dates with a time part). Numbers become decimals from their JSON text, never through a float.
@@ -9,14 +9,15 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.landing.fetch import Swept
-from dcycle_pipeline.landing.files import lines
+from dcycle_pipeline.landing.files import page_lines
+from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.warehouse.arrow import Layout, layout_of, make_exact
 
 ROWS_A_BATCH = 8_000
@@ -24,10 +25,10 @@ ROWS_TYPED_AT_ONCE = 500  # from text to columns while they are in the processor
 
 
 @dataclass(frozen=True)
-class BadItem:
+class QuarantinedItem:
     """An item that cannot be used: where it was, why, and its personal-data-free JSON."""
 
-    swept: Swept
+    result: ListResult
     identity: str
     page: int
     position: int
@@ -37,10 +38,10 @@ class BadItem:
 
 @dataclass
 class Batch:
-    """Typed rows as they stand in the API, one Arrow column a field, with scope; and the bad items among them."""
+    """Typed rows as they stand in the API, one Arrow column a field, with their origin; and the quarantined among them."""
 
     items: pa.Table
-    bad: list[BadItem] = field(default_factory=list)
+    quarantined: list[QuarantinedItem] = field(default_factory=list)
 
 
 class _RawPage(msgspec.Struct):
@@ -51,13 +52,13 @@ class _RawPage(msgspec.Struct):
 _raw_page = msgspec.json.Decoder(_RawPage)
 
 
-def batches(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
-    """The landed items of scopes, each row once (its latest version), in batches of bounded size.
+def batches(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
+    """The items of lists that are landed below `landing`, each row once (its latest version), in batches of bounded size.
 
-    Raises UnavailableError where a landed file is not whole.
+    Raises UnavailableError if a landed file is not whole.
     """
     parts: list[Batch] = []
-    for part in _typed(endpoint, swept):
+    for part in _typed(endpoint, results, landing):
         parts.append(part)
         if sum(one.items.num_rows for one in parts) >= ROWS_A_BATCH:
             yield _joined(parts)
@@ -68,43 +69,47 @@ def batches(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
 
 def _joined(parts: list[Batch]) -> Batch:
     items = pa.concat_tables([part.items for part in parts]).combine_chunks()
-    return Batch(items, [bad for part in parts for bad in part.bad])
+    return Batch(items, [item for part in parts for item in part.quarantined])
 
 
-def _typed(endpoint: Endpoint, swept: list[Swept]) -> Iterator[Batch]:
+def _typed(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
     layout = layout_of(endpoint.item)
-    bad: list[BadItem] = []
+    quarantined: list[QuarantinedItem] = []
     pages: list[_Page] = []
     rows = 0
-    for scope in swept:
-        for page in _pages(endpoint, layout, scope, bad):
+    for result in results:
+        for page in _pages(endpoint, layout, result, landing, quarantined):
             pages.append(page)
             rows += len(page.items)
             if rows >= ROWS_TYPED_AT_ONCE:
-                yield Batch(_table(layout, pages, bad), bad.copy())
+                yield Batch(_table(layout, pages, quarantined), quarantined.copy())
                 pages, rows = [], 0
-                bad.clear()
-    yield Batch(_table(layout, pages, bad), bad.copy())
+                quarantined.clear()
+    yield Batch(_table(layout, pages, quarantined), quarantined.copy())
 
 
 @dataclass
 class _Page:
-    """The usable items of one page. `line` is what they were read from."""
+    """The usable items of one page of a list."""
 
-    swept: Swept
+    result: ListResult
     number: int
     items: list[Any]
 
 
-def _pages(endpoint: Endpoint, layout: Layout, swept: Swept, bad: list[BadItem]) -> Iterator[_Page]:
-    if swept.path is None or swept.proof is None:
+def _pages(
+    endpoint: Endpoint, layout: Layout, result: ListResult, landing: Path, quarantined: list[QuarantinedItem]
+) -> Iterator[_Page]:
+    if result.landed_file is None or result.proof is None:
         return iter(())
-    pages = (_page(endpoint, layout, swept, line, bad) for line in lines(swept.path))
-    return pages if swept.proof.rows == swept.proof.distinct else _latest(pages, swept, bad)
+    pages = (_page(endpoint, layout, result, line, quarantined) for line in page_lines(landing / result.landed_file))
+    return pages if result.proof.rows == result.proof.distinct else _latest(pages, result, quarantined)
 
 
-def _page(endpoint: Endpoint, layout: Layout, swept: Swept, line: bytes, bad: list[BadItem]) -> _Page:
-    scope_id = swept.scope.scope_id
+def _page(
+    endpoint: Endpoint, layout: Layout, result: ListResult, line: bytes, quarantined: list[QuarantinedItem]
+) -> _Page:
+    facility_id = result.key.facility_id
     try:
         page = layout.decoder.decode(line)
     except msgspec.ValidationError:
@@ -113,16 +118,18 @@ def _page(endpoint: Endpoint, layout: Layout, swept: Swept, line: bytes, bad: li
         number, decoded = page.page, page.items
     problem = endpoint.problem
     reasons = [
-        item if isinstance(item, str) else problem(item, scope_id) if item.id else "id is empty" for item in decoded
+        item if isinstance(item, str) else problem(item, facility_id) if item.id else "id is empty" for item in decoded
     ]
     if any(reasons):
         raw_page = _raw_page.decode(line)
         for position, (reason, raw) in enumerate(zip(reasons, raw_page.items, strict=True)):
             if reason:
                 text = bytes(raw)
-                bad.append(BadItem(swept, _identity(text), number, position, reason, text.decode()))
+                quarantined.append(
+                    QuarantinedItem(result, identity_of(text) or "", number, position, reason, text.decode())
+                )
         decoded = [item for item, reason in zip(decoded, reasons, strict=True) if not reason]
-    return _Page(swept, number, decoded)
+    return _Page(result, number, decoded)
 
 
 def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
@@ -140,42 +147,42 @@ def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
     return page.page, items
 
 
-def _latest(pages: Iterator[_Page], swept: Swept, bad: list[BadItem]) -> Iterator[_Page]:
-    """The last version of each row, where the walk met some rows more than once."""
+def _latest(pages: Iterator[_Page], result: ListResult, quarantined: list[QuarantinedItem]) -> Iterator[_Page]:
+    """The last version of each row, if the read met some rows more than once."""
     good = {item.id: (page.number, item) for page in pages for item in page.items}
-    last = {item.identity or (item.page, item.position): item for item in bad if item.swept is swept}
-    bad[:] = [item for item in bad if item.swept is not swept] + list(last.values())
+    last = {item.identity or (item.page, item.position): item for item in quarantined if item.result is result}
+    quarantined[:] = [item for item in quarantined if item.result is not result] + list(last.values())
     for number, items in groupby(good.values(), key=itemgetter(0)):
-        yield _Page(swept, number, [item for _, item in items])
+        yield _Page(result, number, [item for _, item in items])
 
 
-def _table(layout: Layout, pages: list[_Page], bad: list[BadItem]) -> pa.Table:
-    """The items as Arrow columns; a number that no column can hold sends its item to `bad`."""
+def _table(layout: Layout, pages: list[_Page], quarantined: list[QuarantinedItem]) -> pa.Table:
+    """The items as Arrow columns; a number that no column can hold sends its item to quarantine."""
     try:
         return _columns(layout, pages)
     except (pa.ArrowException, ValueError, OverflowError):
         for page in pages:
-            page.items = [item for item in page.items if _fits(layout, page, item, bad)]
+            page.items = [item for item in page.items if _fits(layout, page, item, quarantined)]
         return _columns(layout, pages)
 
 
 def _columns(layout: Layout, pages: list[_Page]) -> pa.Table:
-    return layout.table([(page.items, _whence(page)) for page in pages])
+    return layout.table([(page.items, _origin(page)) for page in pages])
 
 
-def _whence(page: _Page) -> tuple[Any, ...]:
-    """Where the items of a page were found: organisation, scope, run, page."""
-    scope = page.swept.scope
-    return scope.organization_id, scope.scope_id, page.swept.run_id, page.number
+def _origin(page: _Page) -> tuple[Any, ...]:
+    """The origin of the items of a page: organisation, facility of the list, run, page."""
+    key = page.result.key
+    return key.organization_id, key.facility_id, page.result.run_id, page.number
 
 
-def _fits(layout: Layout, page: _Page, item: Any, bad: list[BadItem]) -> bool:
+def _fits(layout: Layout, page: _Page, item: Any, quarantined: list[QuarantinedItem]) -> bool:
     try:
         make_exact(item, layout)
-        layout.table([([item], _whence(page))])
+        layout.table([([item], _origin(page))])
     except (pa.ArrowException, ValueError, OverflowError) as error:
         text = msgspec.json.encode(item).decode()
-        bad.append(BadItem(page.swept, item.id, page.number, page.items.index(item), str(error), text))
+        quarantined.append(QuarantinedItem(page.result, item.id, page.number, page.items.index(item), str(error), text))
         return False
     return True
 
@@ -209,9 +216,10 @@ def _whole(raw: bytes) -> bytes:
     return text if text.removeprefix(b"-").isdigit() else raw
 
 
-def _identity(raw: bytes) -> str:
+def identity_of(raw: bytes) -> str | None:
+    """The id of an item as JSON text; None if it has none that is a text."""
     try:
         identifier = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("id")
-        return msgspec.json.decode(identifier, type=str) if identifier is not None else ""
+        return msgspec.json.decode(identifier, type=str) if identifier is not None else None
     except msgspec.DecodeError:
-        return ""
+        return None

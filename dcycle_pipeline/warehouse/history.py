@@ -3,7 +3,7 @@
 The current tables (`dcycle.*`) are views over the versions that are valid now. Writing versions belongs to `merge`.
 """
 
-from dcycle_pipeline.endpoints.declaration import Endpoint, Listing
+from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
 from dcycle_pipeline.schema import Column, Macro, Table, View
 from dcycle_pipeline.warehouse import run_tables
 
@@ -38,7 +38,7 @@ PAGE = Column("page", "BIGINT", "Page of the landed walk that holds it, null for
 
 def versions(endpoint: Endpoint) -> Table:
     """The table of an endpoint's versions: the business columns, lists inside the row, and what we know of the version."""
-    lists = tuple(listing.column for listing in endpoint.listings)
+    lists = tuple(multi_value.column for multi_value in endpoint.multi_values)
     return Table(
         "history",
         endpoint.table.name,
@@ -54,22 +54,22 @@ def current(endpoint: Endpoint) -> tuple[View, ...]:
     stored = versions(endpoint).qualified
     columns = ", ".join(_current_column(endpoint, column) for column in endpoint.table.columns)
     main = _view(endpoint.table, f"SELECT {columns} FROM {stored} AS version WHERE {VALID_NOW}")
-    return (main, *(_listing_view(stored, listing) for listing in endpoint.listings))
+    return (main, *(_multi_value_view(stored, multi_value) for multi_value in endpoint.multi_values))
 
 
 def _current_column(endpoint: Endpoint, column: Column) -> str:
     if column.stamp == "last_changed":
         return f"valid_from AS {column.name}"
     if column.stamp == "last_seen":
-        last = f"SELECT max(finished_at) FROM sync.scopes AS scope WHERE scope.endpoint = '{endpoint.name}' AND outcome = 'proven'"
-        return f"({last} AND scope.organization_id = version.organization_id) AS {column.name}"
+        last = f"SELECT max(finished_at) FROM sync.lists AS list WHERE list.endpoint = '{endpoint.name}' AND outcome = 'proven'"
+        return f"({last} AND list.organization_id = version.organization_id) AS {column.name}"
     return column.name
 
 
-def _listing_view(stored: str, listing: Listing) -> View:
-    *key, element = listing.table.names()
-    query = f"SELECT {', '.join(key)}, unnest({listing.column.name}) AS {element} FROM {stored} WHERE {VALID_NOW}"
-    return _view(listing.table, query)
+def _multi_value_view(stored: str, multi_value: MultiValue) -> View:
+    *key, element = multi_value.table.names()
+    query = f"SELECT {', '.join(key)}, unnest({multi_value.column.name}) AS {element} FROM {stored} WHERE {VALID_NOW}"
+    return _view(multi_value.table, query)
 
 
 def current_of(table: Table, stored: Table) -> View:

@@ -1,5 +1,6 @@
-"""One organisation's sweep of one endpoint becomes versions: the same step for a sync, and for landed pages without the API."""
+"""Landed lists become versions: the same step for a sync, and for landed pages without the API."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,78 +9,91 @@ import duckdb
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.landing.fetch import Scope, Swept
-from dcycle_pipeline.landing.files import demand_whole
-from dcycle_pipeline.landing.manifest import LandedSweep, LandedTree
+from dcycle_pipeline.landing.files import verify_file
+from dcycle_pipeline.landing.lists import FACILITY_DELETED, NOT_FOUND, PROVEN, UNPROVEN, ListKey, ListResult
+from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.warehouse import run_log
-from dcycle_pipeline.warehouse.database import follow, transaction, with_room
+from dcycle_pipeline.warehouse.database import replace_changed_rows, transaction, with_room
 from dcycle_pipeline.warehouse.merge import Staging
-from dcycle_pipeline.warehouse.run_log import ScopeRecord
-from dcycle_pipeline.warehouse.year_totals import settle_totals
+from dcycle_pipeline.warehouse.year_totals import merge_year_totals
 
 NOT_LISTED = (
     "no longer in the tree of organisations; its last rows stay. Exclude it in DCYCLE_ORGANIZATIONS_FILE to accept that"
 )
+# Of these lists the rows that are landed are all there are: what else is known of them vanished.
+_ALL_ROWS_LANDED = (PROVEN, FACILITY_DELETED)
 
 
-def settle_tree(connection: duckdb.DuckDBPyConnection, tree: LandedTree) -> None:
-    """Bring `dcycle.organizations` in step with a tree; absent ones keep their rows and stay open."""
+def merge_tree(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> None:
+    """Bring `dcycle.organizations` in step with a tree; absent ones keep their rows and are reported as not found."""
     with transaction(connection):
         rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in tree.organizations]
         with run_log.arrow_view(connection, "fresh_organizations", ORGANIZATIONS, rows):
             within = f"organization_id NOT IN ({', '.join(map(quoted, tree.absent))})" if tree.absent else "true"
-            follow(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations", within)
-        scopes = [tree_scope(tree, identifier, NOT_LISTED) for identifier in tree.absent]
-        scopes.append(tree_scope(tree, tree.root_organization_id))
-        run_log.record_scopes(connection, tree.run_id, scopes, tree.settled_at)
+            replace_changed_rows(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations", within)
+        results = [tree_result(tree, identifier, NOT_LISTED) for identifier in tree.absent]
+        results.append(tree_result(tree, tree.root_organization_id))
+        run_log.record_lists(connection, tree.run_id, results, tree.merged_at)
 
 
-def tree_scope(tree: LandedTree, organization_id: str, reason: str = "") -> ScopeRecord:
-    """The state of one organisation in the tree: not there, for a `reason`, or there."""
-    scope = Scope(organization_id, ORGANIZATIONS.name)
-    outcome = "not_found" if reason else "proven"
-    return ScopeRecord(Swept(scope, outcome, reason, None, None, tree.run_started_at, tree.settled_at))
+def tree_result(tree: TreeManifest, organization_id: str, reason: str = "") -> ListResult:
+    """The state of one organisation in the tree: missing for a `reason`, or there."""
+    key = ListKey(organization_id, ORGANIZATIONS.name)
+    outcome = NOT_FOUND if reason else PROVEN
+    return ListResult(key, outcome, reason, tree.run_started_at, tree.merged_at, tree.run_id)
 
 
-def settle(staging: Staging, sweep: LandedSweep, swept: list[Swept]) -> list[ScopeRecord]:
-    """Merge what is staged and note proofs and rejected items, all or nothing; `swept` are the scopes of the sweep."""
-    bad = [item.swept.scope for item in staging.bad]
-    gone = list(sweep.deleted.values())
-    records = [
-        ScopeRecord(one, gone.count(one.scope.scope_id) if one.proven else 0, bad.count(one.scope)) for one in swept
+def load_lists(staging: Staging, results: list[ListResult], memory_limit_mb: int) -> None:
+    """Stage what was landed of the lists of which all rows are known."""
+    known = [result for result in results if result.outcome in _ALL_ROWS_LANDED]
+    with_room(staging.connection, memory_limit_mb, lambda: staging.load(known))
+
+
+def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) -> list[ListResult]:
+    """Merge what is staged of a sweep and note its lists and quarantined items, all or nothing; the lists with their counts."""
+    quarantined = Counter(item.result.key for item in staging.quarantined)
+    deleted = Counter(sweep.deleted.values())
+    results = [
+        replace(
+            result,
+            deleted_count=deleted[result.key.facility_id] if result.outcome in _ALL_ROWS_LANDED else 0,
+            quarantined_count=quarantined[result.key],
+        )
+        for result in sweep.results
     ]
-    with transaction(staging.connection):
-        staging.merge(list(sweep.deleted), sweep.settled_at, sweep.run_id)
-        run_log.record_scopes(staging.connection, sweep.run_id, records, sweep.settled_at)
-        where = sweep.run_id, sweep.organization_id, sweep.endpoint
-        run_log.record_quarantine(staging.connection, where, staging.bad, sweep.settled_at)
-    return records
+
+    def merge() -> None:
+        with transaction(staging.connection):
+            staging.merge(list(sweep.deleted), sweep.merged_at, sweep.run_id)
+            run_log.record_lists(staging.connection, sweep.run_id, results, sweep.merged_at)
+            where = sweep.run_id, sweep.organization_id, sweep.endpoint
+            run_log.record_quarantine(staging.connection, where, staging.quarantined, sweep.merged_at)
+
+    with_room(staging.connection, memory_limit_mb, merge)
+    return results
 
 
-def settle_landed(
-    connection: duckdb.DuckDBPyConnection, sweep: LandedSweep, root: Path, memory_limit_mb: int
-) -> list[Swept]:
-    """The same from landed pages alone. Scopes whose pages are gone or damaged come out open and keep their last rows."""
-    swept = [_readable(one) for one in sweep.swept(root)]
+def merge_landed(
+    connection: duckdb.DuckDBPyConnection, sweep: SweepManifest, landing: Path, memory_limit_mb: int
+) -> list[ListResult]:
+    """The same from landed pages alone. A list whose pages are gone or damaged comes out unproven and keeps its last rows."""
+    sweep = replace(sweep, results=[_readable(result, landing) for result in sweep.results])
     endpoint = next((endpoint for endpoint in declared() if endpoint.name == sweep.endpoint), None)
     if endpoint is None:
-        settle_totals(connection, sweep, swept)
-        return swept
-    lost = {one.scope.scope_id for one in swept if not one.proven}
-    kept = replace(sweep, deleted={item: scope for item, scope in sweep.deleted.items() if scope not in lost})
-    staging = Staging(connection, endpoint, sweep.organization_id)
-    with_room(connection, memory_limit_mb, lambda: staging.load([one for one in swept if one.proven]))
-    with_room(connection, memory_limit_mb, lambda: settle(staging, kept, swept))
-    return swept
+        return merge_year_totals(connection, sweep, landing)
+    lost = {result.key.facility_id for result in sweep.results if not result.nothing_missing}
+    kept = {item: facility_id for item, facility_id in sweep.deleted.items() if facility_id not in lost}
+    staging = Staging(connection, endpoint, sweep.organization_id, landing)
+    load_lists(staging, sweep.results, memory_limit_mb)
+    return merge_sweep(staging, replace(sweep, deleted=kept), memory_limit_mb)
 
 
-def _readable(swept: Swept) -> Swept:
-    if swept.path is None:
-        return swept
+def _readable(result: ListResult, landing: Path) -> ListResult:
+    if result.landed_file is None:
+        return result
     try:
-        scope = swept.scope
-        demand_whole(swept.path, scope.organization_id, scope.endpoint, scope.scope_id)
+        verify_file(landing / result.landed_file, result.key)
     except UnavailableError as error:
-        return replace(swept, outcome="unproven", reason=str(error), path=None)
-    return swept
+        return replace(result, outcome=UNPROVEN, reason=str(error), landed_file=None)
+    return result

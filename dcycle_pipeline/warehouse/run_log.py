@@ -1,18 +1,24 @@
-"""What each run did, and the proof for every scope: the writing and reading of the `sync` tables."""
+"""The run log: what each run did, and the proof of every list. It writes and reads the rows of the run tables."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 
-from dcycle_pipeline.landing.fetch import Swept
+from dcycle_pipeline.landing.lists import PROVEN, ListResult
 from dcycle_pipeline.schema import QUANTITY, QUANTITY_PRECISION, QUANTITY_SCALE, Table
-from dcycle_pipeline.warehouse.decode import BadItem
-from dcycle_pipeline.warehouse.run_tables import CURRENT_SCOPES, OPEN_SCOPES, PUBLISHED, QUARANTINE, RUNS, SCOPES
+from dcycle_pipeline.warehouse.decode import QuarantinedItem
+from dcycle_pipeline.warehouse.run_tables import (
+    CURRENT_LISTS,
+    LISTS,
+    PUBLISHED,
+    QUARANTINE,
+    RUNS,
+    UNPROVEN_LISTS,
+)
 
 _ARROW = {
     "VARCHAR": pa.string(),
@@ -23,26 +29,16 @@ _ARROW = {
 }
 
 
-@dataclass(frozen=True)
-class ScopeRecord:
-    """A scope with what became of its rows."""
-
-    swept: Swept
-    deleted_count: int = 0
-    quarantined_count: int = 0
-
-
-def begin(
+def note_run(
     connection: duckdb.DuckDBPyConnection, run_id: str, started_at: datetime, root_organization_id: str, version: str
-) -> bool:
-    """Note the run, once however many steps it has; whether this is its first."""
-    inserted = connection.execute(
+) -> None:
+    """Note the run, once however often it is asked to."""
+    connection.execute(
         f"""INSERT INTO {RUNS.qualified} BY NAME SELECT ? AS run_id, ? AS started_at, 'loaded' AS outcome, 0 AS requests_count,
         []::VARCHAR[] AS drift, ? AS root_organization_id, ? AS pipeline_version
         WHERE NOT EXISTS (SELECT 1 FROM {RUNS.qualified} WHERE run_id = ?)""",
         [run_id, started_at, root_organization_id, version, run_id],
-    ).fetchall()
-    return bool(inserted[0][0])
+    )
 
 
 def is_noted(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
@@ -58,12 +54,18 @@ def started_at(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
     return found
 
 
-def moment(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
-    """Now, but later than everything that is noted, also where the clock was put back."""
-    last = connection.execute(
+def last_moment(connection: duckdb.DuckDBPyConnection) -> datetime | None:
+    """The latest moment that is noted; None in an empty log."""
+    found: datetime | None = connection.execute(
         f"""SELECT max(noted) FROM (SELECT max(greatest(started_at, published_at)) AS noted FROM {RUNS.qualified}
-        UNION ALL SELECT max(settled_at) FROM {SCOPES.qualified})"""
+        UNION ALL SELECT max(merged_at) FROM {LISTS.qualified})"""
     ).fetchall()[0][0]
+    return found
+
+
+def moment(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
+    """Now, but later than everything that is noted, also if the clock was put back."""
+    last = last_moment(connection)
     return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
@@ -74,55 +76,46 @@ def add_requests(connection: duckdb.DuckDBPyConnection, run_id: str, requests_co
     )
 
 
-def record_scopes(
-    connection: duckdb.DuckDBPyConnection, run_id: str, records: list[ScopeRecord], settled_at: datetime
+def record_lists(
+    connection: duckdb.DuckDBPyConnection, run_id: str, results: list[ListResult], merged_at: datetime
 ) -> None:
-    """Write the proof of each scope; a scope asked again in the same run replaces its row."""
-    rows = [(*_scope_row(run_id, record), settled_at) for record in records]
-    with arrow_view(connection, "fresh_scopes", SCOPES, rows):
+    """Write what became of each list; a list that the same run read again replaces its row."""
+    rows = [_list_row(run_id, result, merged_at) for result in results]
+    with arrow_view(connection, "fresh_lists", LISTS, rows):
         connection.execute(
-            f"""DELETE FROM {SCOPES.qualified} AS old USING fresh_scopes AS fresh WHERE old.run_id = fresh.run_id
+            f"""DELETE FROM {LISTS.qualified} AS old USING fresh_lists AS fresh WHERE old.run_id = fresh.run_id
             AND old.organization_id = fresh.organization_id AND old.endpoint = fresh.endpoint
-            AND old.facility_id IS NOT DISTINCT FROM fresh.facility_id"""
+            AND old.facility_id IS NOT DISTINCT FROM fresh.facility_id AND old.year IS NOT DISTINCT FROM fresh.year"""
         )
-        connection.execute(f"INSERT INTO {SCOPES.qualified} SELECT * FROM fresh_scopes")
+        connection.execute(f"INSERT INTO {LISTS.qualified} BY NAME SELECT * FROM fresh_lists")
 
 
-def _scope_row(run_id: str, record: ScopeRecord) -> tuple[Any, ...]:
-    swept, scope, proof = record.swept, record.swept.scope, record.swept.proof
+def _list_row(run_id: str, result: ListResult, merged_at: datetime) -> tuple[Any, ...]:
+    key, proof = result.key, result.proof
     facts = (proof.rows, proof.distinct, proof.counter, proof.passes, proof.pages) if proof else (None,) * 5
-    where = (run_id, scope.organization_id, scope.endpoint, scope.scope_id, swept.outcome, swept.reason)
-    return (*where, *facts, record.deleted_count, record.quarantined_count, swept.started_at, swept.finished_at)
+    where = (run_id, key.organization_id, key.endpoint, key.facility_id, key.year, result.outcome, result.reason)
+    counts = result.deleted_count, result.quarantined_count
+    return (*where, *facts, *counts, result.started_at, result.finished_at, merged_at)
 
 
 def record_quarantine(
-    connection: duckdb.DuckDBPyConnection, sweep: tuple[str, str, str], items: list[BadItem], quarantined_at: datetime
+    connection: duckdb.DuckDBPyConnection,
+    sweep: tuple[str, str, str],
+    items: list[QuarantinedItem],
+    quarantined_at: datetime,
 ) -> None:
-    """Write the rejected items of a sweep (run, organisation, endpoint), each with a pointer to its landed page."""
+    """Write the quarantined items of a sweep (run, organisation, endpoint), each with a pointer to its landed page."""
     rows = []
-    for bad in items:
-        landed = (
-            "/".join(bad.swept.path.parts[bad.swept.path.parts.index(bad.swept.run_id) :]) if bad.swept.path else ""
-        )
-        rows.append(
-            (
-                *sweep,
-                bad.swept.scope.scope_id,
-                bad.identity,
-                bad.reason,
-                bad.page,
-                bad.position,
-                bad.item,
-                landed,
-                quarantined_at,
-            )
-        )
+    for item in items:
+        key = item.result.key
+        found = item.identity, item.reason, item.page, item.position, item.item, item.result.landed_file or ""
+        rows.append((*sweep, key.facility_id, key.year, *found, quarantined_at))
     connection.execute(
         f"DELETE FROM {QUARANTINE.qualified} WHERE run_id = ? AND organization_id = ? AND endpoint = ?",
         list(sweep),
     )
     with arrow_view(connection, "fresh_quarantine", QUARANTINE, rows):
-        connection.execute(f"INSERT INTO {QUARANTINE.qualified} SELECT * FROM fresh_quarantine")
+        connection.execute(f"INSERT INTO {QUARANTINE.qualified} BY NAME SELECT * FROM fresh_quarantine")
 
 
 def mark_published(connection: duckdb.DuckDBPyConnection, run_id: str, published_at: datetime) -> None:
@@ -138,14 +131,14 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str
         f"""UPDATE {RUNS.qualified} SET content_hash = $content_hash,
             content_changed = $content_hash IS DISTINCT FROM (
                 SELECT arg_max(content_hash, published_at) FROM {RUNS.qualified} WHERE run_id <> $run_id),
-            organizations_count = facts.organizations, rows_count = facts.seen, scopes_proven_count = facts.proven,
-            scopes_open_count = facts.open, quarantined_count = facts.quarantined,
-            outcome = CASE WHEN facts.open + facts.quarantined > 0 THEN 'published_with_gaps' ELSE 'published' END
+            organizations_count = facts.organizations, rows_count = facts.seen, lists_proven_count = facts.proven,
+            lists_unproven_count = facts.unproven, quarantined_count = facts.quarantined,
+            outcome = CASE WHEN facts.unproven + facts.quarantined > 0 THEN 'published_with_gaps' ELSE 'published' END
         FROM (SELECT count(DISTINCT organization_id) AS organizations,
-                coalesce(sum(distinct_ids_count) FILTER (outcome = 'proven'), 0) AS seen,
-                count(*) FILTER (outcome = 'proven') AS proven, count(*) FILTER (outcome <> 'proven') AS open,
+                coalesce(sum(distinct_ids_count) FILTER (outcome = '{PROVEN}'), 0) AS seen,
+                count(*) FILTER (outcome = '{PROVEN}') AS proven, count(*) FILTER (is_unproven) AS unproven,
                 coalesce(sum(quarantined_count), 0) AS quarantined
-            FROM ({CURRENT_SCOPES})) AS facts
+            FROM ({CURRENT_LISTS})) AS facts
         WHERE run_id = $run_id""",
         {"run_id": run_id, "content_hash": content_hash},
     )
@@ -161,27 +154,27 @@ def note_rollback(connection: duckdb.DuckDBPyConnection, run_id: str, at: dateti
     )
 
 
-def last_settled(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], datetime]:
-    """When each organisation's sweep of each endpoint was last settled."""
+def last_merged(connection: duckdb.DuckDBPyConnection) -> dict[tuple[str, str], datetime]:
+    """When each organisation's sweep of each endpoint was last merged."""
     rows = connection.execute(
-        f"SELECT organization_id, endpoint, max(settled_at) FROM {SCOPES.qualified} GROUP BY ALL"
+        f"SELECT organization_id, endpoint, max(merged_at) FROM {LISTS.qualified} GROUP BY ALL"
     ).fetchall()
-    return {(organization, endpoint): settled_at for organization, endpoint, settled_at in rows}
+    return {(organization, endpoint): merged_at for organization, endpoint, merged_at in rows}
 
 
-def last_settled_by(connection: duckdb.DuckDBPyConnection, endpoint: str) -> dict[str, tuple[str, datetime]]:
-    """Which run settled each organisation's sweep of one endpoint last, and when."""
+def last_merged_by(connection: duckdb.DuckDBPyConnection, endpoint: str) -> dict[str, tuple[str, datetime]]:
+    """Which run merged each organisation's sweep of one endpoint last, and when."""
     rows = connection.execute(
-        f"""SELECT organization_id, arg_max(run_id, settled_at), max(settled_at) FROM {SCOPES.qualified}
+        f"""SELECT organization_id, arg_max(run_id, merged_at), max(merged_at) FROM {LISTS.qualified}
         WHERE endpoint = ? GROUP BY ALL""",
         [endpoint],
     ).fetchall()
-    return {organization: (run_id, settled_at) for organization, run_id, settled_at in rows}
+    return {organization: (run_id, merged_at) for organization, run_id, merged_at in rows}
 
 
-def open_scopes(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str, str]]:
-    """Organisation, endpoint, facility, outcome and reason of what the last sweeps could not prove."""
-    return connection.execute(OPEN_SCOPES).fetchall()
+def unproven_lists(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str, str]]:
+    """Organisation, endpoint, facility, outcome and reason of the lists of which the last sweeps may miss something."""
+    return connection.execute(UNPROVEN_LISTS).fetchall()
 
 
 @contextmanager

@@ -1,6 +1,7 @@
-"""Declarations of the `sync` tables, and the queries that say what the present rests on. Writing their rows belongs to `ledger`."""
+"""Declarations of the run tables (`sync.*`), and the queries that say what the present rests on. `run_log` writes their rows."""
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS
+from dcycle_pipeline.landing.lists import NOTHING_MISSING
 from dcycle_pipeline.schema import Column, Table, quoted
 
 _OURS = "dcycle_pipeline"
@@ -26,17 +27,15 @@ RUNS = Table(
         ),
         _column("organizations_count", "BIGINT", "Organisations that the published file rests on", "1"),
         _column("requests_count", "BIGINT", "Requests sent to the API, repetitions included", "1"),
-        _column("rows_count", "BIGINT", "Distinct rows that the API showed in proven scopes of the last sweeps", "1"),
+        _column("rows_count", "BIGINT", "Distinct rows that the API showed in proven lists of the last sweeps", "1"),
+        _column("lists_proven_count", "BIGINT", "Lists of the last sweeps that were read whole, with proof", "1"),
         _column(
-            "scopes_proven_count", "BIGINT", "Scopes of the last sweeps that were read completely, with proof", "1"
-        ),
-        _column(
-            "scopes_open_count",
+            "lists_unproven_count",
             "BIGINT",
-            "Scopes unproven, held, forbidden, not found or unauthorized; their last rows stay",
+            "Lists of the last sweeps of which something may be missing, whatever the outcome; their last rows stay",
             "1",
         ),
-        _column("quarantined_count", "BIGINT", "Items rejected in the last sweeps", "1"),
+        _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
         _column("drift", "VARCHAR[]", "Fields that the API sends and no declaration knows, endpoint.field"),
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
         _column("content_changed", "BOOLEAN", "Whether that differs from the snapshot before"),
@@ -45,79 +44,82 @@ RUNS = Table(
     ),
 )
 
-SCOPES = Table(
+LISTS = Table(
     "sync",
-    "scopes",
-    "One row per run, organisation, endpoint and facility: the proof that all of it was read, or why not. total_impacts has one a "
-    "year, for information: it is never counted as open",
-    ("run_id", "organization_id", "endpoint", "facility_id"),
+    "lists",
+    "One row per run and list that it read: the proof that all of it was read, or why not. A total of total_impacts has a year "
+    "instead of a facility; it is no list, has no proof, and never counts as unproven",
+    ("run_id", "organization_id", "endpoint", "facility_id", "year"),
     (
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "organizations, facilities, waste_water_treatments or total_impacts"),
+        _column("facility_id", "VARCHAR", "Facility; null if the organisation has one list or total of the endpoint"),
+        _column("year", "INTEGER", "Calendar year of a total; null for a list"),
         _column(
-            "facility_id",
+            "outcome",
             "VARCHAR",
-            "Facility, of total_impacts the calendar year; null for what is asked once an organisation",
+            "Nothing is missing: proven, facility_deleted (the list went with its facility), no_facilities (so no list) or answered "
+            "(a total). Something may be: unproven, held, forbidden, not_found, unauthorized or facilities_not_read (lists of "
+            "facilities that are not known yet)",
         ),
-        _column("outcome", "VARCHAR", "proven, unproven, held, forbidden, not_found or unauthorized"),
-        _column("reason", "VARCHAR", "Why it is not proven, and what to do; empty when it is"),
+        _column("reason", "VARCHAR", "Why something may be missing, and what to do; empty if nothing is"),
         _column("rows_count", "BIGINT", "Rows received, repetitions included", "1"),
         _column("distinct_ids_count", "BIGINT", "Distinct ids received", "1"),
         _column("counter", "BIGINT", "Rows that exist, as the API's counter says", "1"),
-        _column("passes_count", "BIGINT", "Times the list was walked", "1"),
+        _column("passes_count", "BIGINT", "Passes over the list", "1"),
         _column("pages_count", "BIGINT", "Pages received", "1"),
         _column("deleted_count", "BIGINT", "Rows that vanished and that the API confirmed to be gone", "1"),
-        _column("quarantined_count", "BIGINT", "Items rejected in this scope", "1"),
+        _column("quarantined_count", "BIGINT", "Items of the list that cannot be used", "1"),
         _column(
-            "started_at",
-            "TIMESTAMPTZ",
-            "First request; before the run's start where a run that died had landed the pages",
+            "started_at", "TIMESTAMPTZ", "First request; before the run's start if a run that died had landed the pages"
         ),
         _column("finished_at", "TIMESTAMPTZ", "Last answer"),
-        _column("settled_at", "TIMESTAMPTZ", "When its rows were merged: valid_from of the versions that it brought"),
+        _column("merged_at", "TIMESTAMPTZ", "When its rows were merged: valid_from of the versions that it brought"),
     ),
 )
 
 QUARANTINE = Table(
     "sync",
     "quarantine",
-    "One row per rejected item of a run; the last good version of the row, if any, stays in its table",
-    ("run_id", "organization_id", "endpoint", "facility_id", "page", "position"),
+    "One row per item of a run that cannot be used; the last good version of the row, if any, stays in its table",
+    ("run_id", "organization_id", "endpoint", "facility_id", "year", "page", "position"),
     (
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "Endpoint that sent the item"),
-        _column("facility_id", "VARCHAR", "Facility that was asked for, of total_impacts the calendar year"),
-        _column("item_id", "VARCHAR", "Id of the item, empty where it has none"),
+        _column("facility_id", "VARCHAR", "Facility that was asked for; null if the list has none"),
+        _column("year", "INTEGER", "Calendar year of a total that was asked for; null for an item of a list"),
+        _column("item_id", "VARCHAR", "Id of the item, empty if it has none"),
         _column("reason", "VARCHAR", "What is wrong with it"),
-        _column("page", "BIGINT", "Page of the walk", "1"),
+        _column("page", "BIGINT", "Page of the list", "1"),
         _column("position", "BIGINT", "Place on the page, from 0", "1"),
         _column("item", "VARCHAR", "The item as received, without personal data, JSON"),
         _column("landed_file", "VARCHAR", "File below landing/ that holds the page"),
-        _column("quarantined_at", "TIMESTAMPTZ", "When it was rejected"),
+        _column("quarantined_at", "TIMESTAMPTZ", "When it was quarantined"),
     ),
 )
 
-TABLES = (RUNS, SCOPES, QUARANTINE)
+TABLES = (RUNS, LISTS, QUARANTINE)
 
 # A run may read one organisation, or publish what others read: what counts is the last sweep of each organisation and
 # endpoint that is still synced, whichever run made it.
-_LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, settled_at) AS run_id FROM (
+_LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, merged_at) AS run_id FROM (
     SELECT *, CASE endpoint WHEN 'organizations' THEN '' ELSE organization_id END AS swept_organization_id
-    FROM {SCOPES.qualified}
+    FROM {LISTS.qualified}
     WHERE endpoint = 'organizations' OR organization_id IN (SELECT organization_id FROM dcycle.organizations)
 ) GROUP BY ALL)"""
 _OF_LAST_SWEEP = f"""JOIN {_LAST_SWEEP} AS last_sweep ON last_sweep.run_id = found.run_id AND last_sweep.endpoint = found.endpoint
     AND swept_organization_id IN ('', found.organization_id)"""
-# Year totals inform and nothing rests on them: they stand apart, so that no failure of theirs counts as a gap.
-_INFORMS = f"found.endpoint IN ({', '.join(quoted(total.name) for total in YEAR_TOTALS)})"
-LAST_SCOPES = f"SELECT found.* FROM {SCOPES.qualified} AS found {_OF_LAST_SWEEP}"
+# Year totals inform and nothing rests on them, so no failure of theirs counts as a gap.
+_IS_TOTAL = f"found.endpoint IN ({', '.join(quoted(total.name) for total in YEAR_TOTALS)})"
+_IS_UNPROVEN = f"outcome NOT IN ({', '.join(map(quoted, NOTHING_MISSING))})"
+LAST_LISTS = f"SELECT found.*, {_IS_UNPROVEN} AS is_unproven FROM {LISTS.qualified} AS found {_OF_LAST_SWEEP}"
 _LAST_QUARANTINE = f"SELECT found.* FROM {QUARANTINE.qualified} AS found {_OF_LAST_SWEEP}"
-CURRENT_SCOPES, CURRENT_QUARANTINE = (f"{last} WHERE NOT {_INFORMS}" for last in (LAST_SCOPES, _LAST_QUARANTINE))
-TOTALS_SCOPES, TOTALS_QUARANTINE = (f"{last} WHERE {_INFORMS}" for last in (LAST_SCOPES, _LAST_QUARANTINE))
-OPEN_SCOPES = f"""SELECT organization_id, endpoint, facility_id, outcome, reason FROM ({CURRENT_SCOPES})
-WHERE outcome <> 'proven' ORDER BY ALL"""
+CURRENT_LISTS, CURRENT_QUARANTINE = (f"{last} WHERE NOT {_IS_TOTAL}" for last in (LAST_LISTS, _LAST_QUARANTINE))
+CURRENT_YEAR_TOTALS, YEAR_TOTALS_QUARANTINE = (f"{last} WHERE {_IS_TOTAL}" for last in (LAST_LISTS, _LAST_QUARANTINE))
+UNPROVEN_LISTS = f"""SELECT organization_id, endpoint, facility_id, outcome, reason FROM ({CURRENT_LISTS})
+WHERE is_unproven ORDER BY ALL"""
 QUARANTINED = (
     f"""SELECT organization_id, endpoint, facility_id, item_id, reason FROM ({CURRENT_QUARANTINE}) ORDER BY ALL"""
 )

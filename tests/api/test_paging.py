@@ -1,4 +1,4 @@
-"""`walk` never calls a list proven that it has not seen whole, and always comes to an end."""
+"""`read_list` never calls a list proven that it has not seen whole, and always comes to an end."""
 
 import asyncio
 import random
@@ -8,8 +8,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dcycle_pipeline.api.paging import walk
-from dcycle_pipeline.api.types import Page, Proof, Query, Reading, Sink, read_counter
+from dcycle_pipeline.api.paging import read_list
+from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query, read_counter
 from dcycle_pipeline.api.types import Server as Learned
 from dcycle_pipeline.errors import NotFoundError, RejectedError
 
@@ -70,15 +70,15 @@ class Server:
         return Page(number, found, envelope, ",".join(found).encode())
 
 
-def proof_of(server: Server, reading: Reading, learned: Learned | None = None) -> tuple[Proof, set[str]]:
+def proof_of(server: Server, paging: Paging, learned: Learned | None = None) -> tuple[Proof, set[str]]:
     kept: list[Page] = []
-    proof = asyncio.run(walk(server.ask, reading, Sink(kept.append, kept.clear), learned))
+    proof = asyncio.run(read_list(server.ask, paging, PageSink(kept.append, kept.clear), learned))
     return proof, {identity for page in kept for identity in page.identities}
 
 
-def reading(*, floor: bool = False, sorts: bool = True) -> Reading:
+def paging_of(*, floor: bool = False, sorts: bool = True) -> Paging:
     counted = ("good",) if floor else ()
-    return Reading("/list", "/list/{id}", ("total",), counted, (), TWO_SORTS if sorts else ((),))
+    return Paging("/list", "/list/{id}", ("total",), counted, (), TWO_SORTS if sorts else ((),))
 
 
 def assert_sound(server: Server, proof: Proof, kept: set[str]) -> None:
@@ -111,7 +111,7 @@ def test_what_is_proven_was_once_the_whole_list(  # noqa: PLR0917 - one argument
     size, limit = listed
     rows = [f"r{i}" for i in range(size)]
     server = Server(rows, limit, echo, end, shuffled, offset, 0, changes, seed)
-    assert_sound(server, *proof_of(server, reading(floor=floor, sorts=sorts)))
+    assert_sound(server, *proof_of(server, paging_of(floor=floor, sorts=sorts)))
 
 
 @settings(max_examples=200)
@@ -126,58 +126,58 @@ def test_a_counter_that_is_too_low_is_found_out(  # noqa: PLR0917 - one argument
     """A stable order and a server that shows what lies behind the last page: then nothing excuses a missing row."""
     size, limit = listed
     server = Server([f"r{i}" for i in range(size)], limit, echo, end, offset=offset, errors=min(errors, size))
-    assert_sound(server, *proof_of(server, reading(floor=floor)))
+    assert_sound(server, *proof_of(server, paging_of(floor=floor)))
 
 
 @given(size=numbers, limit=st.sampled_from([10, 50, 100]), echo=st.booleans(), end=ends, seed=st.integers(0, 99))
 def test_a_server_that_behaves_is_always_proven(size: int, limit: int, echo: bool, end: str, seed: int) -> None:
     server = Server([f"r{i}" for i in range(size)], limit, echo, end, seed=seed)
-    proof, kept = proof_of(server, reading(floor=True))
+    proof, kept = proof_of(server, paging_of(floor=True))
     assert (proof.proven, proof.distinct, len(kept)) == (True, size, size)
 
 
 @pytest.mark.parametrize("size", [101, 250, 1037])
 def test_ties_in_a_new_order_at_every_request_are_proven_in_the_end(size: int) -> None:
     server = Server([f"r{i}" for i in range(size)], shuffled=True)
-    proof, kept = proof_of(server, reading())
+    proof, kept = proof_of(server, paging_of())
     assert (proof.proven, len(kept)) == (True, size)
 
 
 @pytest.mark.parametrize("at", range(2, 12))
 def test_a_deletion_and_an_insertion_that_leave_the_counter_alone_are_not_mistaken_for_completeness(at: int) -> None:
     server = Server([f"r{i}" for i in range(350)], changes={at: "delete+insert"}, seed=at)
-    assert_sound(server, *proof_of(server, reading()))
+    assert_sound(server, *proof_of(server, paging_of()))
 
 
 def test_a_counter_far_too_high_ends_unproven_after_few_requests() -> None:
     server = Server([f"r{i}" for i in range(10)], offset=10**12, past_end="repeat")
-    proof, _ = proof_of(server, reading())
+    proof, _ = proof_of(server, paging_of())
     assert not proof.proven
     assert server.requests < 50
 
 
 def test_a_list_without_counter_is_not_proven() -> None:
     server = Server(["r1"])
-    proof, _ = proof_of(server, Reading("/l", "/l/{id}", ("missing",)))
+    proof, _ = proof_of(server, Paging("/l", "/l/{id}", ("missing",)))
     assert not proof.proven
     assert "missing" in proof.reason
 
 
 def test_an_empty_list_is_proven_with_one_request() -> None:
     server = Server([])
-    proof, _ = proof_of(server, reading())
+    proof, _ = proof_of(server, paging_of())
     assert (proof.proven, server.requests) == (True, 1)
 
 
 def test_a_list_shorter_than_a_page_seen_before_costs_one_request() -> None:
     server, longer = Server(["r1", "r2"]), Learned(longest_page=3)
-    assert proof_of(server, reading(floor=True), longer)[0].proven
+    assert proof_of(server, paging_of(floor=True), longer)[0].proven
     assert server.requests == 1
 
 
 def test_the_longest_page_so_far_may_be_a_clamped_one() -> None:
     server = Server(["r1", "r2"])
-    assert proof_of(server, reading(floor=True), Learned(longest_page=2))[0].proven
+    assert proof_of(server, paging_of(floor=True), Learned(longest_page=2))[0].proven
     assert server.requests == 2
 
 

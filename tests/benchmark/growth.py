@@ -17,14 +17,15 @@ from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.endpoints import facilities, waste_water_treatments
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.endpoints.organizations import Organization
-from dcycle_pipeline.landing.files import Landing, Walked
-from dcycle_pipeline.landing.manifest import LandedScope, LandedSweep, LandedTree, keep_sweep, keep_tree
+from dcycle_pipeline.landing.files import Landing, Trailer
+from dcycle_pipeline.landing.lists import ListKey, ListResult
+from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest, write_sweep, write_tree
 from dcycle_pipeline.settings import Settings, load
 from dcycle_pipeline.sync.publication import publish
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, STORAGE_VERSION
-from dcycle_pipeline.warehouse.load import settle_landed, settle_tree
+from dcycle_pipeline.warehouse.load import merge_landed, merge_tree
 from tests.benchmark.pages import PAGE, ROWS_A_FACILITY, item
 
 ORGANIZATION = "11111111-1111-4111-8111-111111111111"
@@ -52,18 +53,19 @@ def change(items: Items, chance: random.Random) -> None:
 
 
 def land(
-    run: Run, endpoint: Endpoint, scopes: dict[str | None, list[dict[str, object]]], deleted: dict[str, str | None]
-) -> LandedSweep:
+    run: Run, endpoint: Endpoint, lists: dict[str | None, list[dict[str, object]]], deleted: dict[str, str | None]
+) -> SweepManifest:
     landing, now, landed = Landing(run.folder.landing, run.run_id), datetime.now(UTC), []
-    for scope, rows in scopes.items():
-        with landing.write(ORGANIZATION, endpoint.name, scope) as file:
+    for facility, rows in lists.items():
+        key = ListKey(ORGANIZATION, endpoint.name, facility)
+        with landing.write(key) as file:
             for number in range(0, len(rows), PAGE):
                 payload = json.dumps(rows[number : number + PAGE]).encode()
                 file.keep(Page(number // PAGE + 1, (), {}, payload))
             proof = Proof(True, "", len(rows), len(rows), len(rows), 1, -(-len(rows) // PAGE))
-            file.finish(Walked(proof, now, now))
-        landed.append(LandedScope(scope, "proven", "", proof, True, now, now))
-    return LandedSweep(run.run_id, now, now, ORGANIZATION, endpoint.name, landed, deleted)
+            file.finish(Trailer(proof, now, now))
+        landed.append(ListResult(key, "proven", "", now, now, run.run_id, proof, landing.file(key)))
+    return SweepManifest(run.run_id, now, now, ORGANIZATION, endpoint.name, landed, deleted)
 
 
 def sync(settings: Settings, number: int, items: Items, gone: dict[str, str | None]) -> None:
@@ -71,20 +73,22 @@ def sync(settings: Settings, number: int, items: Items, gone: dict[str, str | No
     run.folder.prepare()
     run.folder.claim(ORGANIZATION)
     sites: list[dict[str, object]] = [{"id": name, "status": "active", "name": name, "country": "ES"} for name in items]
-    with run.warehouse(LOADING_MEMORY_MB) as connection:
+    with run, run.working_file(LOADING_MEMORY_MB) as connection:
         moment = run_log.moment(connection, run.now())
-        tree = LandedTree(run.run_id, moment, moment, ORGANIZATION, [Organization(ORGANIZATION, "Water", None, 0)], [])
-        keep_tree(run.folder.landing, tree)
-        settle_tree(connection, tree)
-        stages = ((facilities.V1, {None: sites}, {}), (waste_water_treatments.ENDPOINT, dict(items), gone))
-        for endpoint, scopes, deleted in stages:
-            sweep = land(run, endpoint, scopes, deleted)
-            sweep = LandedSweep(
-                **vars(sweep) | {"settled_at": run_log.moment(connection, run.now() + timedelta(microseconds=1))}
+        tree = TreeManifest(
+            run.run_id, moment, moment, ORGANIZATION, [Organization(ORGANIZATION, "Water", None, 0)], []
+        )
+        write_tree(run.folder.landing, tree)
+        merge_tree(connection, tree)
+        steps = ((facilities.V1, {None: sites}, {}), (waste_water_treatments.ENDPOINT, dict(items), gone))
+        for endpoint, lists, deleted in steps:
+            sweep = land(run, endpoint, lists, deleted)
+            sweep = SweepManifest(
+                **vars(sweep) | {"merged_at": run_log.moment(connection, run.now() + timedelta(microseconds=1))}
             )
-            keep_sweep(run.folder.landing, sweep)
-            settle_landed(connection, sweep, run.folder.landing, settings.memory_limit_mb)
-    publish(run)
+            write_sweep(run.folder.landing, sweep)
+            merge_landed(connection, sweep, run.folder.landing, settings.memory_limit_mb)
+        publish(run)
 
 
 def fresh_bytes(file: Path, beside: Path) -> int:

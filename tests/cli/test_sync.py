@@ -22,7 +22,7 @@ def test_a_complete_sync_exits_with_0_and_one_json_object(synced: Account) -> No
     (line,) = synced.first.stdout.splitlines()
     answer = json.loads(line)
     assert (answer["exit_code"], answer["outcome"]) == (0, "published")
-    assert answer["open_scopes"] == answer["quarantined"] == []
+    assert answer["unproven_lists"] == answer["quarantined"] == []
     assert Path(answer["file"]) == synced.data / "dcycle.duckdb"
     assert answer["rows_count"] == 142
     assert published(synced.data, "SELECT run_id FROM sync.runs") == [(answer["run_id"],)]
@@ -47,7 +47,7 @@ def test_gaps_exit_with_1_and_the_last_line_names_them(sandbox: Sandbox, invoke:
     assert "forbidden" in last
     status = invoke("status", "--json", **environment)
     assert status.exit_code == json.loads(status.stdout)["exit_code"] == 1
-    assert [scope["facility_id"] for scope in json.loads(status.stdout)["open_scopes"]] == ["f-large"]
+    assert [scope["facility_id"] for scope in json.loads(status.stdout)["unproven_lists"]] == ["f-large"]
 
 
 def test_quarantined_items_exit_with_1_and_are_named(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:

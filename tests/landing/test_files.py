@@ -9,10 +9,12 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.landing.files import Landing, Walked, forget_runs, lines
+from dcycle_pipeline.landing.files import Landing, Trailer, forget_runs
+from dcycle_pipeline.landing.files import page_lines as lines
+from dcycle_pipeline.landing.lists import ListKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WALKED = Walked(Proof(True, "", 2, 2, 2, 1, 2), NOW, NOW)
+TRAILER = Trailer(Proof(True, "", 2, 2, 2, 1, 2), NOW, NOW)
 PAGES = [Page(1, ("a",), {"total": 2}, b'[{"id":"a","text":"\\n \xc3\xb1"}]'), Page(2, ("b",), {}, b'[{"id":"b"}]')]
 WHOLE = [
     b'{"page":1,"envelope":{"total":2},"items":[{"id":"a","text":"\\n \xc3\xb1"}]}',
@@ -20,11 +22,12 @@ WHOLE = [
 ]
 
 
-def landed(root: Path, organization: str = "o", scope: str | None = "s", pages: list[Page] = PAGES) -> Path:
-    with Landing(root, "run").write(organization, "facilities", scope) as file:
+def landed(root: Path, organization: str = "o", facility: str | None = "s", pages: list[Page] = PAGES) -> Path:
+    with Landing(root, "run").write(ListKey(organization, "facilities", facility)) as file:
         for page in pages:
             file.keep(page)
-        return file.finish(WALKED)
+        file.finish(TRAILER)
+        return file.path
 
 
 def test_pages_come_back_as_they_were(tmp_path: Path) -> None:
@@ -32,17 +35,17 @@ def test_pages_come_back_as_they_were(tmp_path: Path) -> None:
 
 
 def test_a_restart_forgets_what_was_kept(tmp_path: Path) -> None:
-    with Landing(tmp_path, "run").write("o", "facilities", None) as file:
+    with Landing(tmp_path, "run").write(ListKey("o", "facilities")) as file:
         file.keep(Page(7, ("x",), {}, b"[" + b'"x"' * 10_000 + b"]"))
         file.restart()
         file.keep(PAGES[1])
-        path = file.finish(WALKED)
-    assert list(lines(path)) == WHOLE[1:]
+        file.finish(TRAILER)
+    assert list(lines(file.path)) == WHOLE[1:]
 
 
-def test_a_walk_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
+def test_a_read_that_ends_early_leaves_nothing(tmp_path: Path) -> None:
     def interrupted() -> None:
-        with Landing(tmp_path, "run").write("o", "facilities", "s") as file:
+        with Landing(tmp_path, "run").write(ListKey("o", "facilities", "s")) as file:
             file.keep(PAGES[0])
             raise KeyboardInterrupt
 
@@ -83,7 +86,7 @@ ODD = ["..", ".", "/", "a/b", "a\\b", "%", "%2F", "", "~", "CON", "a b", "ñ", "
 
 
 def test_no_odd_id_leaves_the_folder_or_meets_another(tmp_path: Path) -> None:
-    paths = {landed(tmp_path, organization, scope) for organization in ODD for scope in [*ODD, None]}
+    paths = {landed(tmp_path, organization, facility) for organization in ODD for facility in [*ODD, None]}
     assert len(paths) == len(ODD) * (len(ODD) + 1)
     assert all(path.resolve().is_relative_to((tmp_path / "run").resolve()) for path in paths)
 
@@ -91,7 +94,7 @@ def test_no_odd_id_leaves_the_folder_or_meets_another(tmp_path: Path) -> None:
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_different_ids_never_share_a_file(one: str, other: str) -> None:
     landing = Landing(Path("/landing"), "run")
-    assert (landing.path("o", "e", one) == landing.path("o", "e", other)) == (one == other)
+    assert (landing.path(ListKey("o", "e", one)) == landing.path(ListKey("o", "e", other))) == (one == other)
 
 
 @pytest.mark.parametrize("length", [201, 255, 1000])
@@ -101,12 +104,12 @@ def test_long_ids_that_differ_at_their_end_never_share_a_file(tmp_path: Path, le
 
 def test_ids_that_differ_in_case_alone_never_share_a_file_on_any_disk(tmp_path: Path) -> None:
     landing = Landing(tmp_path, "run")
-    assert str(landing.path("o", "e", "Ab")).lower() != str(landing.path("o", "e", "aB")).lower()
+    assert str(landing.path(ListKey("o", "e", "Ab"))).lower() != str(landing.path(ListKey("o", "e", "aB"))).lower()
 
 
 def test_only_the_named_runs_are_kept(tmp_path: Path) -> None:
     for number in range(5):
-        with Landing(tmp_path, f"run-{number}").write("o", "facilities", None) as file:
-            file.finish(WALKED)
+        with Landing(tmp_path, f"run-{number}").write(ListKey("o", "facilities")) as file:
+            file.finish(TRAILER)
     forget_runs(tmp_path, but=["run-3", "run-4"])
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run-3", "run-4"]

@@ -12,11 +12,11 @@ import pytest
 
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.context import Environment
 from dcycle_pipeline.orchestration.jobs import JOB, build
+from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import ScheduleSettings, Settings
-from dcycle_pipeline.sync.run import Silent
+from dcycle_pipeline.sync.progress import Silent
 from tests.conftest import CHILD, ROOT, settings_for, small_world
 
 QUIET = {

@@ -19,7 +19,7 @@ SELECT * FROM history.waste_water_treatments WHERE facility_id = 'f-north' LIMIT
 
 def last_run(pipeline: Pipeline) -> tuple[Any, ...]:
     return pipeline.query(
-        "SELECT outcome, scopes_open_count FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC"
+        "SELECT outcome, lists_unproven_count FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC"
     )[0]
 
 
@@ -29,15 +29,15 @@ def test_an_open_scope_warns_and_the_rest_is_published(pipeline: Pipeline) -> No
     assert result.success
     found = checks(result)
     failed = {key for key, check in found.items() if not check.passed}
-    assert failed == {(WWT, "every_scope_proven")}
-    warning = found[WWT, "every_scope_proven"]
+    assert failed == {(WWT, "every_list_proven")}
+    warning = found[WWT, "every_list_proven"]
     assert warning.severity is dg.AssetCheckSeverity.WARN
     assert "f-large" in (warning.description or "")
     assert "forbidden" in (warning.description or "")
     assert last_run(pipeline) == ("published_with_gaps", 1)
-    assert "f-large" in metadata(result, "published_file")[None]["open_scopes"]
+    assert "f-large" in metadata(result, "published_file")[None]["unproven_lists"]
     told = metadata(result, WWT)
-    assert (told[ROOT]["scopes_open"], told[CHILD]["scopes_open"]) == (1, 0)
+    assert (told[ROOT]["lists_unproven"], told[CHILD]["lists_unproven"]) == (1, 0)
     assert pipeline.query("SELECT DISTINCT facility_id FROM dcycle.waste_water_treatments ORDER BY 1") == [
         ("f-north",),
         ("f-old",),

@@ -53,13 +53,13 @@ def test_each_partition_tells_its_own_counts(first: tuple[Pipeline, dg.ExecuteIn
     for organization in (ROOT, CHILD):
         facilities = metadata(result, "facilities")[organization]
         records = metadata(result, WWT)[organization]
-        assert (facilities["records"], facilities["scopes"]) == (len(world.facilities(organization)), 1)
+        assert (facilities["records"], facilities["lists"]) == (len(world.facilities(organization)), 1)
         assert records["records"] == len(world.records(organization))
-        assert records["scopes"] == len(world.facility_ids(organization))
+        assert records["lists"] == len(world.facility_ids(organization))
         for told in (facilities, records):
-            assert (told["scopes_open"], told["quarantined"], told["deleted"]) == (0, 0, 0)
-            assert told["stage_requests"] > 0
-            assert told["stage_duration_s"] >= 0
+            assert (told["lists_unproven"], told["quarantined"], told["deleted"]) == (0, 0, 0)
+            assert told["step_requests"] > 0
+            assert told["step_duration_s"] >= 0
 
 
 def test_the_summary_tells_its_kilograms(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
@@ -73,12 +73,12 @@ def test_the_summary_tells_its_kilograms(first: tuple[Pipeline, dg.ExecuteInProc
 def test_the_published_file_tells_what_sync_runs_says(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
     pipeline, result = first
     told = metadata(result, "published_file")[None]
-    columns = ("content_hash", "outcome", "requests_count", "rows_count", "scopes_open_count", "quarantined_count")
+    columns = ("content_hash", "outcome", "requests_count", "rows_count", "lists_unproven_count", "quarantined_count")
     (row,) = pipeline.query(f"SELECT {', '.join(columns)} FROM sync.runs WHERE run_id = ?", result.run_id)
     assert tuple(told[name] for name in columns) == row
     assert told["path"] == str(DataFolder(pipeline.settings.data_dir).published)
     assert told["requests_count"] == len(pipeline.sandbox.requests)
-    assert told["open_scopes"] == "none"
+    assert told["unproven_lists"] == "none"
 
 
 def test_every_declared_check_passes(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:

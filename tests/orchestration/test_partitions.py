@@ -10,11 +10,12 @@ import pytest
 
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.context import EXIT_CODE, WRONG_SETTINGS, Environment
 from dcycle_pipeline.orchestration.jobs import JOB, build
+from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import ScheduleSettings, Settings
-from dcycle_pipeline.sync.run import Silent
+from dcycle_pipeline.sync.outcome import WRONG_SETTINGS
+from dcycle_pipeline.sync.progress import Silent
 from tests.conftest import settings_for, sync
 from tests.orchestration.conftest import CHILD, QUIET, ROOT, Pipeline, metadata
 
@@ -93,7 +94,7 @@ def test_an_organisation_that_appears_while_a_run_starts_is_told_and_read_by_the
     world.add_organization(NEW, "Water South", ROOT)
     world.add_record(world.add_facility(NEW, id="f-south"))
     assert pipeline.run(tags).success
-    opened = "SELECT organization_id, outcome FROM sync.scopes WHERE outcome <> 'proven'"
+    opened = "SELECT organization_id, outcome FROM sync.lists WHERE outcome <> 'proven'"
     assert pipeline.query(opened) == [(NEW, "not_found")]
     assert pipeline.query("SELECT outcome FROM sync.runs") == [("published_with_gaps",)]
     assert partitions.known(pipeline.instance) == [ROOT, CHILD, NEW]
@@ -144,5 +145,5 @@ def test_wrong_settings_fail_the_run_at_once_with_one_message(pipeline: Pipeline
     (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
     assert "DCYCLE_API_KEY" in failure.user_failure_data.description
     assert WRONG_KEY not in str(result.all_events)
-    assert failure.user_failure_data.metadata[EXIT_CODE].value == WRONG_SETTINGS
+    assert environment.outcome_of(result.run_id).exit_code == WRONG_SETTINGS
     assert not (tmp_path / "data" / "dcycle.duckdb").exists()

@@ -57,7 +57,7 @@ class Life:
 
 @dataclass(frozen=True)
 class Death:
-    """How a child ended: by a signal or with an exit code; what it printed; of the stages, the run and its content hash."""
+    """How a child ended: by a signal or with an exit code; what it printed; of the steps, the run and its content hash."""
 
     signal: int
     exit_code: int
@@ -187,7 +187,7 @@ def _stages(life: Life) -> tuple[int, tuple[str, str, str]]:
     from dcycle_pipeline.errors import DcycleError
     from dcycle_pipeline.settings import load
     from dcycle_pipeline.sync.run import Run
-    from tests.conftest import stages
+    from tests.conftest import steps
 
     def now() -> datetime:
         return datetime.now(UTC) + timedelta(seconds=life.clock_seconds)
@@ -195,7 +195,7 @@ def _stages(life: Life) -> tuple[int, tuple[str, str, str]]:
     run = Run(str(uuid4()), load(**life.settings), now=now, wait_for_folder_seconds=0)
     run.accepted_drops = life.accepted_drops
     try:
-        synced = stages(run)
+        synced = steps(run)
     except DcycleError as error:
         return 3, (f"{type(error).__name__}: {error}", run.run_id, "")
     return 0, ("", run.run_id, synced.publication.content_hash)

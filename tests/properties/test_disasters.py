@@ -19,13 +19,13 @@ from dcycle_pipeline.sandbox.world.mutations import Mutation
 from dcycle_pipeline.settings import load
 from dcycle_pipeline.sync.run import Run
 from tests.cli.conftest import PROGRAM, variables
-from tests.conftest import ROOT, assert_equal, settings_for, stages, sync
+from tests.conftest import ROOT, assert_equal, settings_for, steps, sync
 from tests.properties.aftermath import Scene, contents, landed, left_over, moments, query, scene, snapshots_are_whole
 from tests.properties.nursery import Death, Life
 from tests.properties.places import Place
 
 WORKING = "working/warehouse.duckdb"
-SETTLED = Place("warehouse/database.py", 'connection.execute("COMMIT")', 4, after=True, within="settle")
+SETTLED = Place("warehouse/database.py", 'connection.execute("COMMIT")', 4, after=True, within="merge_sweep")
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +82,7 @@ def test_killed_in_the_middle_of_a_write(stage: Scene, folder: Path, most: float
 @pytest.mark.parametrize("nth", [1, 3])
 def test_the_command_killed_on_its_way(stage: Scene, folder: Path, nth: int) -> None:
     life = command(stage, stage.life(folder), "sync", "--json")
-    place = Place("warehouse/database.py", 'connection.execute("COMMIT")', nth, within="settle")
+    place = Place("warehouse/database.py", 'connection.execute("COMMIT")', nth, within="merge_sweep")
     assert stage.children.run(life, place=place).killed
     death = stage.children.run(life)
     check_complete(stage, folder, death)
@@ -96,7 +96,7 @@ def test_a_clock_that_is_put_back_fools_nobody(sandbox: Sandbox, tmp_path: Path,
     for number, clock in enumerate([start, start + timedelta(minutes=1), start - back, start - back, start]):
         sandbox.world.add_records("f-large", 1)
         sandbox.world.edit_record(sandbox.world.facility_records("f-north")[0]["id"], quantity=number)
-        runs.append(stages(Run(str(uuid4()), settings, now=lambda clock=clock: clock)))  # type: ignore[misc]
+        runs.append(steps(Run(str(uuid4()), settings, now=lambda clock=clock: clock)))  # type: ignore[misc]
         assert_equal(runs[-1], sandbox.world)
     file = tmp_path / "data" / "dcycle.duckdb"
     assert len(moments(file)) == len(runs)
@@ -228,7 +228,7 @@ def test_swapped_landed_files_are_not_taken_for_each_other(stage: Scene, folder:
 def test_what_readers_have_counts_as_published_though_its_note_cannot_be_written(stage: Scene, folder: Path) -> None:
     (folder / "landing" / "blocked" / "ended.json" / "x").mkdir(parents=True)
     settings = load(**stage.life(folder).settings)
-    assert stages(Run("blocked", settings)).outcome == "published"
+    assert steps(Run("blocked", settings)).outcome == "published"
     assert contents(folder / "dcycle.duckdb") == stage.after
     assert sync(settings).publication.content_changed is False
 

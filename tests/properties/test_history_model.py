@@ -20,11 +20,11 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from tests.conftest import ROOT
-from tests.model.changes import CHANGES, SHAPES
-from tests.model.chronicle import Chronicle
-from tests.model.kills import POINTS, killed_at
-from tests.model.life import DOCUMENTED, Life
-from tests.model.reading import Reader
+from tests.properties.model.changes import CHANGES, SHAPES
+from tests.properties.model.chronicle import Chronicle
+from tests.properties.model.kills import POINTS, killed_at
+from tests.properties.model.life import DOCUMENTED, Life
+from tests.properties.model.reading import Reader
 from tests.properties.test_mixtures import swift
 
 EXAMPLES = int(os.environ.get("HISTORY_MODEL_EXAMPLES", "500"))

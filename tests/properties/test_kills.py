@@ -39,34 +39,34 @@ USUAL = [
     Place("sync/organizations.py", "tree, requests_count = read_tree(run.settings)"),
     Place("data_folder.py", "os.replace(beside, path)", 1, within="writing"),
     Place("warehouse/database.py", "_attach(connection, file)", after=True),
-    Place("sync/organizations.py", "manifest.keep_tree("),
-    Place("warehouse/database.py", 'connection.execute("COMMIT")', within="settle_tree", after=True),
+    Place("sync/organizations.py", "manifest.write_tree("),
+    Place("warehouse/database.py", 'connection.execute("COMMIT")', within="merge_tree", after=True),
     Place("landing/files.py", 'self._file = self._beside.open("wb")', 1, after=True),
     Place("landing/files.py", 'self._stream.write(b\'{"page"', 2),
     Place("landing/files.py", "self._stream.flush(zstandard.FLUSH_FRAME)", 3),
     Place("landing/files.py", "os.replace(self._beside, self.path)", 2, after=True),
     Place("landing/files.py", "os.replace(self._beside, self.path)", 5),
-    Place("warehouse/merge.py", 'self._list("stage_scopes"', 2),
+    Place("warehouse/merge.py", 'self._ids("staged_lists"', 2),
     Place("sync/lists.py", "doubts = {vanished[item]: reason for item", 3),
-    Place("data_folder.py", "os.fsync(file.fileno())", 4, within="keep_sweep"),
-    Place("data_folder.py", "os.replace(beside, path)", 1, within="keep_sweep", after=True),
-    Place("warehouse/merge.py", "self._bury(moment, run_id)", 3),
-    Place("warehouse/merge.py", "self._insert(moment)", 4, after=True),
-    Place("warehouse/load.py", "run_log.record_scopes(staging.connection"),
-    *at("warehouse/database.py", 'connection.execute("COMMIT")', 1, within="settle"),
-    Place("warehouse/database.py", 'connection.execute("COMMIT")', 3, within="settle"),
+    Place("data_folder.py", "os.fsync(file.fileno())", 4, within="write_sweep"),
+    Place("data_folder.py", "os.replace(beside, path)", 1, within="write_sweep", after=True),
+    Place("warehouse/merge.py", "self._insert_deletions(moment, run_id)", 3),
+    Place("warehouse/merge.py", "self._insert_versions(moment)", 4, after=True),
+    Place("warehouse/load.py", "run_log.record_lists(staging.connection"),
+    *at("warehouse/database.py", 'connection.execute("COMMIT")', 1, within="merge_sweep"),
+    Place("warehouse/database.py", 'connection.execute("COMMIT")', 3, within="merge_sweep"),
     Place("sync/lists.py", "run_log.add_requests(connection", 1),
-    Place("publish/closing.py", "summaries.refresh("),
-    Place("publish/closing.py", "demand_publishable(", after=True),
-    Place("publish/closing.py", "finish(connection", after=True),
-    *at("warehouse/database.py", 'connection.execute("COMMIT")', within="_publish"),
+    Place("publish/record.py", "summaries.refresh("),
+    Place("publish/record.py", "verify_publishable(", after=True),
+    Place("publish/record.py", "finish(connection", after=True),
+    *at("warehouse/database.py", 'connection.execute("COMMIT")', within="record_publication"),
     Place("sync/publication.py", 'connection.execute("FORCE CHECKPOINT warehouse")', after=True),
     Place("shutil.py", "fdst_write(buf)", 200, within="_copy"),
     Place("publish/snapshots.py", "os.fsync(new.fileno())"),
     *at("publish/snapshots.py", "os.replace(beside, target)"),
     Place("publish/snapshots.py", "link.symlink_to("),
     *at("publish/snapshots.py", "os.replace(link, published)"),
-    Place("data_folder.py", "os.replace(beside, path)", within="_publish"),
+    Place("data_folder.py", "os.replace(beside, path)", within="end_with_all_before"),
     Place("sync/publication.py", "forget_runs(run.folder.landing"),
 ]
 FORGETTING = [
@@ -80,14 +80,14 @@ FROM_NOTHING = [
     Place("data_folder.py", "os.replace(beside, path)", 1, after=True, within="claim"),
     Place("data_folder.py", "os.replace(beside, path)", within="pseudonym_key"),
     Place("warehouse/database.py", 'connection.execute("COMMIT")', 1, after=True),
-    Place("warehouse/database.py", 'connection.execute("COMMIT")', 1, within="settle"),
+    Place("warehouse/database.py", 'connection.execute("COMMIT")', 1, within="merge_sweep"),
     Place("publish/snapshots.py", "os.replace(link, published)", after=True),
 ]
 COMPACTING = [
     Place("sync/rewrite.py", 'anew.execute(f"ATTACH', after=True),
     Place("sync/rewrite.py", 'anew.execute(f"INSERT INTO {table.qualified}', 3),
     *at("publish/catalog.py", "os.replace(beside, folder.warehouse)"),
-    Place("data_folder.py", "os.replace(beside, path)", within="compact"),
+    Place("data_folder.py", "os.replace(beside, path)", within="rewrite_if_grown"),
 ]
 REBUILDING = [
     Place("publish/catalog.py", "shutil.copyfile(like, beside)", after=True),
@@ -96,10 +96,10 @@ REBUILDING = [
 ]
 TAKING_OVER = [*at("landing/files.py", "os.link(path, here)", 2), Place("landing/files.py", "os.link(path, here)", 4)]
 AGAIN = [
-    Place("sync/organizations.py", "manifest.keep_tree(", after=True),
+    Place("sync/organizations.py", "manifest.write_tree(", after=True),
     Place("landing/files.py", "os.replace(self._beside, self.path)", 1),
-    Place("warehouse/load.py", "run_log.record_scopes(staging.connection", 2),
-    Place("warehouse/database.py", 'connection.execute("COMMIT")', after=True, within="_publish"),
+    Place("warehouse/load.py", "run_log.record_lists(staging.connection", 2),
+    Place("warehouse/database.py", 'connection.execute("COMMIT")', after=True, within="record_publication"),
 ]
 
 
@@ -126,7 +126,7 @@ def go_on(stage: Scene, folder: Path, **settings: Any) -> Death:
     asked = stage.asked()
     assert asked.isdisjoint(there)
     published = folder / "dcycle.duckdb"
-    scopes = "SELECT organization_id, endpoint, facility_id FROM sync.scopes WHERE endpoint IN ('facilities', 'waste_water_treatments') AND outcome = 'proven'"
+    scopes = "SELECT organization_id, endpoint, facility_id FROM sync.lists WHERE endpoint IN ('facilities', 'waste_water_treatments') AND outcome = 'proven'"
     assert asked | there >= set(query(published, f"{scopes} AND run_id = '{death.run_id}'"))
     assert left_over(folder, stage.children.temporary) == []
     at_moments = moments(published)

@@ -99,8 +99,8 @@ class Judge:
     after: Synced
 
     def __post_init__(self) -> None:
-        self.open = self.after.open_scopes()
-        asked = "SELECT organization_id, endpoint, facility_id FROM sync.scopes WHERE run_id = ?"
+        self.open = self.after.unproven_lists()
+        asked = "SELECT organization_id, endpoint, facility_id FROM sync.lists WHERE run_id = ?"
         self.asked = set(self.after.query(asked, self.after.run_id))
         self.bad: set[str] = set()
 

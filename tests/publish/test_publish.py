@@ -12,7 +12,7 @@ from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.sync.publication import publish
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse.run_log import begin
+from dcycle_pipeline.warehouse.run_log import note_run
 from tests.conftest import Published, Synced, settings_for, sync
 
 READER = """
@@ -36,8 +36,8 @@ def synced(sandbox: Sandbox, tmp_path: Path) -> Synced:
 
 
 def publish_again(synced: Synced, number: int) -> Published:
-    run = Run(f"again-{number}", synced.settings)
-    return Published(publish(run).file)
+    with Run(f"again-{number}", synced.settings) as run:
+        return Published(publish(run).file)
 
 
 def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synced) -> None:
@@ -114,11 +114,11 @@ def test_a_publish_that_fails_leaves_the_last_file_and_says_so(synced: Synced) -
     DataFolder(synced.settings.data_dir).published.mkdir()
     from dcycle_pipeline.errors import UnavailableError
 
-    with pytest.raises(UnavailableError):
+    with pytest.raises(UnavailableError), run:
         publish(run)
     DataFolder(synced.settings.data_dir).published.rmdir()
     assert before.exists()
-    with run.warehouse() as connection:
-        begin(connection, "failing", run.now(), "x", "0")
+    with run, run.working_file() as connection:
+        note_run(connection, "failing", run.now(), "x", "0")
         rows = connection.execute("SELECT outcome, published_at FROM sync.runs WHERE run_id = 'failing'").fetchall()
     assert rows == [("loaded", None)]

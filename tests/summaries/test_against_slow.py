@@ -121,8 +121,8 @@ def assert_intensity(connection: duckdb.DuckDBPyConnection, account: Account, ce
         for name in ("co2e_kg", "water_in_m3", "water_out_m3"):
             parts = settled[key].amounts[name]
             assert abs(Fraction(row[f"settled_{name}"] or 0) - sum(parts)) <= len(parts) * BILLIONTH
-        assert_ratio(row["co2e_kg_per_m3_in"], row["settled_co2e_kg"], row["settled_water_in_m3"])
-        assert_ratio(row["co2e_kg_per_m3_out"], row["settled_co2e_kg"], row["settled_water_out_m3"])
+        assert_ratio(row["co2e_kg_per_m3_in"], row["calculated_months_co2e_kg"], row["calculated_months_water_in_m3"])
+        assert_ratio(row["co2e_kg_per_m3_out"], row["calculated_months_co2e_kg"], row["calculated_months_water_out_m3"])
         assert_ratio(row["sludge_kg_per_m3_in"], row["sludge_kg"], row["water_in_m3"])
         assert_year_on_year(found, sums, key, "co2e_kg_per_m3_in")
 

@@ -78,7 +78,7 @@ def assert_reasons(row: dict[str, Any]) -> None:
         "ours covers": row["covered_days"] < row["due_days"],
         "records are not active": row["not_active_record_count"] > 0,
         "their total is not known: it was not asked for": row["theirs_co2e_kg"] is None,
-        "their total is that of an earlier reading": row["theirs_co2e_kg"] is not None,
+        "their total is that of an earlier sweep": row["theirs_co2e_kg"] is not None,
     }
     assert {words: any(words in reason for reason in reasons) for words in told} == told
 

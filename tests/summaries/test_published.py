@@ -55,13 +55,13 @@ def quality(published: Published) -> dict[str, dict[str, object]]:
 def test_quality_tells_what_was_proven_and_when(synced: Synced) -> None:
     found = quality(synced)
     scopes = synced.query(
-        "SELECT organization_id, count(*), min(finished_at), max(finished_at) FROM sync.scopes "
+        "SELECT organization_id, count(*), min(finished_at), max(finished_at) FROM sync.lists "
         "WHERE endpoint <> 'total_impacts' GROUP BY 1"
     )
     assert {ROOT, CHILD} == found.keys()
     for organization_id, count, oldest, newest in scopes:
         row = found[organization_id]
-        assert (row["proven_scope_count"], row["open_scope_count"], row["quarantined_count"]) == (count, 0, 0)
+        assert (row["proven_list_count"], row["unproven_list_count"], row["quarantined_count"]) == (count, 0, 0)
         assert (row["oldest_proof_at"], row["newest_proof_at"]) == (oldest, newest)
 
 
@@ -80,9 +80,9 @@ def test_what_changes_or_is_not_read_any_more_shows_at_the_next_sync(tmp_path: P
     for name in ("emissions_by_organization_month", "emissions_by_organization_year"):
         own, of_holding = again.query(kilograms.format(name), ROOT)[0]
         assert own == of_holding == first.query(kilograms.format(name), ROOT)[0][0] + Decimal("1234.5")
-    assert (after[ROOT]["open_scope_count"], after[ROOT]["quarantined_count"]) == (1, 1)
+    assert (after[ROOT]["unproven_list_count"], after[ROOT]["quarantined_count"]) == (1, 1)
     # What could not be read stays as old as it was.
-    proven = "SELECT max(finished_at) FROM sync.scopes WHERE facility_id = 'f-old' AND outcome = 'proven'"
+    proven = "SELECT max(finished_at) FROM sync.lists WHERE facility_id = 'f-old' AND outcome = 'proven'"
     assert after[ROOT]["oldest_proof_at"] == again.query(proven)[0][0] < after[ROOT]["newest_proof_at"]
     for summary in summaries.SUMMARIES:
         assert differences(again.file, summary) == []

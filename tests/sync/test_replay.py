@@ -101,7 +101,7 @@ def test_a_lost_page_leaves_its_list_open_and_its_rows_as_they_were(
     for path in DataFolder(settings.data_dir).landing.rglob("f-large.ndjson.zst"):
         harm(path)
     after = replayed(settings)
-    assert after.open_scopes().keys() == {(ROOT, "waste_water_treatments", "f-large")}
+    assert after.unproven_lists().keys() == {(ROOT, "waste_water_treatments", "f-large")}
     assert (after.outcome, after.records()) == ("published_with_gaps", before.records())
     assert_equal(sync(settings), sandbox.world)
 

@@ -10,19 +10,21 @@ import pytest
 
 from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.landing import manifest
-from dcycle_pipeline.landing.files import Landing, Walked, lines
+from dcycle_pipeline.landing.files import Landing, Trailer
+from dcycle_pipeline.landing.files import page_lines as lines
+from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import load
 from dcycle_pipeline.sync.run import Run
-from tests.conftest import assert_equal, settings_for, stages, sync
+from tests.conftest import assert_equal, settings_for, steps, sync
 from tests.properties.aftermath import Scene, contents, landed, scene
 from tests.properties.nursery import Life
 from tests.properties.places import Place
 
 HALF_LANDED = Place("landing/files.py", "os.replace(self._beside, self.path)", 5, after=True)
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-WALKED = Walked(Proof(True, "", 1, 1, 1, 1, 1), NOW, NOW)
-SCOPE = ("o", "facilities", "s")
+TRAILER = Trailer(Proof(True, "", 1, 1, 1, 1, 1), NOW, NOW)
+KEY = ListKey("o", "facilities", "s")
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +44,7 @@ def died(stage: Scene, tmp_path: Path) -> Path:
 
 
 def sync_at(life: Life, moment: datetime, **settings: Any) -> None:
-    stages(Run(f"later-{moment:%H%M%S%f}", load(**life.settings | settings), now=lambda: moment))
+    steps(Run(f"later-{moment:%H%M%S%f}", load(**life.settings | settings), now=lambda: moment))
 
 
 @pytest.mark.parametrize(("hours", "taken_over"), [(0.01, 5), (5.9, 5), (6.1, 0), (-0.5, 0), (-9000, 0)])
@@ -118,14 +120,15 @@ def test_not_what_is_half_forgotten(stage: Scene, sandbox: Sandbox, tmp_path: Pa
     assert_equal(sync(settings), sandbox.world)
 
 
-def land(root: Path, run: str, scope: tuple[str, str, str | None] = SCOPE) -> Path:
-    with Landing(root, run, "source").write(*scope) as file:
+def land(root: Path, run: str, key: ListKey = KEY) -> Path:
+    with Landing(root, run, "source").write(key) as file:
         file.keep(Page(1, ("a",), {"total": 1}, b'[{"id":"a","text":"\\n \xc3\xb1"}]'))
-        return file.finish(WALKED)
+        file.finish(TRAILER)
+        return file.path
 
 
-def taken_over(root: Path) -> Walked | None:
-    return Landing(root, "mine", "source").take_over(*SCOPE, NOW, NOW)
+def taken_over(root: Path) -> Trailer | None:
+    return Landing(root, "mine", "source").take_over(KEY, NOW, NOW)
 
 
 def test_no_damaged_file_is_taken_over(tmp_path: Path) -> None:
@@ -140,17 +143,17 @@ def test_no_damaged_file_is_taken_over(tmp_path: Path) -> None:
     for content in damaged:
         path.write_bytes(content)
         if taken_over(tmp_path) is not None:
-            assert list(lines(Landing(tmp_path, "mine").path(*SCOPE))) == pages
-            Landing(tmp_path, "mine").path(*SCOPE).unlink()
+            assert list(lines(Landing(tmp_path, "mine").path(KEY))) == pages
+            Landing(tmp_path, "mine").path(KEY).unlink()
 
 
 @pytest.mark.parametrize(
-    "scope", [("o", "facilities", None), ("p", "facilities", "s"), ("o", "other", "s"), ("o", "facilities", "t")]
+    "key", [("o", "facilities", None), ("p", "facilities", "s"), ("o", "other", "s"), ("o", "facilities", "t")]
 )
-def test_no_file_of_another_list_is_taken_over(tmp_path: Path, scope: tuple[str, str, str | None]) -> None:
-    strange = land(tmp_path, "elsewhere", scope).read_bytes()
+def test_no_file_of_another_list_is_taken_over(tmp_path: Path, key: tuple[str, str, str | None]) -> None:
+    strange = land(tmp_path, "elsewhere", ListKey(*key)).read_bytes()
     path = land(tmp_path, "died")
-    assert taken_over(tmp_path) == WALKED
-    Landing(tmp_path, "mine").path(*SCOPE).unlink()
+    assert taken_over(tmp_path) == TRAILER
+    Landing(tmp_path, "mine").path(KEY).unlink()
     path.write_bytes(strange)
     assert taken_over(tmp_path) is None

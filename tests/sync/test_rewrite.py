@@ -15,7 +15,7 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.publish import catalog
 from dcycle_pipeline.publish.catalog import everything
 from dcycle_pipeline.sandbox import Sandbox
-from dcycle_pipeline.sync.rewrite import compact
+from dcycle_pipeline.sync.rewrite import rewrite_if_grown
 from dcycle_pipeline.warehouse.database import opened
 from tests.conftest import ROOT, Synced, settings_for, sync
 
@@ -58,9 +58,9 @@ def test_it_holds_all_that_it_held(synced: Synced) -> None:
     folder = DataFolder(synced.settings.data_dir)
     with at_work(folder) as connection:
         before = held(connection)
-        assert compact(connection, folder)
+        assert rewrite_if_grown(connection, folder)
         assert held(connection) == before
-        assert not compact(connection, folder)
+        assert not rewrite_if_grown(connection, folder)
     with at_work(folder) as connection:
         assert held(connection) == before
 

@@ -34,7 +34,7 @@ def synced(template: Synced, sandbox: Sandbox, tmp_path: Path) -> Synced:
 
 def assert_clean(synced: Synced, world: World, *, legacy: bool = False) -> None:
     assert_equal(synced, world, legacy=legacy)
-    assert (synced.outcome, synced.open_scopes(), synced.quarantined()) == ("published", {}, [])
+    assert (synced.outcome, synced.unproven_lists(), synced.quarantined()) == ("published", {}, [])
 
 
 def test_every_column_of_every_row_is_what_the_api_holds(sandbox: Sandbox, synced: Synced) -> None:
@@ -67,7 +67,7 @@ def test_edits_deletions_and_insertions_arrive(sandbox: Sandbox, synced: Synced)
     world.edit_facility("f-old", status="active", categories=["heat"])
     again = sync(synced.settings)
     assert_clean(again, world)
-    deleted = again.query("SELECT sum(deleted_count) FROM sync.scopes WHERE run_id = ?", again.run_id)
+    deleted = again.query("SELECT sum(deleted_count) FROM sync.lists WHERE run_id = ?", again.run_id)
     assert (deleted, again.publication.content_changed) == ([(2,)], True)
     assert again.query("SELECT category FROM dcycle.facility_categories WHERE facility_id = 'f-old'") == [("heat",)]
 
@@ -94,7 +94,7 @@ def test_what_is_denied_keeps_its_last_rows_and_is_named(
     stays = "f-north" if denied == CHILD else "f-large"
     lost = [id_ for id_, row in records_of(sandbox.world).items() if id_ not in again.records() and row[1] != stays]
     said = {401: "unauthorized", 403: "forbidden", 404: "not_found"}[status]
-    assert said in {outcome for outcome, _ in again.open_scopes().values()}
+    assert said in {outcome for outcome, _ in again.unproven_lists().values()}
     if status != 401 or denied == CHILD:
         assert lost == []
     sandbox.behaviour = Behaviour()
@@ -107,7 +107,7 @@ def test_an_unproven_scope_keeps_its_rows_while_its_neighbours_move_on(sandbox: 
     world.edit_record(world.facility_records("f-north")[0]["id"], quantity=1)
     sandbox.behaviour = Behaviour.parse(["fault=500,facility_id=f-large,page=2"])
     again = sync(synced.settings)
-    assert again.open_scopes().keys() == {LARGE}
+    assert again.unproven_lists().keys() == {LARGE}
     part = {id_: row for id_, row in again.records().items() if row[1] != "f-large"}
     assert part == {id_: row for id_, row in records_of(world).items() if row[1] != "f-large"}
     assert {row for row in again.records().values() if row[1] == "f-large"} == {
@@ -125,7 +125,7 @@ def test_an_organisation_that_left_the_tree_keeps_its_rows_and_is_reported(tmp_p
     with Sandbox(smaller) as sandbox:
         again = sync(settings_for(sandbox, tmp_path / "data"))
     assert again.outcome == "published_with_gaps"
-    assert again.open_scopes()[CHILD, "organizations", None][0] == "not_found"
+    assert again.unproven_lists()[CHILD, "organizations", None][0] == "not_found"
     north = {id_: row for id_, row in first.records().items() if row[0] == CHILD}
     assert north.items() <= again.records().items()
     assert (CHILD,) in again.query("SELECT organization_id FROM dcycle.organizations")
@@ -151,7 +151,7 @@ def test_a_bad_item_is_set_aside_and_its_last_good_version_stays(sandbox: Sandbo
         return
     assert again.outcome == "published_with_gaps"
     assert again.records()[id_] == good[id_]
-    if (CHILD, WWT, "f-north") not in again.open_scopes():
+    if (CHILD, WWT, "f-north") not in again.unproven_lists():
         assert again.records().keys() == records_of(world).keys()
         assert [row[0] for row in again.quarantined()] == [id_]
 
@@ -189,7 +189,7 @@ def test_the_folder_of_another_root_is_refused_untouched(synced: Synced) -> None
 
 
 @pytest.mark.parametrize(
-    "about", ['{"layout_version": 3}', '{"layout_version": 1}', '{"layout_version": "x"}', "[]", "{", ""]
+    "about", ['{"layout_version": 4}', '{"layout_version": 1}', '{"layout_version": "x"}', "[]", "{", ""]
 )
 def test_a_folder_of_a_newer_layout_or_damaged_is_refused(synced: Synced, about: str) -> None:
     (synced.settings.data_dir / "working" / "about.json").write_text(about)

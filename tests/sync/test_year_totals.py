@@ -75,11 +75,9 @@ def test_every_total_is_that_of_the_api_in_kilograms_exactly(sandbox: Sandbox, t
         kilograms = (answer["total_co2e"] * 1000, scopes[1], scopes[2], scopes[3])
         expected.append((organization, int(year), *kilograms, "tCO2e", answer["total_co2e"]))
     assert synced.query(TOTALS) == expected
-    outcomes = (
-        "SELECT organization_id, facility_id, outcome FROM sync.scopes WHERE endpoint = 'total_impacts' ORDER BY ALL"
-    )
-    assert synced.query(outcomes) == [(*one, "proven") for one in ASKED]
-    (run,) = synced.query("SELECT rows_count, scopes_proven_count, requests_count FROM sync.runs")
+    outcomes = "SELECT organization_id, year, outcome FROM sync.lists WHERE endpoint = 'total_impacts' ORDER BY ALL"
+    assert synced.query(outcomes) == [(organization, int(year), "answered") for organization, year in ASKED]
+    (run,) = synced.query("SELECT rows_count, lists_proven_count, requests_count FROM sync.runs")
     assert run == (2 + 6, 3 + 2 + 1, len(sandbox.requests) - len(ASKED)), "totals are no lists"
 
 
@@ -143,12 +141,12 @@ def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
     synced = sync(settings_for(sandbox, tmp_path / "data"))
     assert (synced.outcome, synced.publication.content_changed) == ("published", False)
     result = result_of(synced.file, synced.run_id, [])
-    assert (result["exit_code"], result["open_scopes"], result["quarantined"]) == (0, [], [])
+    assert (result["exit_code"], result["unproven_lists"], result["quarantined"]) == (0, [], [])
     assert synced.query(TOTALS) == before.query(TOTALS)
     earlier = {row[:2]: row for row in before.query(SAID)}
     for row in synced.query(SAID):
         assert row[:4] == earlier[row[:2]][:4]
-        assert row[4].startswith("their total is that of an earlier reading: ")
+        assert row[4].startswith("their total is that of an earlier sweep: ")
         assert row[4].endswith(earlier[row[:2]][4])
 
 
@@ -201,7 +199,7 @@ def test_no_unit_is_guessed_at(unit: str | None, kilograms: int | None) -> None:
 
 def break_totals(settings: Settings) -> None:
     run = Run(str(uuid4()), settings)
-    with run.warehouse() as connection:
+    with run.working_file() as connection:
         connection.execute("UPDATE dcycle.total_impacts SET co2e_kg = 0")
     run.end()
 

@@ -12,9 +12,9 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.landing.fetch import Scope, Swept
-from dcycle_pipeline.landing.files import Landing, Walked
-from dcycle_pipeline.warehouse.decode import BadItem, batches
+from dcycle_pipeline.landing.files import Landing, Trailer
+from dcycle_pipeline.landing.lists import ListKey, ListResult
+from dcycle_pipeline.warehouse.decode import QuarantinedItem, batches
 
 LEGACY, RECORDS = declared("legacy")
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
@@ -30,16 +30,18 @@ def item(identifier: str, **fields: str) -> str:
 
 def tabled(
     root: Path, *pages: list[str], endpoint: Any = RECORDS, distinct: int | None = None
-) -> tuple[list[dict[str, Any]], list[BadItem]]:
+) -> tuple[list[dict[str, Any]], list[QuarantinedItem]]:
     rows = sum(map(len, pages))
     proof = Proof(True, "", rows, rows, rows if distinct is None else distinct, 1, len(pages))
-    with Landing(root, "run").write("o", endpoint.name, "f") as file:
+    landing, key = Landing(root, "run"), ListKey("o", endpoint.name, "f")
+    with landing.write(key) as file:
         for number, items in enumerate(pages, start=1):
             file.keep(Page(number, (), {}, ("[" + ",".join(items) + "]").encode()))
-        path = file.finish(Walked(proof, NOW, NOW))
-    swept = Swept(Scope("o", endpoint.name, "f"), "proven", "", proof, path, NOW, NOW, "run")
-    found = list(batches(endpoint, [swept]))
-    return [row for batch in found for row in batch.items.to_pylist()], [bad for batch in found for bad in batch.bad]
+        file.finish(Trailer(proof, NOW, NOW))
+    result = ListResult(key, "proven", "", NOW, NOW, "run", proof, landing.file(key))
+    found = list(batches(endpoint, [result], root))
+    quarantined = [item for batch in found for item in batch.quarantined]
+    return [row for batch in found for row in batch.items.to_pylist()], quarantined
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ SELECT sum(e.with_subsidiaries_co2e_kg) AS co2e_kg, sum(e.with_subsidiaries_co2e
     CASE count(*) WHEN 1 THEN any_value(e.with_subsidiaries_co2e_kg_year_on_year) END AS year_on_year,
     CASE count(*) WHEN 1 THEN any_value(e.with_subsidiaries_year_on_year_reason)
         ELSE 'several organisations stand at the top of the tree' END AS year_on_year_reason,
-    (SELECT ratio(sum(settled_co2e_kg), sum(settled_water_in_m3)) FROM summaries.wwt_intensity_by_facility_year
+    (SELECT ratio(sum(calculated_months_co2e_kg), sum(calculated_months_water_in_m3)) FROM summaries.wwt_intensity_by_facility_year
         WHERE year = $year) AS co2e_kg_per_m3_in
 FROM summaries.emissions_by_organization_year AS e
 WHERE e.year = $year AND e.organization_id NOT IN (SELECT member_organization_id FROM summaries.organization_tree WHERE steps_below > 0)

@@ -6,7 +6,7 @@ from decimal import Decimal
 from typing import Any
 
 from tests.conftest import CHILD, ROOT
-from tests.model.chronicle import Chronicle
+from tests.properties.model.chronicle import Chronicle
 
 THIRD = "33333333-3333-4333-8333-333333333333"
 Item = dict[str, Any]

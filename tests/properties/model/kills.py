@@ -8,7 +8,7 @@ from unittest.mock import patch
 from dcycle_pipeline import summaries
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import LandedFile
-from dcycle_pipeline.publish import closing, snapshots
+from dcycle_pipeline.publish import record, snapshots
 from dcycle_pipeline.sync import lists, organizations, publication
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.merge import Staging
@@ -21,19 +21,19 @@ class Killed(BaseException):
 POINTS: tuple[tuple[Any, str], ...] = (
     (LandedFile, "keep"),
     (LandedFile, "finish"),
-    (manifest, "keep_tree"),
-    (manifest, "keep_sweep"),
-    (organizations, "settle_tree"),
+    (manifest, "write_tree"),
+    (manifest, "write_sweep"),
+    (organizations, "merge_tree"),
     (Staging, "load"),
     (Staging, "merge"),
-    (Staging, "_bury"),
-    (Staging, "_insert"),
-    (Staging, "_end"),
-    (run_log, "record_scopes"),
-    (lists, "settle"),
+    (Staging, "_insert_deletions"),
+    (Staging, "_insert_versions"),
+    (Staging, "_end_versions"),
+    (run_log, "record_lists"),
+    (lists, "merge_sweep"),
     (run_log, "add_requests"),
     (summaries, "refresh"),
-    (closing, "content_hash"),
+    (record, "content_hash"),
     (run_log, "finish"),
     (snapshots, "_copy"),
     (snapshots, "_point"),

@@ -9,8 +9,8 @@ from typing import Any
 
 import duckdb
 
-from tests.conftest import BUSINESS
-from tests.model.remembered import COLUMNS, SettledScope, Version
+from tests.conftest import BUSINESS, NOTHING_MISSING
+from tests.properties.model.remembered import COLUMNS, SettledScope, Version
 
 Row = tuple[Any, ...]
 SUMMARY = "emissions_by_facility_month"
@@ -79,9 +79,9 @@ class Reader:
         place = 1 if table == "facilities" else 2
         return {row[place]: row for row in self.query(f"SELECT {BUSINESS[table]} FROM dcycle.{table}")}
 
-    def open_scopes(self, run_id: str) -> list[Row]:
+    def unproven_lists(self, run_id: str) -> list[Row]:
         return self.query(
-            "SELECT organization_id, endpoint, facility_id, outcome FROM sync.scopes WHERE run_id = ? AND outcome <> 'proven'",
+            f"SELECT organization_id, endpoint, facility_id, outcome FROM sync.lists WHERE run_id = ? AND outcome NOT IN {NOTHING_MISSING}",
             run_id,
         )
 
@@ -122,10 +122,8 @@ class Reader:
         return [Version(row[:-5], *row[-5:]) for row in found]
 
     def scopes(self, table: str) -> list[SettledScope]:
-        columns = "run_id, organization_id, facility_id, outcome, started_at, finished_at, settled_at"
-        return [
-            SettledScope(*row) for row in self.query(f"SELECT {columns} FROM sync.scopes WHERE endpoint = ?", table)
-        ]
+        columns = "run_id, organization_id, facility_id, outcome, started_at, finished_at, merged_at"
+        return [SettledScope(*row) for row in self.query(f"SELECT {columns} FROM sync.lists WHERE endpoint = ?", table)]
 
     def whole_history(self) -> dict[str, list[Row]]:
         return {table: self.query(f"SELECT * FROM history.{table} ORDER BY ALL") for table in TABLES}

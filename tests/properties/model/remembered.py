@@ -7,7 +7,7 @@ from itertools import groupby, pairwise
 from typing import Any
 
 from tests.conftest import BUSINESS
-from tests.model.chronicle import Chronicle, Row, Rows, State
+from tests.properties.model.chronicle import Chronicle, Row, Rows, State
 
 LARGE_DROP_PERCENT = 20
 LISTS = {"facilities": ("categories", "cups_codes", "fuel_ids"), "waste_water_treatments": ("projects",)}
@@ -38,7 +38,7 @@ class Version:
 
 @dataclass(frozen=True)
 class SettledScope:
-    """A row of `sync.scopes`."""
+    """A row of `sync.lists`."""
 
     run_id: str
     organization_id: str
@@ -46,7 +46,7 @@ class SettledScope:
     outcome: str
     started_at: datetime
     finished_at: datetime
-    settled_at: datetime
+    merged_at: datetime
 
 
 @dataclass
@@ -79,16 +79,16 @@ class Book:
 
     def replay(self, scopes: Iterable[SettledScope]) -> list[Version]:
         """Every version that the history must hold, having judged each sweep."""
-        ordered = sorted(scopes, key=lambda scope: scope.settled_at)
+        ordered = sorted(scopes, key=lambda scope: scope.merged_at)
         for (moment, organization), sweep in groupby(
-            ordered, key=lambda scope: (scope.settled_at, scope.organization_id)
+            ordered, key=lambda scope: (scope.merged_at, scope.organization_id)
         ):
             self._settle(moment, organization, list(sweep))
         return [*self.versions, *self.current.values()]
 
     def _settle(self, moment: datetime, organization: str, sweep: list[SettledScope]) -> None:
         there = {v.row[self._id]: v.row for v in self.actual if v.row[0] == organization and v.held(moment)}
-        proven = [scope for scope in sweep if scope.outcome == "proven"]
+        proven = [scope for scope in sweep if scope.outcome in ("proven", "facility_deleted")]
         shown: Rows = {}
         excused: set[str] = set()
         for scope in proven:

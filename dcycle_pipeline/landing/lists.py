@@ -1,0 +1,65 @@
+"""One list of the API by its key, and what became of it: the one result that goes from the API to `sync.lists`.
+
+How pages are asked for belongs to `fetch`; where they land, to `files`.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from dcycle_pipeline.api.types import Proof
+
+PROVEN = "proven"
+UNPROVEN = "unproven"
+HELD = "held"
+NOT_FOUND = "not_found"
+FACILITY_DELETED = "facility_deleted"
+FACILITIES_NOT_READ = "facilities_not_read"
+NO_FACILITIES = "no_facilities"
+ANSWERED = "answered"
+# Outcomes after which nothing of the list can be missing.
+NOTHING_MISSING = (PROVEN, FACILITY_DELETED, NO_FACILITIES, ANSWERED)
+
+
+@dataclass(frozen=True)
+class ListKey:
+    """Which list: endpoint, organisation, and the facility if it has one a facility. A total has a calendar year instead."""
+
+    organization_id: str
+    endpoint: str
+    facility_id: str | None = None
+    year: int | None = None
+
+    def __str__(self) -> str:
+        part = f", facility {self.facility_id}" if self.facility_id else f", year {self.year}" if self.year else ""
+        return f"organisation {self.organization_id}, {self.endpoint}{part}"
+
+
+@dataclass(frozen=True)
+class ListResult:
+    """What became of one list in a run, or of the total of one year.
+
+    `outcome` is one of the words above, or that of a ListError; `reason` says why something may be missing, empty if nothing is.
+    `landed_file` is relative to the folder of landed pages; only what is proven or answered has one. `deleted_count` are rows that the API
+    confirmed to be gone, `quarantined_count` items that cannot be used; both are known once the list is merged.
+    """
+
+    key: ListKey
+    outcome: str
+    reason: str
+    started_at: datetime
+    finished_at: datetime
+    run_id: str
+    proof: Proof | None = None
+    landed_file: str | None = None
+    deleted_count: int = 0
+    quarantined_count: int = 0
+
+    @property
+    def nothing_missing(self) -> bool:
+        """Whether the list was read whole, or has nothing to read."""
+        return self.outcome in NOTHING_MISSING
+
+    @property
+    def rows_count(self) -> int:
+        """Distinct rows of a proven list, 1 for a total that was answered, else 0."""
+        return self.proof.distinct if self.proof and self.outcome == PROVEN else int(self.outcome == ANSWERED)

@@ -1,0 +1,95 @@
+"""Manifests that data folder layout 2 wrote, brought to the present form where they are. Landed pages stay as they are."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+from dcycle_pipeline.api.types import Proof
+from dcycle_pipeline.data_folder import write_whole
+from dcycle_pipeline.endpoints.organizations import Organization
+from dcycle_pipeline.landing import lists, manifest
+from dcycle_pipeline.landing.files import Landing, key_of
+from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class _Scope:
+    scope_id: str | None
+    outcome: str
+    reason: str
+    proof: Proof | None
+    landed: bool
+    started_at: datetime
+    finished_at: datetime
+
+
+@dataclass(frozen=True)
+class _SweepOfLayout2:
+    run_id: str
+    run_started_at: datetime
+    settled_at: datetime
+    organization_id: str
+    endpoint: str
+    scopes: list[_Scope]
+    deleted: dict[str, str | None]
+
+
+@dataclass(frozen=True)
+class _TreeOfLayout2:
+    run_id: str
+    run_started_at: datetime
+    settled_at: datetime
+    root_organization_id: str
+    organizations: list[Organization]
+    absent: list[str]
+
+
+def upgrade_manifests(root: Path) -> None:
+    """Bring every manifest of layout 2 below `root` to the present form. One that is no such manifest stays as it is.
+
+    Raises UnavailableError if one cannot be written; what was brought over before stays so, and the next call goes on.
+    """
+    for path in manifest.tree_paths(root):
+        if old_tree := _read(path, _TreeOfLayout2):
+            write_whole(path, msgspec.json.encode(_tree(old_tree)))
+    for path in manifest.sweep_paths(root):
+        if old_sweep := _read(path, _SweepOfLayout2):
+            write_whole(path, msgspec.json.encode(_sweep(root, old_sweep)))
+
+
+def _read(path: Path, kind: type[T]) -> T | None:
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _tree(old: _TreeOfLayout2) -> TreeManifest:
+    times = old.run_started_at, old.settled_at
+    return TreeManifest(old.run_id, *times, old.root_organization_id, old.organizations, old.absent)
+
+
+def _sweep(root: Path, old: _SweepOfLayout2) -> SweepManifest:
+    landing = Landing(root, old.run_id)
+    results = [_result(landing, old, scope) for scope in old.scopes]
+    times = old.run_started_at, old.settled_at
+    return SweepManifest(old.run_id, *times, old.organization_id, old.endpoint, results, old.deleted)
+
+
+def _result(landing: Landing, old: _SweepOfLayout2, scope: _Scope) -> ListResult:
+    key = key_of(old.organization_id, old.endpoint, scope.scope_id)
+    outcome, proof = scope.outcome, scope.proof
+    if key.year is not None:
+        outcome, proof = lists.ANSWERED if outcome == lists.PROVEN else outcome, None
+    elif outcome == lists.PROVEN and proof is not None and proof.passes == 0:
+        # Layout 2 noted an empty proof for a list that went with its facility, or that an organisation does not have.
+        outcome, proof = lists.NO_FACILITIES if key.facility_id is None else lists.FACILITY_DELETED, None
+    times = scope.started_at, scope.finished_at
+    landed_file = landing.file(key) if scope.landed else None
+    return ListResult(key, outcome, scope.reason, *times, old.run_id, proof, landed_file)

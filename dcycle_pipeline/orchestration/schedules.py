@@ -1,0 +1,44 @@
+"""When the sync runs by itself."""
+
+import dagster as dg
+
+from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.orchestration.step import Environment
+from dcycle_pipeline.settings import ScheduleSettings
+from dcycle_pipeline.sync.organizations import wanted_organizations
+
+
+def daily_sync(environment: Environment, job: str, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
+    """The schedule of a full sync. Raises SettingsError if Dagster does not take its cron expression or time zone."""
+    try:
+        return _daily(environment, job, schedule)
+    except dg.DagsterInvalidDefinitionError as error:
+        when = (
+            f"DCYCLE_SCHEDULE_CRON {schedule.schedule_cron!r}, DCYCLE_SCHEDULE_TIMEZONE {schedule.schedule_timezone!r}"
+        )
+        raise SettingsError(f"{when}: {str(error).splitlines()[0]}") from None
+
+
+def _daily(environment: Environment, job: str, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
+    @dg.schedule(
+        name="daily_sync",
+        job_name=job,
+        cron_schedule=schedule.schedule_cron,
+        execution_timezone=schedule.schedule_timezone,
+        default_status=dg.DefaultScheduleStatus.RUNNING,
+        description="Sync every organisation; DCYCLE_SCHEDULE_CRON and DCYCLE_SCHEDULE_TIMEZONE say when.",
+    )
+    def daily_sync(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        try:
+            found = wanted_organizations(environment.settings())
+        except DcycleError as error:
+            raise dg.Failure(str(error)) from None
+        partitions.keep_in_step(context.instance, found)
+        if not found:
+            return dg.SkipReason(
+                "No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE."
+            )
+        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance)))
+
+    return daily_sync

@@ -1,0 +1,110 @@
+"""From a Dagster step to a run: settings, progress, one open working file a process, and errors that people can read."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import dagster as dg
+
+from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
+from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.sync.outcome import Outcome
+from dcycle_pipeline.sync.progress import Progress
+from dcycle_pipeline.sync.run import Run
+
+PUBLISHED_FILE = "published_file"
+ACCEPTED_DROPS_TAG = "dcycle_pipeline/accepted_drops"
+OPEN_RUN = "open_run"
+RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+
+
+@dataclass(frozen=True)
+class Environment:
+    """What the definitions are made with.
+
+    How to get settings; who hears of progress (Dagster's log by default); how long a step waits for the folder; what a step that failed
+    does next. `outcomes` is where steps write how each run ends, by run id, for a caller in the same process.
+    """
+
+    settings: Callable[[], Settings]
+    progress: Progress | None = None
+    # The folder's lock alone lets one run write, so a run waits here while another one syncs.
+    wait_for_folder_seconds: float = 3600
+    retry: dg.RetryPolicy | None = RETRY
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+
+    def outcome_of(self, run_id: str) -> Outcome:
+        return self.outcomes.setdefault(run_id, Outcome())
+
+
+class LogProgress:
+    """Progress as lines of the run's log: one for every organisation, one for every list of which something may be missing."""
+
+    def __init__(self, log: dg.DagsterLogManager) -> None:
+        self._log = log
+
+    def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
+        self._log.info(f"{endpoint}: {lists_count} lists to read for organisation {organization_id}")
+
+    def finished(self, result: ListResult) -> None:
+        if not result.nothing_missing:
+            self._log.warning(f"{result.key}: {result.outcome}: {result.reason}")
+
+
+class OpenRun:
+    """The run of this process: its steps share one open working file, until Dagster lets go of the resource."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._run: Run | None = None
+
+    def of(self, context: dg.AssetExecutionContext) -> Run:
+        """The run that a step belongs to, with that step's log."""
+        environment = self._environment
+        if self._run is None:
+            selected = context.run.asset_selection  # none, or an empty one, is all
+            self._run = Run(
+                context.run.run_id,
+                environment.settings(),
+                wait_for_folder_seconds=environment.wait_for_folder_seconds,
+                accepted_drops=frozenset(context.run.tags.get(ACCEPTED_DROPS_TAG, "").split()),
+                publishes=not selected or dg.AssetKey(PUBLISHED_FILE) in selected,
+            )
+        self._run.progress = environment.progress or LogProgress(context.log)
+        return self._run
+
+    def close(self) -> None:
+        if self._run is not None:
+            self._run.close()
+
+
+def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
+    """The resource that all steps use; Dagster makes one a process and run, and closes it at the end."""
+
+    @dg.resource(description="The run with its open working file; nobody else writes into the data folder meanwhile.")
+    def open_run(_: dg.InitResourceContext) -> Iterator[OpenRun]:
+        held = OpenRun(environment)
+        try:
+            yield held
+        finally:
+            held.close()
+
+    return open_run
+
+
+@contextmanager
+def step(context: dg.AssetExecutionContext, environment: Environment) -> Iterator[Run]:
+    """The run, to call a step of it; what the step raises becomes a failure in one line, retried only if that can help."""
+    outcome = environment.outcome_of(context.run.run_id)
+    try:
+        yield context.resources.open_run.of(context)
+    except SettingsError as error:
+        outcome.fail(error)
+        raise dg.Failure(str(error), allow_retries=False) from None
+    except DcycleError as error:
+        outcome.fail(error)
+        raise dg.Failure(str(error), allow_retries=isinstance(error, UnavailableError)) from None
+    except Exception as error:
+        outcome.fail(error)
+        raise

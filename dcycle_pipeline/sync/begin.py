@@ -1,0 +1,53 @@
+"""How a run begins: the folder locked, the working file open, and once a run everything put right that an earlier one left."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import version
+
+import duckdb
+
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.landing.upgrade import upgrade_manifests
+from dcycle_pipeline.sync import recovery
+from dcycle_pipeline.warehouse import run_log
+
+
+@dataclass(frozen=True)
+class Beginning:
+    """What it takes to begin a run: its id, who it is for messages, the clock, DuckDB's memory, and patience for the lock."""
+
+    run_id: str
+    purpose: str
+    now: Callable[[], datetime]
+    memory_limit_mb: int
+    wait_for_folder_seconds: float
+
+
+@contextmanager
+def begun(folder: DataFolder, beginning: Beginning) -> Iterator[duckdb.DuckDBPyConnection]:
+    """The working file, open and held for writing, with the run noted in it. Healing happens once a run, however many steps ask.
+
+    Raises UnavailableError if another process holds the folder, or if the organisations are not known yet.
+    """
+    with folder.writing(beginning.purpose, beginning.wait_for_folder_seconds):
+        recovery.remember_owner(folder)
+        if folder.is_of_older_layout():
+            upgrade_manifests(folder.landing)
+            folder.note_layout()
+        with recovery.open_or_rebuild(folder, beginning.run_id, beginning.memory_limit_mb) as connection:
+            if not run_log.is_noted(connection, beginning.run_id):
+                _heal(connection, folder, beginning)
+            yield connection
+
+
+def _heal(connection: duckdb.DuckDBPyConnection, folder: DataFolder, beginning: Beginning) -> None:
+    root = folder.about().get("root_organization_id")
+    if root is None:
+        raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
+    recovery.delete_leftovers(folder)  # first, as what a killed run left may be what fills the disk
+    moment = run_log.moment(connection, beginning.now())
+    run_log.note_run(connection, beginning.run_id, moment, root, version("dcycle_pipeline"))
+    recovery.reconcile_publication(connection, folder)

@@ -1,0 +1,29 @@
+"""What the steps of one run write for whoever started it: how it ended, and with which exit code."""
+
+from dataclasses import dataclass
+
+from dcycle_pipeline.errors import DcycleError, SettingsError
+
+OK, GAPS, WRONG_SETTINGS, NOTHING_PUBLISHED = 0, 1, 2, 3
+UNKNOWN = "The run failed outside of its steps; with DAGSTER_HOME set, its log in the UI says where."
+
+
+@dataclass
+class Outcome:
+    """How a run ended. `failure` is the message of the step that failed first, empty if none did."""
+
+    published: bool = False
+    failure: str = ""
+    exit_code: int = OK
+
+    def fail(self, error: Exception) -> None:
+        """Note what failed; what failed first stays."""
+        if not self.failure:
+            told = isinstance(error, DcycleError)
+            self.failure = str(error) if told else f"{type(error).__name__}: {error}"
+            self.exit_code = exit_code_of(error)
+
+
+def exit_code_of(error: Exception) -> int:
+    """2 for settings and usage, 3 for all else that leaves nothing published."""
+    return WRONG_SETTINGS if isinstance(error, SettingsError) else NOTHING_PUBLISHED

@@ -1,0 +1,46 @@
+"""Tables of an older working file or snapshot brought to the present names and columns, with every row.
+
+Layout 2 kept lists and year totals in `sync.scopes`, the year of a total in `facility_id`, and noted what had no proof with an
+empty one. A new layout adds its statements here; `declare` then creates what is missing.
+"""
+
+import duckdb
+
+_IS_TOTAL = "endpoint = 'total_impacts'"
+_FACILITY_AND_YEAR = (
+    f"CASE WHEN NOT {_IS_TOTAL} THEN facility_id END AS facility_id, "
+    f"CASE WHEN {_IS_TOTAL} THEN TRY_CAST(facility_id AS INTEGER) END AS year"
+)
+_PROOF = ("rows_count", "distinct_ids_count", "counter", "passes_count", "pages_count")
+_HAS_PROOF = f"outcome <> 'proven' OR (NOT {_IS_TOTAL} AND passes_count > 0)"
+
+_FROM_LAYOUT_2 = (
+    f"""CREATE TABLE sync.lists AS SELECT run_id, organization_id, endpoint, {_FACILITY_AND_YEAR},
+        CASE WHEN outcome <> 'proven' OR endpoint = 'organizations' OR passes_count > 0 AND NOT {_IS_TOTAL} THEN outcome
+            WHEN {_IS_TOTAL} THEN 'answered' WHEN facility_id IS NULL THEN 'no_facilities' ELSE 'facility_deleted' END AS outcome,
+        reason, {", ".join(f"CASE WHEN {_HAS_PROOF} THEN {name} END AS {name}" for name in _PROOF)},
+        deleted_count, quarantined_count, started_at, finished_at, settled_at AS merged_at
+    FROM sync.scopes""",
+    "DROP TABLE sync.scopes",
+    f"""CREATE TABLE sync.quarantine_with_year AS SELECT run_id, organization_id, endpoint, {_FACILITY_AND_YEAR}, item_id, reason, page,
+        position, item, landed_file, quarantined_at FROM sync.quarantine""",
+    "DROP TABLE sync.quarantine",
+    "ALTER TABLE sync.quarantine_with_year RENAME TO quarantine",
+    "ALTER TABLE sync.runs RENAME COLUMN scopes_proven_count TO lists_proven_count",
+    "ALTER TABLE sync.runs RENAME COLUMN scopes_open_count TO lists_unproven_count",
+    # These two hold nothing but what the next publication computes.
+    "DROP TABLE IF EXISTS summaries.data_quality",
+    "DROP TABLE IF EXISTS summaries.total_impacts_comparison",
+    *(
+        f"ALTER TABLE summaries.wwt_intensity_by_facility_year RENAME COLUMN settled_{name} TO calculated_months_{name}"
+        for name in ("co2e_kg", "water_in_m3", "water_out_m3")
+    ),
+)
+
+
+def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bring the attached file to the present layout, all or nothing; untouched if it has it."""
+    if connection.execute(
+        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = 'sync' AND table_name = 'scopes'"
+    ).fetchall():
+        connection.execute(f"BEGIN; {'; '.join(_FROM_LAYOUT_2)}; COMMIT")

@@ -63,10 +63,6 @@ class DataFolder:
     def spill(self) -> Path:
         return self.working / "spill"
 
-    @property
-    def scratch(self) -> Path:
-        return self.working / "scratch"
-
     def prepare(self) -> None:
         """Make the folder. Raises SettingsError where it cannot be written or was made by a newer version."""
         try:

@@ -160,5 +160,7 @@ def test_a_damaged_working_file_is_set_aside_and_made_again(sandbox: Sandbox, in
 def test_a_wrong_setting_for_dagster_is_named(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path, change: dict[str, str]
 ) -> None:
-    line = said(invoke("sync", **variables(sandbox, tmp_path / "data", **change)), 2)
+    (tmp_path / "home").mkdir()
+    home = {"DAGSTER_HOME": str(tmp_path / "home")}
+    line = said(invoke("sync", **variables(sandbox, tmp_path / "data", **home | change)), 2)
     assert next(iter(change)) in line

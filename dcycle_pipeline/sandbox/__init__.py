@@ -9,6 +9,8 @@ from dcycle_pipeline.sandbox.api.service import RequestSeen
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS, HARMLESS, RECORDS_ONLY
 from dcycle_pipeline.sandbox.faults.faults import FAULT_KINDS, Fault
+from dcycle_pipeline.sandbox.faults.switches import parse_behaviour
+from dcycle_pipeline.sandbox.world.holding import demo_world
 from dcycle_pipeline.sandbox.world.mutations import Mutation
 from dcycle_pipeline.sandbox.world.world import World
 
@@ -28,5 +30,7 @@ __all__ = [
     "Sandbox",
     "World",
     "create_app",
+    "demo_world",
+    "parse_behaviour",
     "serve",
 ]

@@ -108,7 +108,7 @@ assert seen == ["Root"], seen
 
 def test_it_needs_nothing_of_the_pipeline():
     program = (
-        "import sys, dcycle_pipeline.sandbox as s; s.World.generate(); s.Behaviour.random(1); s.Behaviour.parse([]); "
+        "import sys, dcycle_pipeline.sandbox as s; s.demo_world(); s.parse_behaviour([]); "
         "print(sorted(n for n in sys.modules if n.startswith('dcycle_pipeline.') and '.sandbox' not in n), "
         "sorted(n for n in ('httpx', 'duckdb', 'dagster', 'pandas') if n in sys.modules))"
     )

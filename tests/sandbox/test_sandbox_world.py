@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from dcycle_pipeline.sandbox import World
+from dcycle_pipeline.sandbox import World, demo_world
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -23,7 +23,7 @@ def world():
 
 @pytest.fixture(scope="module")
 def holding():
-    return World.generate()
+    return demo_world()
 
 
 def everything(world):
@@ -163,8 +163,8 @@ def test_many_threads_may_change_a_world(world):
 
 
 def test_a_seed_decides_the_holding(holding):
-    assert everything(World.generate(7)) == everything(holding)
-    other = World.generate(8)
+    assert everything(demo_world(7)) == everything(holding)
+    other = demo_world(8)
     assert other.root_id != holding.root_id
     assert other.tree() != holding.tree()
     assert len(other.facility_ids()) == len(holding.facility_ids())

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from dcycle_pipeline.errors import SettingsError, UnavailableError
-from dcycle_pipeline.sandbox import DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behaviour, Sandbox, World
+from dcycle_pipeline.sandbox import DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behaviour, Sandbox, World, parse_behaviour
 from dcycle_pipeline.summaries import SUMMARIES
 from tests.conftest import CHILD, ROOT, Synced, assert_equal, records_of, settings_for, small_world, sync
 
@@ -105,7 +105,7 @@ def test_an_unproven_scope_keeps_its_rows_while_its_neighbours_move_on(sandbox: 
     world = sandbox.world
     world.edit_record(world.facility_records("f-large")[0]["id"], quantity=1)
     world.edit_record(world.facility_records("f-north")[0]["id"], quantity=1)
-    sandbox.behaviour = Behaviour.parse(["fault=500,facility_id=f-large,page=2"])
+    sandbox.behaviour = parse_behaviour(["fault=500,facility_id=f-large,page=2"])
     again = sync(synced.settings)
     assert again.unproven_lists().keys() == {LARGE}
     part = {id_: row for id_, row in again.records().items() if row[1] != "f-large"}

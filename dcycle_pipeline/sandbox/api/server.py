@@ -55,7 +55,7 @@ class _ThreadServer(uvicorn.Server):
 
 
 class Sandbox:
-    """`with Sandbox(World.generate()) as sandbox:` serves at `sandbox.base_url` until the block ends."""
+    """`with Sandbox(demo_world()) as sandbox:` serves at `sandbox.base_url` until the block ends."""
 
     def __init__(
         self,

@@ -1,6 +1,6 @@
-"""How the sandbox answers: every switch in one frozen value. `switches` reads it from text, `mixtures` draws it."""
+"""How the sandbox answers: every switch in one frozen value. `switches` reads it from text."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -65,20 +65,6 @@ class Behaviour:
             _one_of("churn", self.churn[2], CHURN_KINDS)
         if (self.max_size is not None and self.max_size < 1) or (self.churn and self.churn[1] < 1):
             raise ValueError("max_size and the distance between churn changes are at least 1")
-
-    @classmethod
-    def parse(cls, words: Sequence[str]) -> "Behaviour":
-        """From `name=value` texts; see `switches` for the values of the compound ones."""
-        from dcycle_pipeline.sandbox.faults.switches import parse  # noqa: PLC0415 - it builds on this class
-
-        return parse(words)
-
-    @classmethod
-    def random(cls, seed: int) -> "Behaviour":
-        """A mixture for fuzzing: most faults pass after at most two failures per address, some never do."""
-        from dcycle_pipeline.sandbox.faults.mixtures import mixture  # noqa: PLC0415 - it builds on this class
-
-        return mixture(seed)
 
     @staticmethod
     def switches() -> dict[str, str]:

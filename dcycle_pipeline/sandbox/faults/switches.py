@@ -20,7 +20,7 @@ _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _REPEATED = {"fault": "faults", "mutation": "mutations"}
 
 
-def parse(words: Sequence[str]) -> Behaviour:
+def parse_behaviour(words: Sequence[str]) -> Behaviour:
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")

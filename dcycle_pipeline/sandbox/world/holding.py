@@ -25,7 +25,9 @@ class _Holding:
     projects: list[tuple[str, str]]
 
 
-def fill(world: World, seed: int) -> None:
+def demo_world(seed: int = 7) -> World:
+    """The invented holding, the same one for the same seed."""
+    world = World(_uuid(Random(seed)), "Grupo Áurea Agua", seed)
     random = Random(f"holding {seed}")
     companies = {"root": world.root_id}
     for key, name, parent in COMPANIES:
@@ -36,6 +38,7 @@ def fill(world: World, seed: int) -> None:
     holding = _Holding(world, random, people, projects)
     for number, place in enumerate(PLACES, start=1):
         _build(holding, companies[place.company], place, number)
+    return world
 
 
 def _build(holding: _Holding, organization_id: str, place: Place, number: int) -> None:

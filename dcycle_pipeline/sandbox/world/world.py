@@ -46,15 +46,6 @@ class World:
     def empty(cls, root_id: str, root_name: str) -> "World":
         return cls(root_id, root_name)
 
-    @classmethod
-    def generate(cls, seed: int = 7) -> "World":
-        from dcycle_pipeline.sandbox.world.holding import fill  # noqa: PLC0415 - holding builds on World
-
-        ids = random.Random(seed)
-        world = cls(str(UUID(int=ids.getrandbits(128), version=4)), "Grupo Áurea Agua", seed)
-        fill(world, seed)
-        return world
-
     # Organisations
 
     def add_organization(self, organization_id: str, name: str, parent_id: str) -> None:

@@ -15,7 +15,7 @@ PASSING = (
 LASTING = ("401", "403", "404", "500", "503", "reset", "not_json", "truncated", "redirect")
 
 
-def mixture(seed: int) -> Behaviour:
+def random_mixture(seed: int) -> Behaviour:
     random = dice("mixture", seed)
     values: dict[str, Any] = {"seed": seed}
     values |= _paging(random)

@@ -7,7 +7,7 @@ from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, PASSWORD, create_app
 from dcycle_pipeline.sandbox.api.server import Sandbox, serve
 from dcycle_pipeline.sandbox.api.service import RequestSeen
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
-from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS, HARMLESS, RECORDS_ONLY
+from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS
 from dcycle_pipeline.sandbox.faults.faults import FAULT_KINDS, Fault
 from dcycle_pipeline.sandbox.faults.switches import parse_behaviour
 from dcycle_pipeline.sandbox.world.holding import demo_world
@@ -20,9 +20,7 @@ __all__ = [
     "DEFORMATIONS",
     "EMAIL",
     "FAULT_KINDS",
-    "HARMLESS",
     "PASSWORD",
-    "RECORDS_ONLY",
     "Behaviour",
     "Fault",
     "Mutation",

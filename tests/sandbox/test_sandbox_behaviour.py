@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from dcycle_pipeline.sandbox import Behaviour, Fault, Mutation, demo_world, parse_behaviour
-from tests.properties.mixtures import random_mixture
+from tests.properties.mixtures import described, has_lasting_obstacles, is_lasting, random_mixture
 
 RECORDS = "/v1/waste-water-treatments"
 
@@ -79,13 +79,13 @@ def test_describe_names_what_differs_and_which_faults_last():
     behaviour = Behaviour(
         max_size=5, faults=(Fault("429", times=2), Fault("500", probability=0.2), Fault("503"), Fault("slow"))
     )
-    assert Behaviour().describe() == "as documented"
-    lines = behaviour.describe().splitlines()
+    assert described(Behaviour()) == "as documented"
+    lines = described(behaviour).splitlines()
     assert lines[0] == "max_size = 5"
     assert [line.split()[0] for line in lines[1:]] == ["passing", "passing", "lasting", "passing"]
-    assert behaviour.lasting_obstacles
-    assert not Behaviour(faults=(Fault("429", times=2),)).lasting_obstacles
-    assert Behaviour(denied={"a": 403}).lasting_obstacles
+    assert has_lasting_obstacles(behaviour)
+    assert not has_lasting_obstacles(Behaviour(faults=(Fault("429", times=2),)))
+    assert has_lasting_obstacles(Behaviour(denied={"a": 403}))
 
 
 def test_random_mixtures_are_decided_by_their_seed_and_cover_the_switches():
@@ -100,14 +100,14 @@ def test_random_mixtures_are_decided_by_their_seed_and_cover_the_switches():
     assert left_alone == {
         "mutations", "denied", "malformed", "token_seconds", "token_requests", "latency_seconds", "hubs_hidden",
     }  # fmt: skip
-    assert 20 < sum(mixture.lasting_obstacles for mixture in mixtures) < 120
+    assert 20 < sum(map(has_lasting_obstacles, mixtures)) < 120
 
 
 def test_passing_faults_of_a_mixture_fail_an_address_twice_at_most():
     for seed in range(300):
         faults = random_mixture(seed).faults
-        assert sum(fault.times or 0 for fault in faults if not fault.lasting) <= 2
-        assert all(fault.times is not None for fault in faults if not fault.lasting)
+        assert sum(fault.times or 0 for fault in faults if not is_lasting(fault)) <= 2
+        assert all(fault.times is not None for fault in faults if not is_lasting(fault))
 
 
 @pytest.fixture(scope="module")

@@ -76,7 +76,7 @@ def test_a_deletion_during_a_walk_hides_a_row_from_the_reader(small, opened):
 
 
 def churned(seed, kind, limit=3, requests=12, path=RECORDS):
-    world = World.empty("root", "Root")
+    world = World("root", "Root")
     facility_id = world.add_facility("root")
     world.add_facility("root")
     world.add_records(facility_id, 5)

@@ -91,7 +91,7 @@ def test_serve_blocks_prints_nothing_and_ends_with_the_interrupt():
     program = """
 import os, signal, threading, httpx
 from dcycle_pipeline.sandbox import API_KEY, World, serve
-world = World.empty("root", "Root")
+world = World("root", "Root")
 def use(url):
     def ask():
         answer = httpx.get(url + "/v2/organizations/tree", headers={"x-api-key": API_KEY, "x-organization-id": "root"})

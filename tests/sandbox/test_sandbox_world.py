@@ -16,7 +16,7 @@ UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9
 
 @pytest.fixture
 def world():
-    world = World.empty("root", "Root")
+    world = World("root", "Root")
     world.facility_id = world.add_facility("root")
     return world
 
@@ -146,7 +146,7 @@ def test_personal_strings_remember_people_who_left(world):
 
 def test_the_same_calls_give_the_same_world():
     def build():
-        world = World.empty("root", "Root")
+        world = World("root", "Root")
         world.add_records(world.add_facility("root"), 3)
         return everything(world)
 

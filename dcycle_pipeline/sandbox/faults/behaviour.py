@@ -75,11 +75,6 @@ class Behaviour:
     def alters_all_items(self) -> bool:
         return self.numbers_as_text or self.extra_fields
 
-    @property
-    def lasting_obstacles(self) -> bool:
-        """Whether some rows can never be read, however often one asks."""
-        return bool(self.denied) or self.denied_share > 0 or any(fault.lasting for fault in self.faults)
-
     def deformation_of(self, item_id: str) -> str | Deformation | None:
         if item_id in self.malformed:
             return self.malformed[item_id]
@@ -91,14 +86,6 @@ class Behaviour:
         if id_ in self.denied:
             return self.denied[id_]
         return 403 if facility and chance(self.seed, "denied", id_) < self.denied_share else None
-
-    def describe(self) -> str:
-        """The switches that differ from the documented behaviour, one a line, and whether asking again helps."""
-        usual = Behaviour()
-        changed = [switch.name for switch in fields(self) if getattr(self, switch.name) != getattr(usual, switch.name)]
-        lines = [f"{name} = {getattr(self, name)!r}" for name in changed if name != "faults"]
-        lines += [f"{'lasting' if fault.lasting else 'passing'} fault: {fault}" for fault in self.faults]
-        return "\n".join(lines) or "as documented"
 
 
 def _one_of(switch: str, value: object, known: tuple[object, ...]) -> None:

@@ -16,8 +16,6 @@ APPROVER = {
 """The person inside the fields that the documentation does not know."""
 
 FOREIGN_ID = "f0f0f0f0-0f0f-4f0f-8f0f-f0f0f0f0f0f0"
-HARMLESS = frozenset({"number_as_text", "date_with_time", "missing_optional", "unknown_field"})
-"""A careful reader accepts these items; all others are to be set aside."""
 
 
 def _number_field(item: Item) -> str:
@@ -103,8 +101,6 @@ DEFORMATIONS: dict[str, Deformation] = {
     "foreign_facility_id": _foreign_facility_id,
     "out_values_differ": _out_values_differ,
 }
-RECORDS_ONLY = frozenset({"end_before_start", "wrong_unit", "foreign_facility_id", "out_values_differ"})
-"""These leave a facility as it is."""
 
 
 def deform(item: Item, how: str | Deformation) -> Any:

@@ -59,11 +59,6 @@ class Fault:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability is between 0 and 1, not {self.probability}")
 
-    @property
-    def lasting(self) -> bool:
-        """Whether asking again never helps. A slow answer is an answer."""
-        return self.times is None and self.probability == 1 and self.kind != "slow"
-
     def matches(self, target: Target) -> bool:
         return (
             self.organization_id in (None, target.organization_id)

@@ -42,10 +42,6 @@ class World:
         self._kept: dict[str, dict[Hashable, Any]] = {}
         self._personal: set[str] = set()
 
-    @classmethod
-    def empty(cls, root_id: str, root_name: str) -> "World":
-        return cls(root_id, root_name)
-
     # Organisations
 
     def add_organization(self, organization_id: str, name: str, parent_id: str) -> None:

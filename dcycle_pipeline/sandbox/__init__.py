@@ -8,7 +8,7 @@ from dcycle_pipeline.sandbox.api.server import Sandbox, serve
 from dcycle_pipeline.sandbox.api.service import RequestSeen
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS
-from dcycle_pipeline.sandbox.faults.faults import FAULT_KINDS, Fault
+from dcycle_pipeline.sandbox.faults.matching import FAULT_KINDS, Fault
 from dcycle_pipeline.sandbox.faults.switches import parse_behaviour
 from dcycle_pipeline.sandbox.world.holding import demo_world
 from dcycle_pipeline.sandbox.world.mutations import Mutation

@@ -9,7 +9,7 @@ from typing import Any
 
 from dcycle_pipeline.sandbox.faults.behaviour import PAST_END, Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import DEFORMATIONS
-from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.chance import dice
 from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS
 

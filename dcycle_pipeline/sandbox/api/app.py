@@ -19,7 +19,7 @@ from dcycle_pipeline.sandbox.api.service import RequestSeen, Service
 from dcycle_pipeline.sandbox.api.totals import show_totals
 from dcycle_pipeline.sandbox.api.treatments import list_treatments, show_treatment
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
-from dcycle_pipeline.sandbox.faults.faults import Fault, Target
+from dcycle_pipeline.sandbox.faults.matching import Fault, Target
 from dcycle_pipeline.sandbox.faults.wire import answer_with
 from dcycle_pipeline.sandbox.world.items import encode
 from dcycle_pipeline.sandbox.world.world import World
@@ -46,7 +46,7 @@ async def log_in(service: Service, request: Request) -> bytes:
     return encode(service.gate.log_in(await request.body(), service.behaviour))
 
 
-class DcycleApi(Starlette):
+class SandboxApp(Starlette):
     def __init__(self, service: Service) -> None:
         self.service = service
         reads: dict[str, Endpoint] = {
@@ -143,8 +143,8 @@ def create_app(
     organization_keys: Mapping[str, Set[str]] | None = None,
     email: str = EMAIL,
     password: str = PASSWORD,
-) -> DcycleApi:
-    return DcycleApi(Service(world, behaviour, Gate(api_key, organization_keys or NO_KEYS, email, password)))
+) -> SandboxApp:
+    return SandboxApp(Service(world, behaviour, Gate(api_key, organization_keys or NO_KEYS, email, password)))
 
 
 def _json(status: int, body: bytes) -> Response:

@@ -14,7 +14,7 @@ from dcycle_pipeline.sandbox.world.world import World
 
 
 @dataclass
-class _Token:
+class _IssuedToken:
     expires_at: float
     requests_left: int | None
 
@@ -24,7 +24,7 @@ class Gate:
         self._keys: dict[str, Set[str] | None] = {api_key: None, **organization_keys}
         self._email = email
         self._password = password
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[str, _IssuedToken] = {}
 
     def log_in(self, body: bytes, behaviour: Behaviour) -> dict[str, Any]:
         try:
@@ -37,7 +37,7 @@ class Gate:
         if (given["email"], given["password"]) != (self._email, self._password):
             raise bad_login()
         token = f"eyJhbGciOiJIUzI1NiJ9.{secrets.token_urlsafe(24)}.{secrets.token_urlsafe(16)}"
-        self._tokens[token] = _Token(time.monotonic() + behaviour.token_seconds, behaviour.token_requests)
+        self._tokens[token] = _IssuedToken(time.monotonic() + behaviour.token_seconds, behaviour.token_requests)
         return {"access_token": token, "token_type": "bearer", "expires_in": int(behaviour.token_seconds)}
 
     def organizations_for(self, headers: Mapping[str, str]) -> Set[str] | None:

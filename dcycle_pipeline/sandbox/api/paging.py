@@ -23,7 +23,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class Page:
+class ServedPage:
     rows: Sequence[Row]
     number: int
     size: int
@@ -70,7 +70,7 @@ def tied_rows(rows: Sequence[Row], behaviour: Behaviour, request_number: int, *,
     return [row for tie in ties for row in tie]
 
 
-def cut(rows: Sequence[Row], asked: Asked, behaviour: Behaviour) -> Page:
+def cut(rows: Sequence[Row], asked: Asked, behaviour: Behaviour) -> ServedPage:
     size = min(asked.size, behaviour.max_size or LARGEST)
     last = max(1, -(-len(rows) // size))
     number = asked.page
@@ -80,7 +80,7 @@ def cut(rows: Sequence[Row], asked: Asked, behaviour: Behaviour) -> Page:
         number = last if behaviour.past_end == "repeat" else number
     echoed = size if behaviour.clamp_echo else asked.size
     counter = max(0, len(rows) + behaviour.counter_offset)
-    return Page(rows[(number - 1) * size : number * size], asked.page, echoed, counter)
+    return ServedPage(rows[(number - 1) * size : number * size], asked.page, echoed, counter)
 
 
 def page_text(texts: Sequence[bytes], envelope: dict[str, int], behaviour: Behaviour) -> bytes:

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import uvicorn
 
-from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, NO_BEHAVIOUR, PASSWORD, DcycleApi, create_app
+from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, NO_BEHAVIOUR, PASSWORD, SandboxApp, create_app
 from dcycle_pipeline.sandbox.api.service import RequestSeen
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import APPROVER
@@ -145,7 +145,7 @@ def serve(
         uvicorn.Server(_config(app)).run([listener])
 
 
-def _config(app: DcycleApi) -> uvicorn.Config:
+def _config(app: SandboxApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",

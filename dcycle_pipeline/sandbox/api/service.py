@@ -9,7 +9,7 @@ from dcycle_pipeline.sandbox.api.gate import Gate
 from dcycle_pipeline.sandbox.api.paging import Row
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import deform, numbers_as_text, unknown_field
-from dcycle_pipeline.sandbox.faults.faults import FaultDice
+from dcycle_pipeline.sandbox.faults.matching import FaultDice
 from dcycle_pipeline.sandbox.world.items import Item, encode, facility_form
 from dcycle_pipeline.sandbox.world.mutations import ListRequest, MutationClock
 from dcycle_pipeline.sandbox.world.world import World

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dcycle_pipeline.sandbox.faults.deformations import DEFORMATIONS, Deformation
-from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.chance import chance
 from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS, Mutation
 

@@ -13,7 +13,7 @@ from dataclasses import fields
 from typing import Any
 
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
-from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.mutations import Mutation
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")

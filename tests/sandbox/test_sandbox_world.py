@@ -89,6 +89,7 @@ def test_unsettled_statuses_have_no_emissions_unless_given(world):
         lambda world: world.add_record(world.facility_id, colour="red"),
         lambda world: world.add_facility("root", colour="red"),
         lambda world: world.edit_facility(world.facility_id, colour="red"),
+        lambda world: world.edit_facility(world.facility_id, id="other"),
         lambda world: world.add_record(world.facility_id, quantity=True),
         lambda world: world.edit_record(world.add_record(world.facility_id), facility_id="other"),
     ],

@@ -57,8 +57,8 @@ class Service:
         how = self.behaviour.deformation_of(id_)
         if how is None and not self.behaviour.alters_all_items:
             if form == "record":
-                return self.world.record_text(id_)
-            return self.world.facility_text(id_, legacy=form == "legacy facility")
+                return self.world.derived.record_text(self.world.peek_record(id_))
+            return self.world.derived.facility_text(self.world.peek_facility(id_), legacy=form == "legacy facility")
         return self.shown(id_, self._stored(id_, form))
 
     def shown(self, id_: str, item: Item) -> bytes:

@@ -49,10 +49,10 @@ async def list_treatments(service: Service, request: Request) -> bytes:
         number = service.new_list_request(request.url.path, organization_id, facility_id)
         if world.organization_of(facility_id) is None:
             raise not_found("Facility", facility_id)
-        ignored = behaviour.ignore_sort
-        rows = world.remembered(facility_id, (wanted, ignored), lambda: _rows(service, facility_id, wanted, ignored))
+        ignored, derived = behaviour.ignore_sort, world.derived
+        rows = derived.remembered(facility_id, (wanted, ignored), lambda: _rows(service, facility_id, wanted, ignored))
         page = cut(tied_rows(rows, behaviour, number, one_tie=ignored), asked, behaviour)
-        envelope = world.remembered(facility_id, "counters", lambda: _counters(service, facility_id))
+        envelope = derived.remembered(facility_id, "counters", lambda: _counters(service, facility_id))
         if not behaviour.missing_counter:
             envelope = envelope | {"total_general": page.counter}
         texts = service.texts(page.rows, "record")

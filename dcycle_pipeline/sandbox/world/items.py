@@ -121,6 +121,13 @@ def facility_form(item: Item, *, legacy: bool) -> Item:
     return {name: filled[name] for name in LEGACY_FACILITY_FIELDS}
 
 
+def personal_strings(record: Item) -> set[str]:
+    """The names, the e-mail and the signed address that a record shows."""
+    user = record["user"] or {}
+    texts = [record["file_url"], *(user.get(name) for name in ("first_name", "last_name", "email"))]
+    return {text for text in texts if text}
+
+
 def copied(item: Item) -> Item:
     """Like copy.deepcopy, but quick: items hold only JSON."""
     return {name: _copied(part) for name, part in item.items()}

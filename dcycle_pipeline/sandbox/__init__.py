@@ -1,6 +1,8 @@
-"""A Dcycle API of our own: a real HTTP server with invented data, faithful to the documentation or as naughty as told.
+"""A Dcycle API of our own: an HTTP server with invented data that follows the documentation, or misbehaves on demand.
 
-`World` holds the data, `Behaviour` says how it is answered, `Sandbox` serves both. It knows nothing of the pipeline.
+`World` holds the data, `Behaviour` says how requests are answered, `Sandbox` serves both. Three rooms, each of which
+imports only those before it: `world`, `faults`, `api`. The pipeline's own modules do not belong here, and the sandbox
+imports none of them: it checks the pipeline, so it shares no code with it.
 """
 
 from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, PASSWORD, create_app

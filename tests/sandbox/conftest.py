@@ -40,7 +40,7 @@ def small() -> SimpleNamespace:
 
 
 class Opened:
-    """A running sandbox and a client that asks for the root organisation unless told otherwise."""
+    """A running sandbox and a client that asks for the root organisation if no other is named."""
 
     def __init__(self, sandbox: Sandbox, client: httpx.Client) -> None:
         self.sandbox = sandbox

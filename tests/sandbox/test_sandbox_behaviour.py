@@ -75,7 +75,7 @@ def test_every_switch_is_documented_and_can_be_written():
         assert getattr(parse_behaviour([f"{name}={value}"]), name) != getattr(usual, name), name
 
 
-def test_describe_names_what_differs_and_which_faults_last():
+def test_a_description_names_what_differs_and_which_faults_last():
     behaviour = Behaviour(
         max_size=5, faults=(Fault("429", times=2), Fault("500", probability=0.2), Fault("503"), Fault("slow"))
     )

@@ -19,7 +19,7 @@ def shape(value, *, stub=False):
 
 
 def differences(ours, documented, where="$"):
-    """Where our shape is not the documented one. A documented null says nothing about the type."""
+    """The places at which our shape is not the documented one. A documented null says nothing about the type."""
     if documented in (ANY, "null") or ours == documented:
         return []
     if isinstance(ours, dict) and isinstance(documented, dict):

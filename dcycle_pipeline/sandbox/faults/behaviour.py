@@ -1,4 +1,7 @@
-"""How the sandbox answers: every switch in one frozen value. `switches` reads it from text."""
+"""How the sandbox answers: every switch in one frozen value.
+
+How a switch reads from text belongs to `switches`, how it acts to `api` and to the other modules of this room.
+"""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
@@ -22,7 +25,17 @@ def _switch(default: Any, doc: str) -> Any:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`Behaviour()` is a well-behaved server that does what the documentation says."""
+    """The switches. `Behaviour()` is a server that does what the documentation says.
+
+    Durations are in seconds, sizes in rows, shares between 0 and 1. `seed` decides what looks
+    random, so the same requests get the same answers. Raises ValueError on a value that a switch does not know.
+
+    >>> behaviour = Behaviour(max_size=50, past_end="404", denied={"facility-1": 403})
+    >>> behaviour.denial_of("facility-1", facility=True)
+    403
+    >>> Behaviour.switches()["counter_offset"]
+    'added to the counter that paging relies on'
+    """
 
     seed: int = _switch(0, "decides every random choice below")
     max_size: int | None = _switch(None, "rows per page at most; larger sizes are accepted and clamped")
@@ -73,9 +86,11 @@ class Behaviour:
 
     @property
     def alters_all_items(self) -> bool:
+        """Whether no item is served as the world holds it."""
         return self.numbers_as_text or self.extra_fields
 
     def deformation_of(self, item_id: str) -> str | Deformation | None:
+        """How an item is deformed, by its id; None if it is not."""
         if item_id in self.malformed:
             return self.malformed[item_id]
         if self.malformed_share and chance(self.seed, "malformed", item_id) < self.malformed_share:
@@ -83,6 +98,7 @@ class Behaviour:
         return None
 
     def denial_of(self, id_: str, *, facility: bool = False) -> int | None:
+        """The status with which an organisation or facility is denied; None if it is not."""
         if id_ in self.denied:
             return self.denied[id_]
         return 403 if facility and chance(self.seed, "denied", id_) < self.denied_share else None

@@ -16,6 +16,7 @@ from dcycle_pipeline.sandbox.world.derived import Derived
 from dcycle_pipeline.sandbox.world.items import Item
 
 _FIRST_MOMENT = datetime(2026, 1, 2, 8, 0, tzinfo=UTC)
+# The default records fill these 20 years, 240 months, and none of them is in the future.
 _FIRST_YEAR, _LAST_YEAR = 2006, 2025
 
 
@@ -81,7 +82,7 @@ class World:
     # Facilities
 
     def add_facility(self, organization_id: str, **fields: Any) -> str:
-        """Gives the id; fields that are left out get the defaults of `items.facility_item`.
+        """Gives the id. A field that is not given gets the default of `items.facility_item`.
 
         Raises KeyError if there is no such organisation, ValueError if the id exists, TypeError on an unknown field.
         """
@@ -148,8 +149,9 @@ class World:
     def add_records(self, facility_id: str, count: int, **fields: Any) -> list[str]:
         """Adds consecutive months after the facility's last record, all with the same `created_at`; gives their ids.
 
-        In an empty facility they end in 2025 at the latest. After 20 years the same months come again. Fields that are
-        left out get the defaults of `items.record_item`. Raises TypeError on an unknown field, ValueError if an id exists.
+        In an empty facility they end in 2025 at the latest. After 20 years the same months come again. A field that is
+        not given gets the default of `items.record_item`. Raises TypeError on an unknown field, ValueError if the id
+        exists.
         """
         with self.lock:
             site, now = self._sites[facility_id], self._now()

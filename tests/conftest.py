@@ -227,7 +227,7 @@ def assert_equal(synced: Synced, world: World, *, legacy: bool = False) -> None:
 
 def small_world() -> World:
     """Two organisations, four facilities, one of them with more than a page of records."""
-    world = World.empty(ROOT, "Holding X")
+    world = World(ROOT, "Holding X")
     world.add_organization(CHILD, "Water North", ROOT)
     large = world.add_facility(ROOT, id="f-large", name="Planta Álamo")
     world.add_facility(ROOT, id="f-old", name="Ancienne Station", country="FR", status="archived", co2e=None)

@@ -12,7 +12,7 @@ import typer
 from dcycle_pipeline.cli import app
 from dcycle_pipeline.orchestration.jobs import JOB
 from dcycle_pipeline.publish.catalog import all_tables
-from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.sandbox import Sandbox, demo_world
 from dcycle_pipeline.settings import Settings
 from tests.conftest import settings_for, sync
 
@@ -88,7 +88,7 @@ def test_dagster_section_names_the_job_and_workspace() -> None:
 
 @pytest.fixture(scope="module")
 def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with Sandbox(World.generate()) as sandbox:
+    with Sandbox(demo_world()) as sandbox:
         settings = settings_for(sandbox, tmp_path_factory.mktemp("readme"))
         sync(settings)
     return settings.data_dir / "dcycle.duckdb"

@@ -36,9 +36,9 @@ def demo(json: AsJson = False) -> None:
     """Start the sandbox, sync it, publish, show the tables, stop everything. Honours DCYCLE_DATA_DIR."""
 
     def run() -> int:
-        from dcycle_pipeline.sandbox import Sandbox, World  # noqa: PLC0415 - a web server that a sync has no use for
+        from dcycle_pipeline.sandbox import Sandbox, demo_world  # noqa: PLC0415 - a web server that a sync has no use for
 
-        world = World.generate()
+        world = demo_world()
         with Sandbox(world) as sandbox:
             console.say(
                 f"Sandbox at {sandbox.base_url} with {len(world.organization_ids())} organisations of invented data"
@@ -70,13 +70,13 @@ def sandbox(
     """Serve the sandbox, a Dcycle API with invented data, until Ctrl-C."""
 
     def run() -> int:
-        from dcycle_pipeline.sandbox import API_KEY, Behaviour, World, serve  # noqa: PLC0415 - as above
+        from dcycle_pipeline.sandbox import API_KEY, demo_world, parse_behaviour, serve  # noqa: PLC0415 - as above
 
         try:
-            behaviour = Behaviour.parse(behave or [])
+            behaviour = parse_behaviour(behave or [])
         except ValueError as error:
             raise SettingsError(str(error)) from None
-        world = World.generate(seed)
+        world = demo_world(seed)
 
         def ready(base_url: str) -> None:
             console.show(f"DCYCLE_BASE_URL={base_url}")

@@ -22,7 +22,7 @@ EXACT = "9007199254740993.123456789"
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Synced:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     world.add_record("f-1", id="w-1", start_date="2024-02-29", end_date="2024-02-29", quantity=EXACT, co2e="0.1")
     world.add_record("f-1", id="w-2", start_date="2024-03-01", end_date="2024-03-31", co2e=None)
@@ -60,7 +60,7 @@ def test_pending_is_missing_and_never_zero(synced: Synced) -> None:
 
 
 def test_what_is_open_stays_as_it_was_while_the_next_sync_publishes(tmp_path: Path) -> None:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     with Sandbox(world) as sandbox:
         settings = settings_for(sandbox, tmp_path)

@@ -16,7 +16,7 @@ from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.sandbox import Sandbox, World
 from tests.conftest import ROOT, Synced, settings_for, sync
 
-README = (Path(dcycle_pipeline.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+CHAPTER = (Path(dcycle_pipeline.__file__).parent / "docs" / "data.md").read_text(encoding="utf-8")
 EXACT = "9007199254740993.123456789"
 
 
@@ -90,8 +90,8 @@ def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
         open_published(tmp_path)
 
 
-def test_the_example_in_readme_runs(synced: Synced, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_example_in_the_docs_runs(synced: Synced, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)
     monkeypatch.setenv("DCYCLE_DATA_DIR", str(synced.settings.data_dir))
     names: dict[str, object] = {}
     exec(example, names)

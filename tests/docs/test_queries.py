@@ -6,7 +6,7 @@ from pathlib import Path
 import duckdb
 import pytest
 
-from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.sandbox import Sandbox, demo_world
 from tests.conftest import settings_for, sync
 from tests.docs.markdown import ALL, CHAPTERS, README, Block, Chapter, rows
 
@@ -16,7 +16,7 @@ WITH_ROWS = [(chapter, block) for chapter, block in QUERIES if block.following.s
 
 @pytest.fixture(scope="module")
 def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    with Sandbox(World.generate()) as sandbox:
+    with Sandbox(demo_world()) as sandbox:
         settings = settings_for(sandbox, tmp_path_factory.mktemp("docs"))
         return sync(settings).file
 

@@ -40,7 +40,7 @@ class Page:
 
 @dataclass(frozen=True)
 class Proof:
-    """What the read of a list found: rows received, distinct ids, the API's counter, passes and pages.
+    """What the read of a list found: rows landed (repetitions included), distinct ids, the API's counter, passes and pages.
 
     `reason` says why the list is unproven; it is empty if the list is proven.
     """

@@ -9,7 +9,8 @@ from typing import Any
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
 from dcycle_pipeline.errors import SettingsError, UnavailableError
-from dcycle_pipeline.landing.files import ENDED, Landing, page_items
+from dcycle_pipeline.landing.files import ENDED, Landing
+from dcycle_pipeline.landing.landed_file import page_items
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.warehouse import run_tables

@@ -33,7 +33,7 @@ from dcycle_pipeline.warehouse import database
 FEW = ("coverage_gaps", "emissions_by_facility_month")
 ROOT = "11111111-1111-4111-8111-111111111111"
 # Outcomes of a list after which no row of it can be missing.
-NOTHING_MISSING = "('proven', 'facility_deleted', 'no_facilities')"
+NOTHING_MISSING = "('proven', 'facility_deleted', 'no_facilities', 'answered')"
 CHILD = "22222222-2222-4222-8222-222222222222"
 BUSINESS = {
     "facilities": "organization_id, facility_id, name, country_code, facility_type, status, address, logistic_factor, "

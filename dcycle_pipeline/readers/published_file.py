@@ -7,15 +7,17 @@ here, those of the report beside it.
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import duckdb
-import pandas as pd
 
 from dcycle_pipeline import settings
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.schema import quoted
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Parameters = Sequence[Any] | Mapping[str, Any]
 
@@ -38,16 +40,18 @@ class Published:
         except duckdb.Error as error:
             raise self._unavailable(error) from None
 
-    def tables(self) -> pd.DataFrame:
+    def tables(self) -> "pd.DataFrame":
         """What is in the file: one row per table or view, with its meaning."""
         return self.query(RELATIONS)
 
-    def frame(self, table: str, where: str = "true", parameters: Parameters = ()) -> pd.DataFrame:
+    def frame(self, table: str, where: str = "true", parameters: Parameters = ()) -> "pd.DataFrame":
         """The rows of one table or view (`schema.name`) that meet an SQL condition, values for its `?` apart; dtypes as in `query`."""
         return self.query(f"FROM {_path(table)} WHERE {where}", parameters)
 
-    def query(self, sql: str, parameters: Parameters = ()) -> pd.DataFrame:
+    def query(self, sql: str, parameters: Parameters = ()) -> "pd.DataFrame":
         """The rows of a query. Columns are Arrow-backed: decimals stay decimals (kg, m3), dates dates, times are in UTC."""
+        import pandas as pd  # noqa: PLC0415 - only frames need it, and it takes longer to load than most queries
+
         try:
             table = self._connection.execute(sql, parameters).to_arrow_table()
         except duckdb.Error as error:

@@ -89,6 +89,7 @@ EXAMPLES = {
     "waste_water_treatment_id": _RECORD,
     "water_in_m3": "116250.5",
     "water_out_m3": "113900.25",
+    "year": "2025",
 }
 
 

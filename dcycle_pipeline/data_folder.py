@@ -1,4 +1,7 @@
-"""The data folder: where things are, whose data it holds, and who may write in it now."""
+"""The data folder: where things are, whose data it holds, and who may write in it now.
+
+What the files hold belongs to `landing`, `warehouse` and `publish`.
+"""
 
 import json
 import os
@@ -22,12 +25,13 @@ OLDEST_LAYOUT_VERSION = 2
 
 @dataclass(frozen=True)
 class DataFolder:
-    """Paths below DCYCLE_DATA_DIR."""
+    """The paths below DCYCLE_DATA_DIR, the folder's owner and layout, and the lock for writing."""
 
     root: Path
 
     @property
     def published(self) -> Path:
+        """The link that readers open."""
         return self.root / "dcycle.duckdb"
 
     @property
@@ -44,27 +48,31 @@ class DataFolder:
 
     @property
     def scope_mapping(self) -> Path:
-        """Where an own mapping of facilities to scopes may stand."""
+        """The account's own mapping of facilities to scopes, if it has one."""
         return self.root / "scope_mapping.csv"
 
     @property
     def landing(self) -> Path:
+        """The landed pages, one folder per run."""
         return self.root / "landing"
 
     @property
     def working(self) -> Path:
+        """What belongs to the pipeline alone."""
         return self.root / "working"
 
     @property
     def warehouse(self) -> Path:
+        """The working file."""
         return self.working / "warehouse.duckdb"
 
     @property
     def spill(self) -> Path:
+        """Where DuckDB writes what does not fit its memory."""
         return self.working / "spill"
 
     def prepare(self) -> None:
-        """Make the folder. Raises SettingsError where it cannot be written or was made by a newer version."""
+        """Create the folder. Raises SettingsError if it cannot be written, or if its layout is newer or too old."""
         try:
             for folder in (self.snapshots, self.landing, self.spill):
                 folder.mkdir(parents=True, exist_ok=True)
@@ -73,7 +81,7 @@ class DataFolder:
             probe.unlink()
         except OSError as error:
             raise SettingsError(
-                f"DCYCLE_DATA_DIR {self.root} cannot be written: {error.strerror}. Choose a folder that can."
+                f"DCYCLE_DATA_DIR {self.root} cannot be written: {error.strerror}. Choose a folder that you may write to."
             ) from None
         version = self.about().get("layout_version", LAYOUT_VERSION)
         if not isinstance(version, int) or version > LAYOUT_VERSION:
@@ -84,11 +92,11 @@ class DataFolder:
         if version < OLDEST_LAYOUT_VERSION:
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} was written by an older dcycle_pipeline (layout {version}, this one writes "
-                f"{LAYOUT_VERSION}) that kept no history: choose a new folder, the first sync fills it. Nothing was changed."
+                f"{LAYOUT_VERSION}) that kept no history: choose a new folder, which the first sync fills. Nothing was changed."
             )
 
     def about(self) -> dict[str, Any]:
-        """What the folder says of itself; empty for a new one."""
+        """What the folder says of itself (`about.json`); empty for a new folder. Raises SettingsError if the file is damaged."""
         try:
             about = json.loads((self.working / "about.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -102,21 +110,21 @@ class DataFolder:
         return about
 
     def is_of_older_layout(self) -> bool:
-        """Whether it may hold files of an older layout."""
+        """Whether the folder may hold files of an older layout."""
         return bool(self.about().get("layout_version") != LAYOUT_VERSION)
 
     def note_layout(self) -> None:
-        """Note that everything in it is of the present layout."""
+        """Note that all files in the folder have the present layout."""
         self._write_about(self.about() | {"layout_version": LAYOUT_VERSION})
 
     def _write_about(self, about: dict[str, Any]) -> None:
         write_whole(self.working / "about.json", json.dumps(about).encode())
 
     def claim(self, root_organization_id: str) -> None:
-        """Tie the folder to one root organisation. Raises SettingsError where it belongs to another."""
+        """Tie the folder to one root organisation. Raises SettingsError if it belongs to another one."""
         owner = self.about().get("root_organization_id")
         if owner is None:
-            # A folder with landed pages has lost what it said of itself, so any run may have landed them.
+            # Landed pages without about.json: it was lost, and a run of the older layout may have landed them.
             version = OLDEST_LAYOUT_VERSION if any(self.landing.iterdir()) else LAYOUT_VERSION
             self._write_about({"layout_version": version, "root_organization_id": root_organization_id})
         elif owner != root_organization_id:
@@ -126,7 +134,7 @@ class DataFolder:
             )
 
     def pseudonym_key(self) -> bytes:
-        """The key of this folder's pseudonyms, made once."""
+        """The key of this folder's pseudonyms: 32 random bytes, made once."""
         path = self.working / "pseudonym.key"
         if not path.exists():
             write_whole(path, secrets.token_bytes(32))
@@ -134,7 +142,10 @@ class DataFolder:
 
     @contextmanager
     def writing(self, purpose: str, wait_seconds: float = 600) -> Iterator[None]:
-        """Hold the folder for writing. Raises UnavailableError naming the holder where another process has it."""
+        """Hold the folder for writing until the block ends. Waits up to `wait_seconds` for another process.
+
+        `purpose` is what others are told. Raises UnavailableError, with the name of the holder, if another process still has it.
+        """
         self.prepare()
         lock, holder = (
             FileLock(self.working / "lock", is_singleton=True, thread_local=False),
@@ -156,9 +167,9 @@ class DataFolder:
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file that is either the old or the new one at any moment; readable by its owner alone unless `mode` says more.
+    """Write a file so that at any moment it is the old or the new one, whole. `mode` is its permissions; by default only its owner reads it.
 
-    Raises UnavailableError where that fails.
+    Raises UnavailableError if that fails.
     """
     beside = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:

@@ -1,7 +1,7 @@
 """Every error of the pipeline, sorted by what the caller does next.
 
-Messages are one or two lines for people: what happened, where, what to do next. They never hold a credential.
-Raising and rendering belong elsewhere; nothing here knows of HTTP, DuckDB or Dagster.
+A message has one or two lines for people: what happened, where, what to do next. It never holds a credential.
+Raising and showing errors belongs elsewhere; nothing here knows of HTTP, DuckDB or Dagster.
 """
 
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ FREE_SPACE = "Free space or check the folder, then sync again; what was publishe
 
 
 class DcycleError(Exception):
-    """Base of all errors that are told to people without a traceback."""
+    """Base of all errors that people see as a message, without a traceback."""
 
 
 class SettingsError(DcycleError):
@@ -22,13 +22,13 @@ class UnavailableError(DcycleError):
 
 
 class DamagedError(UnavailableError):
-    """A file of ours is not what it was written as: set it aside and make it again."""
+    """A file of ours is damaged: set it aside and rebuild it."""
 
 
 class UnsoundError(DcycleError):
-    """What the tables hold must not reach a reader; trying the same again does not help (exit code 3).
+    """What the tables hold must not reach a reader, and trying again does not help (exit code 3).
 
-    `findings` are what the checks found, passed or not.
+    `findings` are those of all checks that ran, passed or not.
     """
 
     def __init__(self, message: str, findings: Sequence[object] = ()) -> None:
@@ -39,7 +39,7 @@ class UnsoundError(DcycleError):
 class TransientError(DcycleError):
     """Ask again later: the API or the network failed in a way that passes by itself.
 
-    `retry_after_seconds` is what the server asked for, if it did.
+    `retry_after_seconds` is the wait that the server asked for; None if it asked for none.
     """
 
     def __init__(self, message: str, retry_after_seconds: float | None = None) -> None:
@@ -48,36 +48,39 @@ class TransientError(DcycleError):
 
 
 class ThrottledError(TransientError):
-    """The API answered 429: the organisation asks too often."""
+    """429: the organisation asks too often."""
 
 
 class ListError(DcycleError):
-    """Skip one list, keep its last rows and report it; the neighbours go on."""
+    """Skip one list, leave its last rows as they are, and report it. The other lists go on.
+
+    `outcome` is what `sync.lists` says of the list.
+    """
 
     outcome = "unproven"
 
 
 class UnauthorizedError(ListError):
-    """401: the credential is not accepted for this organisation, which stops here."""
+    """401: the API does not accept the credential for this organisation. Nothing else is asked of it in this sweep."""
 
     outcome = "unauthorized"
 
 
 class ForbiddenError(ListError):
-    """403: this organisation, facility or record is not for this credential."""
+    """403: this credential may not see the organisation, facility or record."""
 
     outcome = "forbidden"
 
 
 class NotFoundError(ListError):
-    """404: the organisation, facility or record is not there."""
+    """404 or 410: the organisation, facility or record does not exist."""
 
     outcome = "not_found"
 
 
 class RejectedError(ListError):
-    """400, 405, 422: the API does not take the request as the pipeline asks it."""
+    """400, 405, 422: the API does not accept the request as the pipeline sends it."""
 
 
 class ContractError(ListError):
-    """The API answered something that no safe reading exists for."""
+    """The API answered something that cannot be understood safely."""

@@ -1,6 +1,6 @@
-"""The one vocabulary for tables: columns, units, meanings, keys, and the DDL that follows from them.
+"""The words for tables: columns, units, meanings, keys, and the DDL that follows from them.
 
-Declarations of concrete tables live beside their endpoint or summary; running SQL belongs to the warehouse.
+Declarations of concrete tables stand beside their endpoint or summary; running SQL belongs to the warehouse.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from typing import Literal
 KILOGRAMS = "kg"
 KILOGRAMS_CO2E = "kg CO2e"
 CUBIC_METRES = "m3"
+# Decimals, because floats lose kilograms in sums. Nine places are a millionth of a gram; a total has 10^10 times the room of a quantity.
 QUANTITY = "DECIMAL(28,9)"
 TOTAL = "DECIMAL(38,9)"
 QUANTITY_PRECISION, QUANTITY_SCALE = 28, 9
@@ -21,10 +22,10 @@ Role = Literal["activity", "emission", "note", "person"]
 class Column:
     """One column: its DuckDB type, unit, meaning and source.
 
-    `value` is the SQL expression over the landed item that fills it (the item's field of the same name when empty);
-    `stamp` marks a moment (or the origin) of our own observation, which is no part of the content. `role` says what a
-    change of it is: an edit (`activity`), a recalculation (`emission`), an edit only where nothing else changed (`note`),
-    or no change at all (`person`).
+    `value` is the SQL expression over the landed item that fills the column; None is the item's field of the same name.
+    `stamp` marks what we observed (a moment or the origin): it does not belong to the content.
+    `role` says what a change of the column is: an edit (`activity`), a recalculation (`emission`), an edit if nothing else
+    changed (`note`), or no change at all (`person`).
     """
 
     name: str
@@ -39,6 +40,7 @@ class Column:
 
     @property
     def comment(self) -> str:
+        """The text of COMMENT ON: meaning, unit, source."""
         unit = f" Unit: {self.unit}." if self.unit else ""
         source = f" Source: {self.source}." if self.source else ""
         return f"{self.meaning}.{unit}{source}"
@@ -46,10 +48,7 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """One table of the published file.
-
-    `key` names the columns that identify a row.
-    """
+    """One table of the published file. `grain` says what one row is, `key` names the columns that identify it."""
 
     schema: str
     name: str
@@ -60,29 +59,32 @@ class Table:
 
     @property
     def qualified(self) -> str:
+        """`schema.name`."""
         return f"{self.schema}.{self.name}"
 
     @property
     def comment(self) -> str:
+        """The text of COMMENT ON: grain, key, source."""
         source = f" Source: {self.source}." if self.source else ""
         return f"{self.grain}. Key: {', '.join(self.key)}.{source}"
 
     @property
     def content(self) -> tuple[Column, ...]:
-        """The columns that make up the content: all but our own observation times."""
+        """The columns that make up the content: all but those that say what we observed."""
         return tuple(column for column in self.columns if column.stamp is None)
 
     @property
     def hashed(self) -> list[str]:
-        """SQL for what makes up the content, of versions also whether they are valid now."""
+        """SQL expressions for the content of a row; for a version also whether it is valid now."""
         now = ["valid_to IS NULL" for column in self.columns if column.stamp == "valid_to"]
         return [*(column.name for column in self.content), *now]
 
     def names(self, *, content_only: bool = False) -> list[str]:
+        """The names of the columns, in order."""
         return [column.name for column in (self.content if content_only else self.columns)]
 
     def ddl(self) -> list[str]:
-        """Statements that create the table, where it is missing, with its comments."""
+        """Statements that create the table if it is missing, and set its comments."""
         body = ", ".join(f"{column.name} {column.type}" for column in self.columns)
         return [
             f"CREATE SCHEMA IF NOT EXISTS {self.schema}",
@@ -99,13 +101,14 @@ class Table:
 class View(Table):
     """A table that is a query on others, so that it can never disagree with them.
 
-    `query` names no schema `dcycle` (ambiguous in a file called dcycle) and has no WITH (DuckDB 1.4 cannot read a newer one's).
+    `query` must not name the schema `dcycle`, which is ambiguous in a file called dcycle. It must not use WITH either: DuckDB
+    1.4 cannot read one that a newer version stored.
     """
 
     query: str = ""
 
     def ddl(self) -> list[str]:
-        """Statements that create the view, or put its present form in place, with its comments."""
+        """Statements that create or replace the view, and set its comments."""
         return [
             f"CREATE SCHEMA IF NOT EXISTS {self.schema}",
             f"CREATE OR REPLACE VIEW {self.qualified} AS {self.query}",
@@ -116,7 +119,7 @@ class View(Table):
 
 @dataclass(frozen=True)
 class Macro:
-    """A table with one parameter, stored in the file. Readers attach the file under any name only after `USE`."""
+    """A table with one parameter, held in the file. A reader who attached the file finds the macro only after `USE`."""
 
     schema: str
     name: str
@@ -126,10 +129,11 @@ class Macro:
 
     @property
     def qualified(self) -> str:
+        """`schema.name`."""
         return f"{self.schema}.{self.name}"
 
     def ddl(self) -> list[str]:
-        """Statements that create the macro, or put its present form in place, with its comment."""
+        """Statements that create or replace the macro, and set its comment."""
         return [
             f"CREATE SCHEMA IF NOT EXISTS {self.schema}",
             f"CREATE OR REPLACE MACRO {self.qualified}({self.parameter}) AS TABLE {self.query}",
@@ -139,15 +143,15 @@ class Macro:
 
 @dataclass(frozen=True)
 class Rules:
-    """Scalar macros that stand in an SQL file of their own, stored in the file."""
+    """Scalar macros that an SQL file of the package declares. They are held in the published file, too."""
 
     script: str
 
     def ddl(self) -> list[str]:
-        """The statements that create them, or put their present form in place."""
+        """The statements that create or replace them."""
         return [self.script.strip().removesuffix(";")]
 
 
 def quoted(text: str) -> str:
-    """An SQL string literal."""
+    """A text as an SQL string literal."""
     return "'" + text.replace("'", "''") + "'"

@@ -1,6 +1,6 @@
-"""Environment, `.env` and the optional organisations file → one frozen Settings; the only reader of the environment.
+"""From the environment, `.env` and the optional organisations file to one frozen Settings. Nothing else reads the environment.
 
-Every message names the variable to change. Secrets are SecretStr: they show in no repr, log or error.
+Every message names the variable to change. Secrets are SecretStr, so no repr, log or error shows them.
 """
 
 import os
@@ -22,7 +22,7 @@ PREFIX = "DCYCLE_"
 
 
 class OrganizationEntry(BaseModel):
-    """One organisation of the organisations file that has a key of its own."""
+    """An organisation with a key of its own, and the name of the variable that holds the key."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
@@ -30,7 +30,7 @@ class OrganizationEntry(BaseModel):
 
 
 class OrganizationsFile(BaseModel):
-    """DCYCLE_ORGANIZATIONS_FILE: which organisations of the tree to read, and keys of their own."""
+    """DCYCLE_ORGANIZATIONS_FILE (TOML): which organisations of the tree to read, and which have a key of their own."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     include: frozenset[str] | None = None
@@ -38,11 +38,12 @@ class OrganizationsFile(BaseModel):
     organization: tuple[OrganizationEntry, ...] = ()
 
     def wants(self, organization_id: str) -> bool:
+        """Whether an organisation of the tree is synced."""
         return organization_id not in self.exclude and (self.include is None or organization_id in self.include)
 
 
 class Settings(BaseSettings):
-    """All that the pipeline can be told. Field names are the variables' names without `DCYCLE_`, in lower case."""
+    """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
@@ -50,7 +51,7 @@ class Settings(BaseSettings):
 
     api_key: SecretStr | None = Field(None, description="API key of Dcycle (organisation settings → API keys)")
     organization_id: str = Field(description="any organisation of the group")
-    base_url: str = Field("https://api.dcycle.io", description="where the API is")
+    base_url: str = Field("https://api.dcycle.io", description="address of the API")
     data_dir: Path = Field(
         Path("./data"), description="folder for the published file and everything that the pipeline keeps"
     )
@@ -121,7 +122,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def organizations(self) -> OrganizationsFile:
-        """The organisations file, or one that takes every organisation."""
+        """The organisations file, or one that takes every organisation. Raises SettingsError if the file is wrong."""
         if self.organizations_file is None:
             return OrganizationsFile()
         try:
@@ -147,19 +148,19 @@ class Settings(BaseSettings):
         return keys
 
     def key_for(self, organization_id: str) -> str:
-        """The API key for one organisation; empty where a login is used instead."""
+        """The API key for one organisation; empty if a login is used instead."""
         key = self._own_keys.get(organization_id, self.api_key)
         return key.get_secret_value() if key else ""
 
     @property
     def secrets(self) -> list[str]:
-        """Every secret in clear, for masking."""
+        """Every secret in clear, to mask it in texts."""
         own = [*self._own_keys.values(), self.api_key, self.password]
         return [secret.get_secret_value() for secret in own if secret]
 
 
 class ScheduleSettings(BaseSettings):
-    """What the definitions need before anything is read; no credential among it."""
+    """What Dagster's definitions need before a run; it includes no credential."""
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
@@ -167,53 +168,50 @@ class ScheduleSettings(BaseSettings):
 
 
 def load(**overrides: Any) -> Settings:
-    """Settings from the environment, `.env` and `overrides`, which win.
-
-    Raises SettingsError with one line for people.
-    """
+    """Settings from the environment, `.env` and `overrides` (by field name), which win. Raises SettingsError if one is wrong."""
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
         raise SettingsError(_problems(error)) from None
-    settings.secrets  # noqa: B018 - a wrong organisations file is a wrong setting: say so at once
+    settings.secrets  # noqa: B018 - reads the organisations file, so that a wrong one is reported at once
     return settings
 
 
 def load_offline() -> Settings:
-    """Settings for what asks no API: credentials that are not set are not missed."""
+    """Settings for commands that ask no API: they work without credentials. Raises SettingsError if another setting is wrong."""
     given = {**dotenv_values(ENV_FILE), **os.environ}
     unused = {"api_key": "unused", "organization_id": "unused", "user_id": "unused"}
     return load(**{name: value for name, value in unused.items() if not given.get(f"{PREFIX}{name.upper()}")})
 
 
 def load_schedule() -> ScheduleSettings:
-    """The schedule's settings, without asking for a credential."""
+    """The settings of the schedule; they need no credential."""
     return ScheduleSettings()
 
 
 def dagster_home() -> str:
-    """Where Dagster keeps its runs, empty where it has no home."""
+    """DAGSTER_HOME, the folder where Dagster keeps its runs; empty if it is not set."""
     return os.environ.get("DAGSTER_HOME", "")
 
 
 def turn_off_dagster_telemetry() -> None:
-    """Dagster reads this variable at every start; DCYCLE_TELEMETRY=true leaves it alone."""
+    """Turn off Dagster's telemetry by its variable, which it reads at every start."""
     os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
 
 
 def data_dir() -> Path:
-    """DCYCLE_DATA_DIR alone, for what needs no credential."""
+    """DCYCLE_DATA_DIR alone, for commands that need no credential."""
     value = {**dotenv_values(ENV_FILE), **os.environ}.get("DCYCLE_DATA_DIR")
     return Path(value) if value else Path(Settings.model_fields["data_dir"].default)
 
 
 def is_header_text(text: str) -> bool:
-    """Whether a text can be sent in an HTTP header as it is."""
+    """Whether a text can be sent in an HTTP header unchanged."""
     return bool(text) and text.isascii() and text.isprintable() and " " not in text
 
 
 def _parts(url: str) -> SplitResult:
-    """The parts of a base URL. Raises ValueError where it is none."""
+    """The parts of a base URL. Raises ValueError if the text is not one."""
     try:
         parts = urlsplit(url)
         host, port = parts.hostname, parts.port
@@ -226,7 +224,7 @@ def _parts(url: str) -> SplitResult:
 
 
 def is_loopback(hostname: str) -> bool:
-    """Whether a host name or address is this machine's own."""
+    """Whether a host name or address means this machine."""
     if hostname == "localhost":
         return True
     try:

@@ -1,4 +1,7 @@
-"""Putting the credential on a request, and renewing the token of a login (api docs, authentication)."""
+"""Puts the credential on a request, and renews the token of a login (docs.dcycle.io/docs/authentication).
+
+Which credential belongs to which organisation is a setting; sending the request belongs to `client`.
+"""
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
@@ -9,11 +12,12 @@ import msgspec
 from dcycle_pipeline.errors import TransientError, UnauthorizedError
 
 LOGIN_PATH = "/auth/login"
+# A token lasts an hour. A request may be under way for DCYCLE_REQUEST_SECONDS (30), so a token this old is not sent any more.
 RENEW_BEFORE_SECONDS = 60.0
 
 
 class ApiKey(httpx.Auth):
-    """The key in `x-api-key`, or as a Bearer token; set on the wire only, so that no header object shows it."""
+    """Sends the key as `x-api-key`, or as a Bearer token. It is set on the wire only: httpx would show it in a header's repr."""
 
     def __init__(self, key: str, *, bearer: bool) -> None:
         self._header = ("authorization", f"Bearer {key}") if bearer else ("x-api-key", key)
@@ -23,13 +27,18 @@ class ApiKey(httpx.Auth):
         yield request
 
 
-class _Token(msgspec.Struct):
+class _LoginAnswer(msgspec.Struct):
+    """The body of `POST /auth/login`. `expires_in` is in seconds."""
+
     access_token: str
     expires_in: float = 3600.0
 
 
 class Login(httpx.Auth):
-    """A token by e-mail and password, renewed shortly before it ends and once more after a 401."""
+    """Sends a token got by e-mail and password. It is renewed shortly before it ends, and once more after a 401.
+
+    `clock` counts seconds. A request raises UnauthorizedError if the login is refused, TransientError if it fails for now.
+    """
 
     def __init__(self, base_url: str, email: str, password: str, clock: Callable[[], float]) -> None:
         self._url = f"{base_url}{LOGIN_PATH}"
@@ -61,7 +70,7 @@ class Login(httpx.Auth):
         if response.status_code != 200:
             raise UnauthorizedError(f"{where}: {response.status_code}: check DCYCLE_EMAIL and DCYCLE_PASSWORD.")
         try:
-            token = msgspec.json.decode(response.content, type=_Token)
+            token = msgspec.json.decode(response.content, type=_LoginAnswer)
         except msgspec.DecodeError:
             raise TransientError(f"{where}: 200, but no token in the body.") from None
         self._token = token.access_token

@@ -1,4 +1,7 @@
-"""The only door to the API: bounded, patient, and unable to send anything but a GET to the configured host."""
+"""The only door to the API. It bounds what is under way, retries what passes by itself, and sends nothing but GET to one host.
+
+What an answer means belongs to `responses`; how a list is read page by page, to `paging`.
+"""
 
 import asyncio
 import time
@@ -17,14 +20,15 @@ from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
 from dcycle_pipeline.settings import Settings, is_loopback
 
+# Waits between tries double up to this; a Retry-After may be longer.
 LONGEST_WAIT_SECONDS = 30.0
-# Its default hook prints to stdout where structlog is installed, and stdout is for results.
+# The default hook of stamina prints to stdout if structlog is installed, and stdout is for results.
 stamina.instrumentation.set_on_retry_hooks((stamina.instrumentation.LoggingOnRetryHook,))
 _BROKEN = (httpx.TransportError, httpx.DecodingError)
 
 
 class _OnlyReads(httpx.AsyncBaseTransport):
-    """Refuses whatever is no GET (or the login) to the configured host, before a byte leaves the process."""
+    """Lets GET and the login pass to the configured host, and refuses everything else before a byte leaves the process."""
 
     def __init__(self, inner: httpx.AsyncBaseTransport, base_url: httpx.URL) -> None:
         self._inner = inner
@@ -45,7 +49,10 @@ class _OnlyReads(httpx.AsyncBaseTransport):
 
 
 class DcycleApi:
-    """An open connection pool to the API; use it with `async with`. `clock` counts seconds, as `time.monotonic`."""
+    """A connection pool to the API; use it with `async with`. `clock` counts seconds, as `time.monotonic` does.
+
+    `requests_count` counts the requests sent, repetitions included; `server_date` is the last Date header.
+    """
 
     def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
         self._settings = settings
@@ -59,9 +66,9 @@ class DcycleApi:
         limits = httpx.Limits(
             max_connections=settings.max_connections, max_keepalive_connections=settings.max_connections
         )
-        # A proxy of the environment may carry TLS, but must never see a plain request to this machine.
+        # A proxy named in the environment may carry TLS, but must never see a plain request to this machine.
         proxies_allowed = not is_loopback(urlsplit(settings.base_url).hostname or "")
-        # Loading the certificates takes 30 ms and plain http (to this machine only) has no use for them.
+        # Loading the certificates takes 30 ms, and plain http (to this machine only) does not use them.
         certificates = settings.base_url.startswith("https:")
         transport = httpx.AsyncHTTPTransport(verify=certificates, limits=limits, trust_env=proxies_allowed)
         self._http = httpx.AsyncClient(
@@ -83,12 +90,12 @@ class DcycleApi:
         await self._http.__aexit__(kind, error, trace)
 
     async def get(self, path: str, query: Query, organization_id: str, where: str) -> bytes:
-        """The JSON body of `GET path`, asked again while the fault passes by itself.
+        """The body of `GET path`, known to be JSON. Faults that pass by themselves are retried.
 
-        `where` names organisation, endpoint, facility and page for messages. Raises TransientError when patience
-        ends, ListError (unauthorized, forbidden, not found, rejected, contract) at once.
+        `where` names endpoint, organisation, facility and page for messages. Raises TransientError if the fault lasts longer than
+        DCYCLE_RETRY_ATTEMPTS and DCYCLE_RETRY_SECONDS allow. Raises the ListError that the answer stands for at once.
         """
-        patience = stamina.retry_context(
+        tries = stamina.retry_context(
             on=_how_long_to_wait,
             attempts=self._settings.retry_attempts,
             timeout=self._settings.retry_seconds,
@@ -96,7 +103,7 @@ class DcycleApi:
             wait_max=LONGEST_WAIT_SECONDS,
             wait_jitter=min(1.0, self._settings.retry_first_wait_seconds),
         )
-        async for attempt in patience:
+        async for attempt in tries:
             with attempt:
                 return await self._once(path, query, organization_id, where)
         raise AssertionError("unreachable: stamina raises the last error")
@@ -122,7 +129,7 @@ class DcycleApi:
         except TimeoutError:
             raise TransientError(f"{where}: no whole answer within {self._settings.request_seconds:g} s.") from None
         except UnicodeEncodeError:
-            raise ContractError(f"{where}: its id holds characters that no request can carry.") from None
+            raise ContractError(f"{where}: the id holds characters that a request cannot carry.") from None
         except _BROKEN as error:
             raise TransientError(f"{where}: {self._mask(_named(error))}.") from None
         pace.answered()

@@ -1,9 +1,9 @@
-"""Reading a list, pass by pass, until it is proven that every row was seen. Pure: asking and keeping are arguments.
+"""Reads a list, pass by pass, until it is proven that every row was seen. Pure: asking and landing are arguments.
 
-The proof: every id was seen again after the set was complete, the set has exactly as many ids as the counter says,
-the counter never moved and no foreign id turned up. So at the moment between, the set *was* the list, even where ties
-are ordered anew at every request or where a deletion and an insertion leave the counter as it was. A list that fits
-on one page is one answer and needs no second look.
+The proof has four parts: the set has exactly as many ids as the counter says; every id was seen again after the set was
+complete; the counter never moved; and no other id turned up. So the set *was* the list at the moment between. This holds
+even if each request orders ties differently, or if a deletion and an insertion leave the counter as it was. A list that
+fits on one page is one answer: it needs no second pass.
 """
 
 import asyncio
@@ -12,17 +12,21 @@ from dataclasses import dataclass, field
 from dcycle_pipeline.api.types import PAGE_SIZE, Ask, Page, PageSink, Paging, Proof, Query, Server, read_counter
 from dcycle_pipeline.errors import ListError, NotFoundError, RejectedError
 
+# Pages of one pass under way at once: one long list takes at most half of the default connections. A pass also ends after as many
+# pages without a new id, in case a server repeats its last page for ever.
 PAGES_AT_ONCE = 8
-PASSES_AT_MOST = 40
-STALLED_PASSES_AT_MOST = 2
+PASSES_AT_MOST = 40  # ends the read of a list that changes for ever
+STALLED_PASSES_AT_MOST = 2  # passes without news before giving up
+# A row hidden among ties in every second pass stays hidden in this many passes 1 time in 256.
 STALLED_PASSES_AT_MOST_WITH_TIES = 8
-RESTARTS_AT_MOST = 6
+RESTARTS_AT_MOST = 6  # a counter that moves again after so many fresh starts moves for ever
 
 
 async def read_list(ask: Ask, paging: Paging, sink: PageSink, server: Server | None = None) -> Proof:
-    """Ask for every page until the rows are proven complete, or until another pass would not help.
+    """Ask for every page until the list is proven, or until another pass would not help. Returns the proof, which says which.
 
-    Raises ListError (unauthorized, forbidden, not found, rejected) and TransientError as `ask` raises them.
+    `ask` gets one page by query variant and number; `sink` receives each page that brings news; `server` carries what the
+    reads of one endpoint learn together. Raises the ListError or TransientError that `ask` raises.
     """
     read = _Read(ask, paging, sink, server or Server())
     while (proof := read.verdict()) is None:
@@ -40,7 +44,7 @@ class _Read:
     known: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
     on_one_page: bool = False
-    kept: dict[tuple[Query, int], int] = field(default_factory=dict)
+    fingerprints: dict[tuple[Query, int], int] = field(default_factory=dict)
     refused: dict[Query, ListError] = field(default_factory=dict)
     passes: int = 0
     restarts: int = 0
@@ -52,7 +56,7 @@ class _Read:
     trouble: str = ""
 
     def verdict(self) -> Proof | None:
-        """Proven, given up, or None for one more pass."""
+        """A proof, whether it holds or the read gives up; None for one more pass."""
         complete = self.passes > 0 and self.counter is not None and len(self.known) == self.counter
         if complete and (self.on_one_page or len(self.confirmed) == self.counter):
             return self._proof("")
@@ -97,7 +101,7 @@ class _Read:
 
     def _restart(self) -> None:
         self.restarts += 1
-        self.counter, self.known, self.confirmed, self.kept = None, set(), set(), {}
+        self.counter, self.known, self.confirmed, self.fingerprints = None, set(), set(), {}
         self.stalled = self.rows = 0
         self.on_one_page = False
         self.sink.restart()
@@ -113,7 +117,7 @@ class _Read:
         self.stalled = 0 if (len(self.known), len(self.confirmed)) != before else self.stalled + 1
 
     async def _pages(self, variant: Query, first: Page) -> set[str]:
-        """Every page of one pass; the ids that it saw."""
+        """Take every page of one pass. Returns the ids that it saw."""
         seen: set[str] = set()
         self.served = 0
         self._take(variant, first, seen)
@@ -139,9 +143,9 @@ class _Read:
         return seen
 
     def _may_go_on(self, first: Page, size: int, last: int) -> bool:
-        """Whether rows could stand behind the last page, were the counter too low.
+        """Whether there may be rows behind the last page, if the counter is too low.
 
-        A page as long as any that this server gave may be a full one: some clamp the size without saying so.
+        Some servers clamp the size without saying so: a page as long as the longest that came from here may be a full one.
         """
         echoed = read_counter(first.envelope, ("size",)) or PAGE_SIZE
         full = min(echoed, PAGE_SIZE, max(self.server.longest_page, size))
@@ -157,7 +161,7 @@ class _Read:
             try:
                 return await self.ask(variant, number)
             except (NotFoundError, RejectedError):
-                return None  # past the end, as some servers say it
+                return None  # some servers answer so past the last page
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -167,7 +171,7 @@ class _Read:
         return [task.result() for task in tasks]
 
     def _take(self, variant: Query, page: Page, seen: set[str]) -> bool:
-        """Count one page in and keep it where it says anything new; whether it brought ids new to this pass."""
+        """Count one page in, and land it if it says anything new. Returns whether it brought ids that are new to this pass."""
         self.pages += 1
         counter = read_counter(page.envelope, self.paging.counters)
         if self.counter is None and page.number == 1:
@@ -184,12 +188,10 @@ class _Read:
         self.served += len(page.identities)
         seen.update(page.identities)
         fingerprint = hash(page.payload)
-        if not self.known.issuperset(page.identities) or self.kept.get((variant, page.number)) not in (
-            None,
-            fingerprint,
-        ):
+        earlier = self.fingerprints.get((variant, page.number), fingerprint)
+        if not self.known.issuperset(page.identities) or earlier != fingerprint:
             self.sink.keep(page)
             self.rows += len(page.identities)
-        self.kept[variant, page.number] = fingerprint
+        self.fingerprints[variant, page.number] = fingerprint
         self.known.update(page.identities)
         return len(seen) > before

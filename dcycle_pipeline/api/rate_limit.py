@@ -1,17 +1,22 @@
-"""How fast one organisation may be asked: unhindered until the API says 429, then at a rate that adapts."""
+"""How fast one organisation may be asked: unhindered until the API says 429, then at a rate that adapts.
+
+How many requests may be under way at once belongs to `client`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 
 from aiolimiter import AsyncLimiter
 
+# The limit is "per organisation", and no number of it is published (code.dcycle.io/api-reference/introduction). So these are guesses
+# that the API corrects: a 429 halves the rate down to the slowest, and about 14 ordinary answers bring it back to the fastest.
 FASTEST_PER_SECOND = 100.0
 SLOWEST_PER_SECOND = 5.0
 RECOVERY = 1.25
 
 
 class Pace:
-    """Turns for the requests of one organisation; `clock` and `sleep` count seconds."""
+    """Gives turns to the requests of one organisation. `clock` and `sleep` count seconds."""
 
     def __init__(self, clock: Callable[[], float], sleep: Callable[[float], Awaitable[None]] = asyncio.sleep) -> None:
         self._clock = clock
@@ -22,7 +27,7 @@ class Pace:
         self._slowed_at = float("-inf")
 
     async def turn(self) -> float:
-        """Wait for a turn; the moment at which it came."""
+        """Wait for a turn. Returns the moment at which it came, in seconds of `clock`."""
         while (wait := self._paused_until - self._clock()) > 0:
             await self._sleep(wait)
         if self._limiter is not None:
@@ -30,7 +35,7 @@ class Pace:
         return self._clock()
 
     def throttled(self, asked_at: float, retry_after_seconds: float | None) -> None:
-        """A 429 to a request of `asked_at`: pause as asked, and halve the rate once for all that were under way."""
+        """The request that was sent at `asked_at` got a 429: pause as asked, and halve the rate once for all that were under way."""
         now = self._clock()
         self._paused_until = max(self._paused_until, now + (retry_after_seconds or 0))
         if asked_at >= self._slowed_at:
@@ -38,7 +43,7 @@ class Pace:
             self._set(max(SLOWEST_PER_SECOND, self._rate / 2))
 
     def answered(self) -> None:
-        """An ordinary answer: a little faster again."""
+        """A request got an ordinary answer: go a little faster again."""
         if self._limiter is not None:
             self._set(self._rate * RECOVERY)
 

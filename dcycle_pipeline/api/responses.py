@@ -1,4 +1,7 @@
-"""What an answer of the API means: a body to read, or an error sorted by what to do next (api docs, introduction: errors)."""
+"""What an answer of the API means: a body to read, or an error that says what to do next.
+
+The statuses are those of code.dcycle.io/api-reference/introduction (errors). How often to try again belongs to `client`.
+"""
 
 import re
 from collections.abc import Callable
@@ -20,20 +23,26 @@ from dcycle_pipeline.errors import (
     UnauthorizedError,
 )
 
+# Statuses that pass by themselves: those of RFC 9110 and RFC 8470 (425), and Cloudflare's 520 to 524.
 RETRYABLE = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
-LONGEST_RETRY_AFTER_SECONDS = 3600.0
-LONGEST_DETAIL = 200
+LONGEST_RETRY_AFTER_SECONDS = 3600.0  # a server that asks for days has a wrong clock or a wrong header
+LONGEST_DETAIL = 200  # characters: messages have one or two lines
+# Broader than an address: an error body may quote one, and masking too much of a message harms nobody.
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 
 
 def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> bytes:
-    """The body of a good answer, known to be JSON. Raises a DcycleError for any other."""
+    """The body of a 200, known to be JSON in UTF-8. Raises the DcycleError that any other answer stands for.
+
+    `where` begins each message; `mask` takes the secrets out of what the API said.
+    """
     status = response.status_code
     if status == 200:
         try:
             response.content.decode("utf-8")
             msgspec.json.decode(response.content, type=msgspec.Raw)
         except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+            # A proxy answers so during maintenance, with a page in HTML.
             raise TransientError(f"{where}: 200, but the body is not JSON (a maintenance page?).") from None
         return response.content
     raise _error(response, f"{where}: {status} {_detail(response, mask)}".rstrip())
@@ -57,18 +66,18 @@ def _error(response: httpx.Response, text: str) -> DcycleError:
         )
     if 400 <= status < 500:
         return RejectedError(f"{text}.")
-    return ContractError(f"{text}: no known answer of this API.")
+    return ContractError(f"{text}: this API is not known to answer so.")
 
 
 def _target(response: httpx.Response) -> str:
     try:
         return httpx.URL(response.headers.get("location", "")).host or "another place"
     except (httpx.InvalidURL, ValueError):
-        return "a place that is no address"
+        return "an address that cannot be read"
 
 
 def _detail(response: httpx.Response, mask: Callable[[str], str]) -> str:
-    """The `detail` and `code` of an error body in whatever form they came, short, without secrets and addresses."""
+    """The `detail` and `code` of an error body in whatever form they came: short, without secrets and e-mail addresses."""
     try:
         body: Any = msgspec.json.decode(response.content.decode("utf-8"))
     except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
@@ -83,7 +92,7 @@ def _detail(response: httpx.Response, mask: Callable[[str], str]) -> str:
 
 
 def retry_after_seconds(response: httpx.Response, now: datetime | None = None) -> float | None:
-    """Seconds to wait by the Retry-After header, given as seconds or as an HTTP date (RFC 9110, 10.2.3)."""
+    """Seconds to wait by the Retry-After header, which holds seconds or an HTTP date (RFC 9110, 10.2.3). None if it holds neither."""
     value = response.headers.get("retry-after", "").strip()
     if not value:
         return None

@@ -1,10 +1,10 @@
-"""What the read of a list is given and gives back: how its pages are asked for, the pages, and the proof."""
+"""What the read of a list takes and gives: how its pages are asked for, the pages, and the proof. Reading belongs to `paging`."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-PAGE_SIZE = 100
+PAGE_SIZE = 100  # the most that lists allow (code.dcycle.io/api-reference/introduction)
 
 Query = tuple[tuple[str, str], ...]
 
@@ -13,9 +13,10 @@ Query = tuple[tuple[str, str], ...]
 class Paging:
     """How the list of an endpoint is asked for, and which of its counters proves that all of it came.
 
-    `variants` are query parts that are taken in turn, pass by pass, where the first alone does not give every row;
-    `counters` are the envelope's fields whose sum is the number of rows that exist; `floor` are other counters whose
-    sum can never be above that, which unmasks a counter that is too low.
+    `variants` are query parts that passes take in turn, because one sort order alone may hide rows.
+    `counters` are the envelope's fields whose sum is the number of rows that exist.
+    `floor` are other counters. Their sum is never above that number, which shows a counter that is too low.
+    `detail_path` is the address of one item, with `{id}`; `needs_user_id` is true if the list needs DCYCLE_USER_ID.
     """
 
     path: str
@@ -29,7 +30,7 @@ class Paging:
 
 @dataclass(frozen=True)
 class Page:
-    """One answer: the identity of each item in order, the envelope without items, and what is to be kept of it."""
+    """One answer: the identity of each item in order, the envelope without items, and the `payload` to land (a JSON array)."""
 
     number: int
     identities: tuple[str, ...]
@@ -39,7 +40,10 @@ class Page:
 
 @dataclass(frozen=True)
 class Proof:
-    """What the read of a list can say: rows received, distinct ids, the API's counter. `reason` is empty if it is proven."""
+    """What the read of a list found: rows landed (repetitions included), distinct ids, the API's counter, passes and pages.
+
+    `reason` says why the list is unproven; it is empty if the list is proven.
+    """
 
     proven: bool
     reason: str
@@ -55,7 +59,7 @@ Ask = Callable[[Query, int], Awaitable[Page]]
 
 @dataclass
 class PageSink:
-    """Where the pages of a read go: `keep` one more, or `restart` because what was kept no longer counts."""
+    """Where the pages of a read go: `keep` takes one more, `restart` drops all before, which no longer count."""
 
     keep: Callable[[Page], None]
     restart: Callable[[], None]
@@ -69,7 +73,7 @@ class Server:
 
 
 def read_counter(envelope: Mapping[str, Any], names: tuple[str, ...]) -> int | None:
-    """The sum of the named counters; None where one is missing or no count."""
+    """The sum of the named counters; None if one is missing or is not a count."""
     total = 0
     for name in names:
         value = envelope.get(name)

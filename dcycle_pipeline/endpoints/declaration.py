@@ -1,4 +1,4 @@
-"""What a declaration of an endpoint consists of. Concrete endpoints have one file each beside this one."""
+"""What the declaration of an endpoint consists of. Each endpoint has a file of its own beside this one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,8 +13,9 @@ from dcycle_pipeline.schema import Column, Table
 
 @dataclass(frozen=True)
 class MultiValue:
-    """A list inside the items. `column` holds it in the versions of a row (its `value` is SQL over the item); `table` has
-    one row an element, in its last column.
+    """A list inside the items, e.g. the categories of a facility.
+
+    `column` holds it in the versions of a row; its `value` is SQL over the item. `table` has one row per element, in its last column.
     """
 
     table: Table
@@ -23,10 +24,10 @@ class MultiValue:
 
 @dataclass(frozen=True, kw_only=True)
 class Declared:
-    """What an endpoint says: under which name, what an item looks like, which table it fills.
+    """What every endpoint declares: its name, what an item looks like, and the `table` that it fills, with one row per item.
 
-    `table` has one row an item. `withheld` are fields that hold personal data, `person_ids` those that hold nothing but an
-    id of a person, `unused` those that are known and land, but fill no column.
+    `withheld` are fields that hold personal data: they are dropped before landing. `person_ids` are fields that hold only the
+    id of a person. `unused` are known fields that land, but fill no column.
     """
 
     name: str
@@ -39,12 +40,12 @@ class Declared:
 
     @cached_property
     def known_fields(self) -> frozenset[str]:
-        """The item's field names in the API that the pipeline understands."""
+        """The names of the item's fields that the pipeline knows, as the API spells them."""
         return frozenset(f.encode_name for f in msgspec.structs.fields(self.item)) | self.withheld | self.unused
 
     @cached_property
     def nested_fields(self) -> dict[str, frozenset[str]]:
-        """Those among them that hold an object, with the names that are known inside it."""
+        """The known fields that hold an object, each with the names that are known inside it."""
         nested = {}
         for name, hint in get_type_hints(self.item).items():
             for part in get_args(hint):
@@ -55,11 +56,11 @@ class Declared:
 
 @dataclass(frozen=True, kw_only=True)
 class Endpoint(Declared):
-    """An endpoint that is a list: it is walked page by page until it is proven complete.
+    """An endpoint of lists: each list is read page by page until it is proven.
 
-    `multi_values` have one row an element of a list inside the items. `parent` is the name of the endpoint whose every row is
-    one scope to walk, its id sent as `parent_parameter`. `problem` tells why an item that has the right types still cannot
-    be used. `pending_column` is the quantity that is null until Dcycle has computed it.
+    `multi_values` are the lists inside its items. `parent` names the endpoint whose every row has one list here; the row's id is
+    sent as `parent_parameter`. `problem` takes an item and the facility asked for; it returns why the item cannot be used
+    although its types are right, or None. `pending_column` is the quantity that is null until Dcycle has calculated it.
     """
 
     paging: Paging
@@ -71,7 +72,7 @@ class Endpoint(Declared):
 
     @property
     def id_column(self) -> str:
-        """The column that holds the item's id: last of the key."""
+        """The column that holds the item's id: the last of the key."""
         return self.table.key[-1]
 
     @property
@@ -82,9 +83,9 @@ class Endpoint(Declared):
 
 @dataclass(frozen=True, kw_only=True)
 class YearTotal(Declared):
-    """An endpoint that gives one object for an organisation and calendar year: nothing to walk, and nothing to prove.
+    """An endpoint that gives one object per organisation and calendar year. It has no pages and no proof.
 
-    It only informs: what of it cannot be read leaves nothing open. `query` is what is asked for a year.
+    It only informs: a total that cannot be read is no gap. `query` returns the query parameters for a year (as text).
     """
 
     path: str

@@ -1,4 +1,7 @@
-"""Facilities: the sites of an organisation, from the current API or the legacy one."""
+"""Facilities: the sites of an organisation, from the current API or the legacy one.
+
+Sources: code.dcycle.io/api-reference/facilities/list and docs.dcycle.io/api-reference/legacy/facilities/list.
+"""
 
 from dataclasses import replace
 from datetime import datetime
@@ -16,7 +19,7 @@ STATUSES = ("active", "archived")
 
 
 class Facility(msgspec.Struct, gc=False, omit_defaults=True):
-    """One item of the list, current or legacy API (code.dcycle.io/api-reference/facilities/list)."""
+    """One item of the list, of either API. `co2e` and `co2e_biomass` are in kg; `logistic_factor` is a share from 0 to 1."""
 
     id: str
     status: str
@@ -40,6 +43,7 @@ class Facility(msgspec.Struct, gc=False, omit_defaults=True):
 
 
 def problem(item: Facility, _facility_id: str | None) -> str | None:
+    """Why a facility whose types are right cannot be used; None if it can."""
     if item.status not in STATUSES:
         return f"status is {item.status!r}, expected one of {', '.join(STATUSES)}"
     return None
@@ -74,8 +78,8 @@ FACILITIES = Table(
         Column(
             "co2e_kg",
             QUANTITY,
-            "Emissions of the facility over all its invoices, waste-water treatments included: never add it to those. "
-            "Null is not known; the legacy API sends 0 for it",
+            "Emissions of the facility over all its invoices, waste-water treatments included: never add them to it. "
+            "Null means not known; the legacy API sends 0 instead",
             f"{LIST}: co2e",
             KILOGRAMS_CO2E,
             "co2e",
@@ -84,7 +88,7 @@ FACILITIES = Table(
         Column(
             "co2e_biomass_kg",
             QUANTITY,
-            "Biogenic emissions, kept apart and never added to co2e_kg",
+            "Biogenic emissions, separate from co2e_kg: never add the two",
             f"{LIST}: co2e_biomass",
             KILOGRAMS_CO2E,
             "co2e_biomass",
@@ -94,12 +98,12 @@ FACILITIES = Table(
         Column(
             "external_facility_id",
             "VARCHAR",
-            "The company's own code of the site",
+            "The company's own code for the site",
             f"{LEGACY}: facility_id",
             value="items.facility_id",
         ),
         Column(
-            "hub_category", "VARCHAR", "Kind of logistics hub, null for ordinary facilities", f"{LEGACY}: hub_category"
+            "hub_category", "VARCHAR", "Kind of logistics hub; null for ordinary facilities", f"{LEGACY}: hub_category"
         ),
         Column("invoices_count", "BIGINT", "Number of invoices", f"{LEGACY}: invoices_length", "1", "invoices_length"),
         Column(
@@ -113,17 +117,17 @@ FACILITIES = Table(
         Column(
             "updated_at",
             "TIMESTAMPTZ",
-            "Last edited in Dcycle; a recalculation may not move it",
+            "Last edited in Dcycle; a recalculation may leave it as it is",
             f"{LIST}: updated_at",
             role="note",
         ),
         Column(
-            "first_seen_at", "TIMESTAMPTZ", "First sync that saw the facility", "dcycle_pipeline", stamp="first_seen"
+            "first_seen_at", "TIMESTAMPTZ", "When a sweep first saw the facility", "dcycle_pipeline", stamp="first_seen"
         ),
         Column(
             "last_seen_at",
             "TIMESTAMPTZ",
-            "Last proven sync that saw the facility",
+            "When the facilities of its organisation were last read and proven",
             "dcycle_pipeline",
             stamp="last_seen",
         ),
@@ -178,7 +182,7 @@ V1 = Endpoint(
     pending_column="co2e_kg",
 )
 
-# `filter_by` on the status is not documented; it is asked only where the plain list stays short of both counters.
+# `filter_by` with a status is not documented. It comes last, so it is asked only if both sort orders stay short of the counters.
 LEGACY_V1 = replace(
     V1,
     paging=Paging(

@@ -1,4 +1,7 @@
-"""Organisations: the tree of the group, flattened. It is one answer without pages, so it is not walked."""
+"""Organisations: the tree of the group, flattened. It is one answer without pages, so it needs no passes and no proof.
+
+Source: code.dcycle.io/api-reference/organizations/tree.
+"""
 
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +20,7 @@ ORGANIZATIONS = Table(
     (
         Column("organization_id", "VARCHAR", "Organisation", f"{_SOURCE}: id"),
         Column("name", "VARCHAR", "Name of the organisation", f"{_SOURCE}: name"),
-        Column("parent_organization_id", "VARCHAR", "Organisation above it in the tree, null for the root", _SOURCE),
+        Column("parent_organization_id", "VARCHAR", "Organisation above it in the tree; null for the root", _SOURCE),
         Column("depth", "INTEGER", "Steps below the root of the tree, 0 for the root", _SOURCE, "1"),
     ),
     _SOURCE,
@@ -26,7 +29,7 @@ ORGANIZATIONS = Table(
 
 @dataclass(frozen=True)
 class Organization:
-    """One node of the tree."""
+    """One node of the tree. `depth` counts the steps from the root, which has 0."""
 
     organization_id: str
     name: str
@@ -35,9 +38,9 @@ class Organization:
 
 
 def flatten(tree: Any) -> list[Organization]:
-    """The nodes of the tree, parents first (code.dcycle.io/api-reference/organizations/tree).
+    """The nodes of the tree, parents first. `tree` is the answer as plain Python values: id, name, children.
 
-    Raises ContractError for a node without a usable id or children, or an organisation that stands twice in the tree.
+    Raises ContractError if a node has no usable id or children, or if an organisation stands twice in the tree.
     """
     found: dict[str, Organization] = {}
     waiting: list[tuple[Any, str | None, int]] = [(tree, None, 0)]

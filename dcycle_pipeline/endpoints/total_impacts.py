@@ -1,4 +1,7 @@
-"""Total impacts: what Dcycle says that an organisation emitted in a calendar year, from all its sources."""
+"""Total impacts: what an organisation emitted in a calendar year from all its sources, as Dcycle totals it.
+
+Source: code.dcycle.io/api-reference/emissions/get-summary.
+"""
 
 from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from functools import reduce
@@ -11,21 +14,22 @@ from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column, Table
 
 PATH = "/v1/total-impacts"
 _SOURCE = f"GET {PATH}"
-# The unit is documented as a text, seen as tCO2e; other endpoints say kgco2e. Any other is not guessed at.
+# The unit is documented as a text, and its example is tCO2e; other endpoints say kgco2e. Any other unit is refused, not guessed.
 KILOGRAMS_IN = {"t": 1000, "tonne": 1000, "tonnes": 1000, "kg": 1}
-SCOPES = ("1", "2", "3")
+SCOPES = ("1", "2", "3")  # of the GHG Protocol
+# Exact for every number that the columns can hold (28 digits); a larger one goes to quarantine afterwards.
 _EXACT = Context(prec=80, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 
 class Part(msgspec.Struct):
-    """One group of the answer. Whether `scope` is a number or a text is not documented."""
+    """One group of the answer. Whether `scope` is a number or a text is not documented. `co2e` is in the unit of the answer."""
 
     scope: int | str | None = None
     co2e: Decimal | None = None
 
 
 class TotalImpacts(msgspec.Struct):
-    """The answer (code.dcycle.io/api-reference/emissions/get-summary)."""
+    """The answer. `total_co2e` and the parts in `items` are in `unit`."""
 
     organization_id: str | None = None
     start_date: str | None = None
@@ -36,7 +40,7 @@ class TotalImpacts(msgspec.Struct):
 
 
 def period(year: str) -> tuple[str, str]:
-    """First and last day of a calendar year."""
+    """First and last day of a calendar year, as ISO dates."""
     return f"{year:0>4}-01-01", f"{year:0>4}-12-31"
 
 
@@ -46,13 +50,13 @@ def _query(year: str) -> Query:
 
 
 def kilograms_in(unit: str | None) -> int | None:
-    """Kilograms in one of a unit, None where the unit is not understood."""
+    """Kilograms in one unit, e.g. 1000 for tCO2e; None if the unit is not known."""
     plain = (unit or "").lower().replace("₂", "2").replace(" ", "").replace("_", "")
     return KILOGRAMS_IN.get(plain.removesuffix("q").removesuffix("co2e"))
 
 
 def problem(item: TotalImpacts, organization_id: str, year: str) -> str | None:
-    """Why an answer cannot be set beside our figures; None when it can."""
+    """Why an answer cannot be compared with our figures; None if it can."""
     start, end = period(year)
     if item.organization_id not in (None, organization_id):
         return f"organization_id is {item.organization_id!r}, but the organisation asked for was {organization_id!r}"
@@ -61,16 +65,16 @@ def problem(item: TotalImpacts, organization_id: str, year: str) -> str | None:
     if item.end_date is not None and item.end_date[:10] != end:
         return f"end_date is {item.end_date!r}, but {end} was asked for"
     if kilograms_in(item.unit) is None:
-        return f"unit is {item.unit!r}, which is not understood: known are tCO2e and kgCO2e"
+        return f"unit is {item.unit!r}, expected tCO2e or kgCO2e"
     if item.total_co2e is None:
         return "total_co2e is null"
     return None
 
 
 def kilograms(item: TotalImpacts) -> tuple[Decimal, ...]:
-    """The total and the parts of scope 1, 2 and 3 of an answer without `problem`, exact.
+    """Four exact amounts in kg CO2e: the total, and the parts of scopes 1, 2 and 3. The answer must have no `problem`.
 
-    Raises ArithmeticError for numbers that cannot be calculated with.
+    Raises ArithmeticError if a number is too large or too small to be calculated with.
     """
     factor = Decimal(kilograms_in(item.unit) or 0)
     of_scopes = (_of_scope(item.items or [], scope) for scope in SCOPES)
@@ -94,8 +98,8 @@ def _quantity(name: str, meaning: str, field: str) -> Column:
 TOTAL_IMPACTS = Table(
     "dcycle",
     "total_impacts",
-    "One row per organisation and calendar year in which it has active waste-water records: its total from all sources as "
-    "Dcycle says it, for comparison. It covers those records and everything else, so it is never added to them",
+    "One row per organisation and calendar year in which it has active waste-water records: its total from all sources, as "
+    "Dcycle gives it, for comparison. It covers those records and everything else: never add it to them",
     ("organization_id", "year"),
     (
         Column(
@@ -108,9 +112,7 @@ TOTAL_IMPACTS = Table(
         Column("year", "INTEGER", "Calendar year", f"{_SOURCE}: start_date, end_date", example="2025"),
         _quantity("co2e_kg", "Emissions of the organisation from all sources", "total_co2e"),
         *(
-            _quantity(
-                f"scope_{scope}_co2e_kg", f"Those among them of scope {scope}, 0 where none is named", "items.co2e"
-            )
+            _quantity(f"scope_{scope}_co2e_kg", f"The part of scope {scope}; 0 if the answer names none", "items.co2e")
             for scope in SCOPES
         ),
         Column("unit", "VARCHAR", "Unit in which Dcycle sent them", f"{_SOURCE}: unit", example="tCO2e"),

@@ -1,4 +1,7 @@
-"""Waste-water treatments (WWT): the treatment periods of one facility, with water, sludge and emissions."""
+"""Waste-water treatments (WWT): the treatment periods of one facility, with water, sludge and emissions.
+
+Source: code.dcycle.io/api-reference/waste-water-treatments/list.
+"""
 
 from datetime import date, datetime
 from decimal import Decimal
@@ -15,13 +18,17 @@ UNIT = "cubic_meter_(m3)"
 
 
 class Unit(msgspec.Struct, gc=False):
+    """The unit of an item's water volumes."""
+
     id: str | None = None
     name: str | None = None
     type: str | None = None
 
 
 class WasteWaterTreatment(msgspec.Struct, gc=False):
-    """One item of the list (code.dcycle.io/api-reference/waste-water-treatments/list)."""
+    """One item of the list. Water is in m3: `quantity` in, `m3_water_out` (or `base_quantity`) out. Sludge, `co2e` and
+    `co2e_biomass` are in kg.
+    """
 
     id: str
     status: str
@@ -44,7 +51,7 @@ class WasteWaterTreatment(msgspec.Struct, gc=False):
 
 
 def problem(item: WasteWaterTreatment, facility_id: str | None) -> str | None:
-    """Why a well-typed record cannot be used; None when it can."""
+    """Why a record whose types are right cannot be used; None if it can."""
     if item.status not in STATUSES:
         return f"status is {item.status!r}, expected one of {', '.join(STATUSES)}"
     if item.type is not None and item.type != "waste_water_treatment":
@@ -111,7 +118,7 @@ WASTE_WATER_TREATMENTS = Table(
         Column(
             "co2e_kg",
             QUANTITY,
-            "Emissions (CH4 and N2O as CO2e). Null is pending, never zero",
+            "Emissions (CH4 and N2O as CO2e). Null means pending, never zero",
             f"{LIST}: co2e",
             KILOGRAMS_CO2E,
             "co2e",
@@ -120,7 +127,7 @@ WASTE_WATER_TREATMENTS = Table(
         Column(
             "co2e_biomass_kg",
             QUANTITY,
-            "Biogenic emissions, kept apart and never added to co2e_kg",
+            "Biogenic emissions, separate from co2e_kg: never add the two",
             f"{LIST}: co2e_biomass",
             KILOGRAMS_CO2E,
             "co2e_biomass",
@@ -129,7 +136,7 @@ WASTE_WATER_TREATMENTS = Table(
         Column(
             "co2e_state",
             "VARCHAR",
-            "calculated, or pending where Dcycle has not computed co2e_kg yet",
+            "calculated, or pending if Dcycle has not calculated co2e_kg yet",
             "derived from co2e",
             value="CASE WHEN co2e IS NULL THEN 'pending' ELSE 'calculated' END",
             role="emission",
@@ -137,31 +144,33 @@ WASTE_WATER_TREATMENTS = Table(
         Column(
             "percentage",
             QUANTITY,
-            "Share of the record that belongs to the facility, always 1 for WWT",
+            "Share of the record that belongs to the facility; always 1 for WWT",
             f"{LIST}: percentage",
             "1",
         ),
         Column(
             "unit_name",
             "VARCHAR",
-            "Unit of the water volumes, always cubic metres",
+            "Unit of the water volumes; always cubic metres",
             f"{LIST}: unit.name",
             value="unit.name",
         ),
         Column(
             "uploaded_by_user_id",
             "VARCHAR",
-            "Id of the user that uploaded the record",
+            "Id of the user who uploaded the record",
             f"{LIST}: uploaded_by",
             value="uploaded_by",
             role="person",
         ),
         Column("created_at", "TIMESTAMPTZ", "Created in Dcycle", f"{LIST}: created_at"),
-        Column("first_seen_at", "TIMESTAMPTZ", "First sync that saw the record", "dcycle_pipeline", stamp="first_seen"),
+        Column(
+            "first_seen_at", "TIMESTAMPTZ", "When a sweep first saw the record", "dcycle_pipeline", stamp="first_seen"
+        ),
         Column(
             "last_changed_at",
             "TIMESTAMPTZ",
-            "Last sync that saw other values than before",
+            "When a sweep last saw other values than before",
             "dcycle_pipeline",
             stamp="last_changed",
         ),

@@ -1,4 +1,7 @@
-"""Reading lists of one endpoint and landing their pages. It needs settings and a place to land, and no working file."""
+"""Reads lists of one endpoint and lands their pages. It needs a connection and a place to land, but no working file.
+
+Which lists there are, and what becomes of their rows, belongs to `sync`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable
@@ -11,7 +14,8 @@ from dcycle_pipeline.api.paging import read_list
 from dcycle_pipeline.api.types import Page, PageSink, Proof, Query, Server
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import ListError, NotFoundError, TransientError, UnauthorizedError, UnavailableError
-from dcycle_pipeline.landing.files import Landing, Trailer
+from dcycle_pipeline.landing.files import Landing
+from dcycle_pipeline.landing.landed_file import Trailer
 from dcycle_pipeline.landing.lists import ANSWERED, PROVEN, UNPROVEN, ListKey, ListResult
 from dcycle_pipeline.landing.page_body import read_object, read_page
 from dcycle_pipeline.landing.personal_data import Policy
@@ -19,14 +23,14 @@ from dcycle_pipeline.landing.personal_data import Policy
 
 @dataclass(frozen=True)
 class Resume:
-    """How long ago a run that died may have landed a list for this one to take it over, by the clock `now`."""
+    """How old a list that a run landed before it died may be, to be taken over. `now` is the clock."""
 
     within: timedelta
     now: Callable[[], datetime]
 
 
 class ListReader:
-    """Reads lists of one endpoint and run through one open connection pool. `report` hears of each list as it ends."""
+    """Reads lists of one endpoint for one run. `report` is called with the result of each list as soon as it is known."""
 
     def __init__(
         self,
@@ -49,9 +53,9 @@ class ListReader:
         self._unauthorized: dict[str, UnauthorizedError] = {}
 
     async def read(self, keys: Iterable[ListKey], *, again: bool = False) -> list[ListResult]:
-        """Read all lists side by side; what fails is in the result, not raised.
+        """Read all lists side by side. Returns one result per key, in order; a list that fails has a result that says so.
 
-        A list that this run, or one that died a short time ago, has landed already is taken over unless `again`.
+        If this run, or one that died a short time ago, has landed a list already, it is taken over, unless `again`.
         Raises UnavailableError if pages cannot be written.
         """
         async with asyncio.TaskGroup() as group:
@@ -91,7 +95,7 @@ class ListReader:
             outcome, reason = UNPROVEN, str(error)
         except OSError as error:
             raise UnavailableError(
-                f"Pages of {key} cannot be written: {error.strerror}. Nothing was changed; free space and sync again."
+                f"Pages of {key} cannot be written: {error.strerror}. Nothing was changed. Free space and sync again."
             ) from None
         return ListResult(key, outcome, reason, started_at, self._resume.now(), self._landing.run_id)
 
@@ -105,7 +109,7 @@ class ListReader:
         return replace(self._landed(key, trailer), outcome=UNPROVEN, reason=proof.reason, landed_file=None)
 
     async def _pages(self, key: ListKey, sink: PageSink) -> Proof | None:
-        """Every page of a list, with its proof; or the one answer that a total is."""
+        """Give the sink every page of a list and return its proof; or the one answer of a total, which has no proof."""
         if isinstance(self._endpoint, Endpoint):
             return await read_list(self._asker(self._endpoint, key), self._endpoint.paging, sink, self._server)
         year, path = str(key.year), self._endpoint.path
@@ -130,9 +134,9 @@ class ListReader:
         return ask
 
     async def exists(self, detail_path: str, organization_id: str, item_id: str) -> bool:
-        """Whether the API still has an item that a list no longer shows.
+        """Whether the API still has an item that its list no longer shows.
 
-        Raises ListError or TransientError if the API does not say.
+        Raises ListError or TransientError if the API does not tell.
         """
         path = detail_path.format(id=quote(item_id, safe=""))
         try:

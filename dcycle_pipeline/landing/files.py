@@ -1,15 +1,13 @@
-"""Pages as received (personal data removed first), compressed, one folder per run and organisation.
+"""Where pages land and how they are written: one folder per run and organisation, one file per list.
 
-A file holds the pages of one list and ends with the proof. It is written beside and renamed when it is whole, and its zstd frame carries
-a checksum, so that nobody takes a half-written or damaged file for a whole one. The next run takes over what a run that died had landed.
-Nothing here knows what an item means.
+A file is written beside its place and renamed once it is whole. The next run takes over what a run that died had landed.
+What a file holds, and reading it, belongs to `landed_file`.
 """
 
 import hashlib
 import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -20,49 +18,24 @@ from urllib.parse import quote
 import msgspec
 import zstandard
 
-from dcycle_pipeline.api.types import Page, Proof
-from dcycle_pipeline.endpoints import YEAR_TOTALS
+from dcycle_pipeline.api.types import Page
 from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.landing.landed_file import FORMAT, Header, Trailer, first_and_last
 from dcycle_pipeline.landing.lists import ListKey
 
-FORMAT = 3
+# File systems take 255 bytes. This leaves room for the digest below, the suffix and `.part`.
 LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
 FORGOTTEN = ".forgotten"
-_LEVEL = 3
-_PROOF = b'{"proof":'
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a landed file is about. `source` is all that decides what the same read would give: address, query, policy."""
-
-    run_id: str
-    key: ListKey
-    source: str
-    format: int = FORMAT
-
-
-@dataclass(frozen=True)
-class _HeaderOfFormat2:
-    run_id: str
-    organization_id: str
-    endpoint: str
-    scope_id: str | None
-
-
-@dataclass(frozen=True)
-class Trailer:
-    """What ends a landed file: the proof of a list (null after a single answer), and when it was read."""
-
-    proof: Proof | None
-    started_at: datetime
-    finished_at: datetime
+_LEVEL = 3  # zstd's default: 837 MB of pages become 126 MB in 1.4 s (gzip: 205 MB in 5.7 s)
 
 
 class Landing:
-    """The landed pages of one run below `root`. `merged` says of each organisation which run merged it last, and when."""
+    """The landed pages of one run in its folder below `root`.
+
+    `source` names what decides what a read gives (see `Header`). `merged` says which run merged each organisation last, and when.
+    """
 
     def __init__(
         self, root: Path, run_id: str, source: str = "", merged: Mapping[str, tuple[str, datetime]] | None = None
@@ -77,7 +50,7 @@ class Landing:
         return str(self._path(Path(self.run_id), key))
 
     def path(self, key: ListKey) -> Path:
-        """The same as a path."""
+        """Where the pages of a list land."""
         return self.root / self.file(key)
 
     def _path(self, run: Path, key: ListKey) -> Path:
@@ -86,13 +59,14 @@ class Landing:
         return organization_folder(run, key.organization_id) / f"{name}{SUFFIX}"
 
     def write(self, key: ListKey) -> "LandedFile":
-        """A new file for one list; use it with `with` and call `finish`."""
+        """A new file for one list: use it with `with` and call `finish`."""
         return LandedFile(self.path(key), Header(self.run_id, key, self._source))
 
     def take_over(self, key: ListKey, since: datetime, until: datetime) -> Trailer | None:
-        """The end of the same list as this run, or the latest run that died, landed it within a time; None if there is none.
+        """Make a landed file of the same list this run's too. Returns its trailer, or None if there is no such file.
 
-        The file is then this run's too. What landed before another run merged the organisation is history.
+        The file must be of this run or of one that died, from `since` to `until`; the latest wins. What landed before another
+        run merged the organisation does not count: it is older than the tables.
         """
         merged_by, merged_at = self._merged.get(key.organization_id, ("", since))
         found = []
@@ -113,7 +87,7 @@ class Landing:
         return runs_that_died(self.root)
 
     def link(self, path: Path, key: ListKey) -> bool:
-        """Make another run's landed file this run's too; whether it is there."""
+        """Make another run's landed file this run's too. Returns whether this run has the file now."""
         here = self.path(key)
         if path.exists() and path != here:
             here.parent.mkdir(parents=True, exist_ok=True)
@@ -123,7 +97,7 @@ class Landing:
 
     def _usable(self, path: Path, key: ListKey) -> Trailer | None:
         try:
-            header, trailer = _ends(path, key)
+            header, trailer = first_and_last(path, key)
         except UnavailableError:
             return None
         same = header.source == self._source and header.format == FORMAT
@@ -131,12 +105,12 @@ class Landing:
 
 
 def organization_folder(run: Path, organization_id: str) -> Path:
-    """The part of a run's folder that belongs to an organisation."""
+    """The folder of an organisation within the folder of a run."""
     return run / _file_name(organization_id)
 
 
 def runs_that_died(root: Path) -> list[Path]:
-    """Folders of runs that never came to an end."""
+    """The folders of runs that never noted their end."""
     return [folder for folder in _runs(root) if not (folder / ENDED).exists()]
 
 
@@ -145,7 +119,7 @@ def _runs(root: Path) -> list[Path]:
 
 
 class LandedFile:
-    """The pages of one list being written. Leaving it without `finish` leaves nothing behind."""
+    """Writes the pages of one list. If it is left without `finish`, nothing stays behind."""
 
     def __init__(self, path: Path, header: Header) -> None:
         self.path = path
@@ -160,7 +134,7 @@ class LandedFile:
         return self
 
     def restart(self) -> None:
-        """Forget the pages written so far."""
+        """Drop the pages written so far."""
         self._file.seek(0)
         self._file.truncate()
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
@@ -188,89 +162,10 @@ class LandedFile:
             self._beside.unlink(missing_ok=True)
 
 
-def page_lines(path: Path) -> Iterator[bytes]:
-    """The page lines of a whole landed file, without header and proof.
-
-    Raises UnavailableError if the file is not whole.
-    """
-    previous: bytes | None = None
-    for number, line in enumerate(_whole_lines(path)):
-        if previous is not None and number > 1:
-            yield previous
-        previous = line
-
-
-class _RawPage(msgspec.Struct):
-    page: int
-    items: list[msgspec.Raw]
-
-
-def page_items(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Every item of a whole landed file as JSON text, with its page. Raises UnavailableError if the file is not whole."""
-    for line in page_lines(path):
-        page = msgspec.json.decode(line, type=_RawPage)
-        for item in page.items:
-            yield page.page, bytes(item)
-
-
-def verify_file(path: Path, key: ListKey) -> None:
-    """Raise UnavailableError if a landed file is not whole, or is not of that list."""
-    _ends(path, key)
-
-
-def _ends(path: Path, key: ListKey) -> tuple[Header, Trailer]:
-    """The first and the last line of a whole file."""
-    first, last = b"", b""
-    for last in _whole_lines(path):
-        first = first or last
-    try:
-        header, trailer = _header(first), msgspec.json.decode(last, type=Trailer)
-    except msgspec.MsgspecError as error:
-        raise UnavailableError(f"Landed file {path} cannot be read: {error}. Delete it and sync again.") from None
-    if header.key != key:
-        raise UnavailableError(f"Landed file {path} holds another list than its name says. Delete it and sync again.")
-    return header, trailer
-
-
-def _header(line: bytes) -> Header:
-    try:
-        return msgspec.json.decode(line, type=Header)
-    except msgspec.ValidationError:
-        old = msgspec.json.decode(line, type=_HeaderOfFormat2)
-        return Header(old.run_id, key_of(old.organization_id, old.endpoint, old.scope_id), source="", format=2)
-
-
-def key_of(organization_id: str, endpoint: str, part: str | None) -> ListKey:
-    """The key of a list as layout 2 of the data folder named it: it had one field for a facility or a year."""
-    if endpoint in [total.name for total in YEAR_TOTALS] and part is not None:
-        return ListKey(organization_id, endpoint, year=int(part))
-    return ListKey(organization_id, endpoint, part)
-
-
-def _whole_lines(path: Path) -> Iterator[bytes]:
-    line, proofs = b"", 0
-    try:
-        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
-            for line in _split(stream):
-                proofs += line.startswith(_PROOF)
-                yield line
-    except (OSError, zstandard.ZstdError) as error:
-        raise UnavailableError(f"Landed file {path} cannot be read: {error}. Delete it and sync again.") from None
-    if proofs != 1 or not line.startswith(_PROOF):
-        raise UnavailableError(f"Landed file {path} is not whole. Delete it and sync again.")
-
-
-def _split(stream: zstandard.ZstdDecompressionReader) -> Iterator[bytes]:
-    rest = b""
-    while chunk := stream.read(1 << 20):
-        *whole, rest = (rest + chunk).split(b"\n")
-        yield from whole
-
-
 def forget_runs(root: Path, but: Collection[str]) -> None:
-    """Delete the landed pages of all runs `but` some.
+    """Delete the landed pages of all runs but those named in `but`.
 
-    Each goes out of sight at once: one that is half deleted, without its end, would look like a run that died.
+    Each folder is first moved out of sight: a half-deleted one, without its end, would look like a run that died.
     """
     forgotten = root / FORGOTTEN
     shutil.rmtree(forgotten, ignore_errors=True)
@@ -282,7 +177,7 @@ def forget_runs(root: Path, but: Collection[str]) -> None:
 
 
 def _file_name(identifier: str) -> str:
-    """A file name of its own for any id: ids are text of unknown form, and some disks take A for a."""
+    """A file name for any id, different for each: ids are text of unknown form, and some disks take A for a."""
     plain = quote(identifier, safe="-_").replace(".", "%2E").replace("~", "%7E")
     if 0 < len(plain) <= LONGEST_PLAIN_NAME and plain == identifier.lower():
         return plain

@@ -1,6 +1,6 @@
-"""One list of the API by its key, and what became of it: the one result that goes from the API to `sync.lists`.
+"""One list of the API: its key, and its result, which goes unchanged from the API to `sync.lists`.
 
-How pages are asked for belongs to `fetch`; where they land, to `files`.
+How its pages are asked for belongs to `fetch`; where they land, to `files`.
 """
 
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ FACILITY_DELETED = "facility_deleted"
 FACILITIES_NOT_READ = "facilities_not_read"
 NO_FACILITIES = "no_facilities"
 ANSWERED = "answered"
-# Outcomes after which nothing of the list can be missing.
+# After these outcomes nothing of the list can be missing.
 NOTHING_MISSING = (PROVEN, FACILITY_DELETED, NO_FACILITIES, ANSWERED)
 
 
 @dataclass(frozen=True)
 class ListKey:
-    """Which list: endpoint, organisation, and the facility if it has one a facility. A total has a calendar year instead."""
+    """Which list: organisation, endpoint, and the facility if the endpoint has one list per facility. A total has a calendar year."""
 
     organization_id: str
     endpoint: str
@@ -38,9 +38,10 @@ class ListKey:
 class ListResult:
     """What became of one list in a run, or of the total of one year.
 
-    `outcome` is one of the words above, or that of a ListError; `reason` says why something may be missing, empty if nothing is.
-    `landed_file` is relative to the folder of landed pages; only what is proven or answered has one. `deleted_count` are rows that the API
-    confirmed to be gone, `quarantined_count` items that cannot be used; both are known once the list is merged.
+    `outcome` is one of the words above, or that of a ListError. `reason` says why something may be missing; it is empty if nothing is.
+    `landed_file` is relative to the folder of landed pages; only a list that is proven, or a total that was answered, has one.
+    `deleted_count` counts rows that the API confirmed to be gone, `quarantined_count` items that cannot be used. Both are known
+    once the list is merged.
     """
 
     key: ListKey
@@ -56,7 +57,7 @@ class ListResult:
 
     @property
     def nothing_missing(self) -> bool:
-        """Whether the list was read whole, or has nothing to read."""
+        """Whether the list was read whole, or has no rows to read."""
         return self.outcome in NOTHING_MISSING
 
     @property

@@ -1,6 +1,6 @@
-"""What a run decided, beside its landed pages: the tree, each organisation's sweep of an endpoint, and the run's end.
+"""Manifests: what a run decided, in JSON beside its landed pages. The tree, each organisation's sweep of an endpoint, the run's end.
 
-The tables are made from these and the pages alone, so that a rebuild or a replay needs no API.
+The tables follow from manifests and pages alone, so a rebuild or a replay needs no API. The pages belong to `files`.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TreeManifest:
-    """The organisations as a run saw them, and those that should be there and are `absent`."""
+    """The organisations as a run saw them, and the ids of those that are `absent` although they are still synced."""
 
     run_id: str
     run_started_at: datetime
@@ -35,7 +35,10 @@ class TreeManifest:
 
 @dataclass(frozen=True)
 class SweepManifest:
-    """One organisation's sweep of one endpoint, decided. `deleted` are ids that the API confirmed to be gone, with their facility."""
+    """One organisation's sweep of one endpoint, with what was decided about each list.
+
+    `deleted` maps the ids that the API confirmed to be gone to the facility of their list.
+    """
 
     run_id: str
     run_started_at: datetime
@@ -48,7 +51,7 @@ class SweepManifest:
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended: published, or over without that."""
+    """How a run ended: `published_at` is None if it published nothing."""
 
     published_at: datetime | None
 
@@ -64,12 +67,12 @@ def write_sweep(root: Path, sweep: SweepManifest) -> None:
 
 
 def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> None:
-    """The run is over: no other takes anything of it over."""
+    """Note that the run is over, so that no other run takes over what it landed. Raises UnavailableError if that cannot be written."""
     _write(root / run_id / ENDED, RunEnd(published_at))
 
 
 def end_with_all_before(root: Path, run_id: str, published_at: datetime | None = None) -> None:
-    """The run is over, and with it those that died before: what it took over of them is not taken over once more."""
+    """Note that the run is over, and all that died before it: what it took over of them must not be taken over once more."""
     for folder in runs_that_died(root):
         if folder.name != run_id:
             end_run(root, folder.name)
@@ -82,31 +85,33 @@ def _write(path: Path, record: object) -> None:
 
 
 def trees(root: Path) -> Iterator[TreeManifest]:
-    """Every tree that is landed below `root`. One that cannot be read was never whole and is passed over."""
+    """Every tree that is landed below `root`. One that cannot be read is skipped: it never was whole."""
     return _read(tree_paths(root), TreeManifest)
 
 
 def sweeps(root: Path) -> Iterator[SweepManifest]:
-    """Every sweep that is landed below `root`."""
+    """Every sweep that is landed below `root`. One that cannot be read is skipped: it never was whole."""
     return _read(sweep_paths(root), SweepManifest)
 
 
 def tree_paths(root: Path) -> Iterator[Path]:
+    """The files that hold a tree."""
     return root.glob(f"*/{TREE}")
 
 
 def sweep_paths(root: Path) -> Iterator[Path]:
+    """The files that hold a sweep."""
     return root.glob(f"*/*/*{SUFFIX}")
 
 
 def ends(root: Path) -> dict[str, RunEnd]:
-    """How runs ended, by run."""
+    """The ends of all runs that noted one, by run id."""
     paths = list(root.glob(f"*/{ENDED}"))
     return {path.parent.name: end for path in paths for end in _read(iter([path]), RunEnd)}
 
 
 def was_published(root: Path, run_id: str) -> bool:
-    """Whether a run noted at its end that it put its snapshot in place."""
+    """Whether a run noted at its end that it published."""
     return any(end.published_at for end in _read(iter([root / run_id / ENDED]), RunEnd))
 
 

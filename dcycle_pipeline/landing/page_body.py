@@ -1,4 +1,7 @@
-"""The body of an answer → what may be written of it; of a page of a list also counters and the identity of each item."""
+"""From the body of an answer to what may be written of it. For a page of a list also its counters and the identity of each item.
+
+Which fields are personal belongs to `personal_data`.
+"""
 
 import hashlib
 import re
@@ -11,7 +14,7 @@ from dcycle_pipeline.errors import TransientError
 from dcycle_pipeline.landing.personal_data import Policy
 
 _NO_ID = "no-id:"
-_COUNT = re.compile(rb'"?(-?[0-9]{1,18})"?')
+_COUNT = re.compile(rb'"?(-?[0-9]{1,18})"?')  # a number or the text of one; 18 digits fit 64 bits
 
 _fields = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _items = msgspec.json.Decoder(list[msgspec.Raw])
@@ -19,7 +22,10 @@ _text = msgspec.json.Decoder(str)
 
 
 class PageBody(NamedTuple):
-    """A page without personal data. `identities` are ids, or digests where an item has none; `payload` a JSON array."""
+    """A page without personal data: counters, identities, and `payload`, a JSON array of the items.
+
+    An identity is the item's id, or a digest of the item if it has none.
+    """
 
     envelope: dict[str, Any]
     identities: tuple[str, ...]
@@ -27,7 +33,7 @@ class PageBody(NamedTuple):
 
 
 def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
-    """Take a list answer apart. Raises TransientError where it is none."""
+    """Take the answer of a list apart. Raises TransientError if it has no list of items. `where` begins the message."""
     try:
         fields = _fields.decode(body)
         items = bytes(fields.pop("items"))
@@ -37,7 +43,7 @@ def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
     if first == b"{":
         items = b"[" + items + b"]"
     elif first != b"[":
-        raise TransientError(f"{where}: 200, but items is no list.")
+        raise TransientError(f"{where}: 200, but items is not a list.")
     envelope = {name: int(found[1]) for name, raw in fields.items() if (found := _COUNT.fullmatch(bytes(raw)))}
     if (ordinary := policy.ordinary_page(items)) is not None:
         return PageBody(envelope, *ordinary)
@@ -47,15 +53,15 @@ def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
 
 
 def read_object(body: bytes, policy: Policy, where: str) -> bytes:
-    """The one object of an answer that is no list, as it may be written. Raises TransientError where it is none."""
+    """The one object of the answer of a total, as it may be written. Raises TransientError if the body is not an object."""
     try:
         return policy.clean(_fields.decode(body))
     except msgspec.DecodeError:
-        raise TransientError(f"{where}: 200, but the body is no object.") from None
+        raise TransientError(f"{where}: 200, but the body is not an object.") from None
 
 
 def _told_apart(identities: list[str]) -> tuple[str, ...]:
-    """Equal items without an id on one page are as many items; the same id twice is one."""
+    """Number the equal items without an id on one page, because they are as many items. The same id twice stays one."""
     seen: Counter[str] = Counter()
     for index, identity in enumerate(identities):
         if identity.startswith(_NO_ID):

@@ -1,7 +1,8 @@
-"""Taking personal data out of an answer before its first byte is written.
+"""Takes personal data out of an answer before its first byte is written.
 
-Fail-safe by what is declared: fields known to hold a person are dropped, undeclared fields lose their text, declared
-ones lose e-mail addresses and nested keys that name a person. Numbers keep the exact text that the API sent.
+What is declared decides, so that a new field is safe. Fields known to hold a person are dropped. Fields that no endpoint
+declares lose their text. Declared fields lose e-mail addresses and nested keys that name a person. Numbers stay exactly
+the text that the API sent.
 """
 
 import hashlib
@@ -18,13 +19,15 @@ from dcycle_pipeline.endpoints.declaration import Declared
 
 WITHHELD = "[withheld: undeclared field]"
 REMOVED = "[personal data removed]"
+# Keys inside a declared object that may name a person. It matches anywhere in the key, so it removes rather too much.
 _PERSON_KEY = re.compile(
     r"user|e-?_?mail|(first|last|full|given|family|sur)_?name|phone|mobile|file_url|person|contact"
     r"|owner|author|responsible|manager|employee|creator|_by$",
     re.IGNORECASE,
 )
+# An address within JSON text: both sides end at a space, a quotation mark or what separates addresses; the domain has a dot.
 _EMAIL = re.compile(rb"[^\s@\"'<>,;:\\]+@[^\s@\"'<>,;:\\]+\.[^\s@\"'<>,;:\\]+")
-_PLAIN = frozenset(b"-0123456789tfn")
+_PLAIN = frozenset(b"-0123456789tfn")  # how a number, true, false and null begin
 
 _ABSENT = msgspec.Raw(b"")
 _WITHHELD = msgspec.Raw(f'"{WITHHELD}"'.encode())
@@ -35,7 +38,7 @@ _encode = msgspec.json.Encoder(decimal_format="number").encode
 
 
 class Pseudonyms:
-    """The same person gets the same name within one data folder, and nobody can tell which (HMAC-SHA-256)."""
+    """Gives the same person the same name within one data folder. Without the folder's key nobody can undo it (HMAC-SHA-256)."""
 
     def __init__(self, key: bytes) -> None:
         self._key = key
@@ -45,9 +48,9 @@ class Pseudonyms:
 
 
 class Policy:
-    """What happens to the items of one endpoint: `drop`, `pseudonymise` or `keep` (DCYCLE_PERSONAL_DATA).
+    """What happens to personal data in the items of one endpoint: `drop`, `pseudonymise` or `keep` (DCYCLE_PERSONAL_DATA).
 
-    `undeclared` collects the names of fields that no declaration knows.
+    `undeclared` collects the names of fields that the endpoint does not declare.
     """
 
     def __init__(self, endpoint: Declared, choice: str, pseudonym: Pseudonyms) -> None:
@@ -59,10 +62,10 @@ class Policy:
         self.undeclared: set[str] = set()
 
     def ordinary_page(self, items: bytes) -> tuple[tuple[str, ...], bytes] | None:
-        """The ids and the clean JSON of a page of ordinary items, ten times faster than item by item.
+        """The ids and the clean JSON of a page of ordinary items (a JSON array), ten times faster than item by item.
 
-        None where any item is not ordinary (undeclared fields, an object where none belongs, an address) or where
-        the choice is not `drop`: then `clean` takes them one by one.
+        None if an item is not ordinary (undeclared fields, an object in a field that has none, an address), or if the choice is
+        not `drop`. Then `clean` takes the items one by one.
         """
         if self._keep or self._pseudonym:
             return None
@@ -73,15 +76,17 @@ class Policy:
         for name in self._withheld:
             for item in page:
                 setattr(item, name, _ABSENT)
+        # As many braces as objects that were declared: one more would be an object hidden in a field that has none.
         objects = len(page) + sum(sum(map(bool, map(attrgetter(name), page))) for name in self._nested)
         identities = tuple(item.id for item in page)
         body = _encode(page)
+        # An escape (\u0040) could hide an @.
         if "" in identities or body.count(b"{") != objects or b"@" in body or b"\\u" in body:
             return None
         return identities, body
 
     def clean(self, item: dict[str, msgspec.Raw]) -> bytes:
-        """One item as it may be written."""
+        """One item as it may be written, as JSON text. `item` holds its fields; it is changed."""
         if not item.keys() <= self._known:
             self.undeclared |= item.keys() - self._known
         if self._keep:
@@ -102,13 +107,13 @@ class Policy:
         return _without_addresses(body) if b"@" in body or b"\\u" in body else body
 
     def clean_stranger(self, raw: bytes) -> bytes:
-        """Something that stands where an item should and is none."""
+        """What may be written of something that is in the place of an item, but is not an object."""
         return raw if self._keep else bytes(_undeclared(raw))
 
 
 @lru_cache
 def _page_decoder(endpoint: Declared) -> Any:
-    """A decoder that takes ordinary items only: text where ids stand, nothing unknown inside nested objects."""
+    """A decoder that accepts ordinary items only: ids are text, and nested objects hold known fields only."""
     declared = [field.encode_name for field in msgspec.structs.fields(endpoint.item)]
     text = str | None | msgspec.UnsetType
     fields: list[tuple[str, Any, Any]] = []
@@ -156,9 +161,9 @@ def _person(raw: bytes, pseudonym: Pseudonyms) -> msgspec.Raw:
     return msgspec.Raw(_encode({"id": pseudonym(str(identifier))}))
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=4096)  # nested objects repeat: nearly all records of an account have the same unit
 def _declared(raw: bytes, known: frozenset[str] | None) -> msgspec.Raw:
-    """A declared field that holds an object: what is known in it where that is declared, else what names no person."""
+    """A declared field that holds an object, without keys that name a person. If its fields are declared, the others are withheld."""
     try:
         value = _without_persons(_anything.decode(raw))
         if known is not None and isinstance(value, dict):
@@ -179,7 +184,7 @@ def _anything_or_none(raw: bytes) -> Any:
 
 
 def _undeclared(raw: bytes) -> msgspec.Raw:
-    """Nothing but a number, a truth value or null of a field that nobody declared."""
+    """Of a field that no endpoint declares: a number, a truth value or null; any other value is withheld."""
     return msgspec.Raw(raw) if raw[:1] and raw[0] in _PLAIN else _WITHHELD
 
 

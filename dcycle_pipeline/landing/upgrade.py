@@ -1,4 +1,7 @@
-"""Manifests that data folder layout 2 wrote, brought to the present form where they are. Landed pages stay as they are."""
+"""Brings manifests of data folder layout 2 to the present form, in their places. Landed pages stay as they are.
+
+Names with scope and settled are those of layout 2. The tables have an upgrade of their own in `warehouse`.
+"""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,7 +14,8 @@ from dcycle_pipeline.api.types import Proof
 from dcycle_pipeline.data_folder import write_whole
 from dcycle_pipeline.endpoints.organizations import Organization
 from dcycle_pipeline.landing import lists, manifest
-from dcycle_pipeline.landing.files import Landing, key_of
+from dcycle_pipeline.landing.files import Landing
+from dcycle_pipeline.landing.landed_file import key_of
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 
@@ -19,7 +23,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True)
-class _Scope:
+class _ScopeOfLayout2:
     scope_id: str | None
     outcome: str
     reason: str
@@ -36,7 +40,7 @@ class _SweepOfLayout2:
     settled_at: datetime
     organization_id: str
     endpoint: str
-    scopes: list[_Scope]
+    scopes: list[_ScopeOfLayout2]
     deleted: dict[str, str | None]
 
 
@@ -51,9 +55,9 @@ class _TreeOfLayout2:
 
 
 def upgrade_manifests(root: Path) -> None:
-    """Bring every manifest of layout 2 below `root` to the present form. One that is no such manifest stays as it is.
+    """Bring every manifest of layout 2 below `root` to the present form. Any other file stays as it is.
 
-    Raises UnavailableError if one cannot be written; what was brought over before stays so, and the next call goes on.
+    Raises UnavailableError if one cannot be written. Those before it stay upgraded, and the next call goes on from there.
     """
     for path in manifest.tree_paths(root):
         if old_tree := _read(path, _TreeOfLayout2):
@@ -82,7 +86,7 @@ def _sweep(root: Path, old: _SweepOfLayout2) -> SweepManifest:
     return SweepManifest(old.run_id, *times, old.organization_id, old.endpoint, results, old.deleted)
 
 
-def _result(landing: Landing, old: _SweepOfLayout2, scope: _Scope) -> ListResult:
+def _result(landing: Landing, old: _SweepOfLayout2, scope: _ScopeOfLayout2) -> ListResult:
     key = key_of(old.organization_id, old.endpoint, scope.scope_id)
     outcome, proof = scope.outcome, scope.proof
     if key.year is not None:

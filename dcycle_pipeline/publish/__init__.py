@@ -1,1 +1,4 @@
-"""A finished working file → what others read. One destination so far: a DuckDB file (`duckdb_file`)."""
+"""From a finished working file to what others read: checks, the record of the publication, and snapshots.
+
+How the tables are filled belongs to `warehouse` and `summaries`; reading the published file, to `readers`.
+"""

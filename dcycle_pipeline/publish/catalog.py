@@ -1,4 +1,7 @@
-"""What the file holds: every table, view and macro, put together from the declarations; and replacing it whole."""
+"""What the file holds: every table, view and macro, put together from the declarations. Also replaces the working file as a whole.
+
+The declarations themselves belong to `endpoints`, `warehouse` and `summaries`.
+"""
 
 import os
 import shutil
@@ -21,7 +24,7 @@ from dcycle_pipeline.warehouse.history import as_of, as_published, current, vers
 
 
 def versioned_tables() -> tuple[Table, ...]:
-    """The tables that keep every version of their rows."""
+    """The tables that hold every version of their rows."""
     return (*(versions(endpoint) for endpoint in declared()), VERSIONED)
 
 
@@ -30,14 +33,14 @@ def _totals_tables() -> tuple[Table, ...]:
 
 
 def content_tables() -> tuple[Table, ...]:
-    """The tables that hold all content; every other one is a view on them or says what the pipeline did."""
+    """The tables that hold all content. Every other one is a view over them or says what the pipeline did."""
     of_sweeps = [summary.qualified for summary in summaries.SUMMARIES if not summary.is_content]
     derived = [table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in of_sweeps]
     return (ORGANIZATIONS, *_totals_tables(), *versioned_tables(), *derived)
 
 
 def all_tables() -> tuple[Table, ...]:
-    """Every table and view that a reader of the file finds."""
+    """Every table and view of the file."""
     views = [view for endpoint in declared() for view in current(endpoint)]
     as_they_were = [as_published(table) for table in versioned_tables()]
     stored = (ORGANIZATIONS, *_totals_tables(), *run_tables.TABLES, *versioned_tables())
@@ -45,17 +48,17 @@ def all_tables() -> tuple[Table, ...]:
 
 
 def filled_tables() -> tuple[Table, ...]:
-    """Those among them that hold rows of their own."""
+    """The tables that hold rows of their own: all that are not views."""
     return tuple(table for table in all_tables() if not isinstance(table, View))
 
 
 def all_relations() -> tuple[Table | Macro, ...]:
-    """The same and the macros that stand where a table may."""
+    """Every table and view, and every macro that can be used like a table."""
     return (*all_tables(), *(as_of(table) for table in versioned_tables()))
 
 
 def everything() -> tuple[Declaration, ...]:
-    """All that is declared in the file, each after what it is made from."""
+    """All that is declared in the file, each thing after those that it is made from."""
     return (summaries.RULES, *all_relations())
 
 
@@ -63,9 +66,9 @@ def everything() -> tuple[Declaration, ...]:
 def replaced_file(
     folder: DataFolder, memory_limit_mb: int, like: Path | None = None
 ) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A new working file, empty or `like` another, that takes the place of the old one if all goes well.
+    """A connection to a new working file, empty or a copy of `like`. If the block ends well, it takes the place of the old one.
 
-    The caller holds the folder for writing. Raises UnavailableError if that fails; the old file stays then.
+    The caller holds the folder for writing. Raises UnavailableError if that fails; then the old file stays.
     """
     beside = folder.warehouse.with_name(".replacing.duckdb.part")
     try:
@@ -83,6 +86,6 @@ def replaced_file(
 
 
 def _unlink(file: Path) -> None:
-    """Delete a DuckDB file and its log."""
+    """Delete a DuckDB file and its write-ahead log, if they exist."""
     for path in (file, file.with_name(f"{file.name}.wal")):
         path.unlink(missing_ok=True)

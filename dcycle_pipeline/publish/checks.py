@@ -1,4 +1,7 @@
-"""What must hold in the working file after a stage: derived from the declarations, asked in SQL, free of Dagster."""
+"""Checks what must hold in the working file after a step. The checks follow from the declarations and are asked in SQL.
+
+Showing findings in Dagster belongs to `orchestration`.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,19 +20,22 @@ COUNTERS_AGREE = "counters_agree"
 KEYS_UNIQUE = "keys_unique"
 EVERY_TOTAL_READ = "every_total_read"
 KILOGRAMS_CONSERVED = "kilograms_conserved"
-MOST_NAMED = 20
+MOST_NAMED = 20  # lists, rows or totals in one message; the rest is counted
 MEANINGS = {
-    EVERY_LIST_PROVEN: "Every list was read whole. One that is unproven keeps its last rows, so this warns.",
+    EVERY_LIST_PROVEN: "Every list is proven. The last rows of an unproven list stay, so this only warns.",
     COUNTERS_AGREE: "A proven list has as many rows in the table as the API's counter says.",
-    KEYS_UNIQUE: "Every key stands once.",
-    EVERY_TOTAL_READ: "Every total was read and understood. What was not keeps its last row; it informs, so this only warns.",
+    KEYS_UNIQUE: "No key occurs twice.",
+    EVERY_TOTAL_READ: "Every total was read and understood. If one was not, its last row stays. Totals inform, so this only warns.",
     KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of what it is made from, to the last decimal.",
 }
 
 
 @dataclass(frozen=True)
 class Finding:
-    """The outcome of one check of a `subject`, an endpoint or summary by name. `blocks` is whether the published file would be wrong."""
+    """The outcome of one check of a `subject`, which is the name of an endpoint or summary.
+
+    `blocks` says whether the published file would be wrong if the check fails; `what` tells people what was found.
+    """
 
     subject: str
     check: str
@@ -39,7 +45,7 @@ class Finding:
 
 
 def endpoint_findings(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> list[Finding]:
-    """Completeness, counters and keys of one endpoint."""
+    """The findings of one endpoint: completeness, counters and keys."""
     return [
         _every_list_proven(connection, endpoint),
         _counters_agree(connection, endpoint),
@@ -48,18 +54,18 @@ def endpoint_findings(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint)
 
 
 def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Summary) -> list[Finding]:
-    """Keys of a summary, and the sums that it declares to conserve."""
+    """The findings of one summary: keys, and the sums that it declares to conserve."""
     conserved = [_conserved(connection, summary)] if summary.conserves else []
     return [_keys_unique(connection, summary.name, (summary,)), *conserved]
 
 
 def summary_checks(summary: Summary) -> tuple[str, ...]:
-    """The names of what `summary_findings` finds."""
+    """The names of the checks whose findings `summary_findings` gives."""
     return (KEYS_UNIQUE, KILOGRAMS_CONSERVED) if summary.conserves else (KEYS_UNIQUE,)
 
 
 def total_findings(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal) -> list[Finding]:
-    """Whether each year total was read and understood. It never blocks."""
+    """The finding of one endpoint of totals: whether each was read and understood. It never blocks."""
     unread = connection.execute(
         f"""SELECT organization_id, year, reason FROM ({run_tables.CURRENT_YEAR_TOTALS})
             WHERE endpoint = $1 AND is_unproven
@@ -72,34 +78,34 @@ def total_findings(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal) -
 
 
 def verify_publishable(findings: Sequence[Finding]) -> None:
-    """Raise UnsoundError if a finding must not reach a reader, whichever run brought it about."""
+    """Raise UnsoundError if a finding blocks the publication, whichever run caused it."""
     if wrong := [f"{finding.check}: {finding.what}" for finding in findings if is_blocking(finding)]:
         raise UnsoundError(
-            f"Not published, the last published file stays; a check failed: {'; '.join(wrong)}. Sync again.", findings
+            f"Not published, the last published file stays. A check failed: {'; '.join(wrong)}. Sync again.", findings
         )
 
 
 def is_blocking(finding: Finding) -> bool:
-    """Whether it is a reason to publish nothing."""
+    """Whether the finding is a reason to publish nothing."""
     return finding.blocks and not finding.passed
 
 
 def _every_list_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
-    """Unproven lists keep their last rows, so they warn and do not block."""
+    """The last rows of unproven lists stay, so they warn and do not block."""
     unproven = [found for found in run_log.unproven_lists(connection) if found[1] == endpoint.name]
     named = "; ".join(
         f"{organization} {facility or ''}: {outcome} ({reason})"
         for organization, _, facility, outcome, reason in unproven[:MOST_NAMED]
     )
     more = f" and {len(unproven) - MOST_NAMED} more" if len(unproven) > MOST_NAMED else ""
-    said = f"{len(unproven)} unproven: {named}{more}" if unproven else "all lists proven"
+    said = f"{len(unproven)} unproven: {named}{more}" if unproven else "all lists are proven"
     return Finding(endpoint.name, EVERY_LIST_PROVEN, not unproven, False, said)
 
 
 def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
-    """The rows of a proven list are those that its counter says, less what was quarantined and has no older version.
+    """A proven list has at most as many rows as its counter says, and lacks at most those that were quarantined.
 
-    It may hold older versions of items beyond that: those that moved away and came in quarantine where they are now.
+    Rows beyond the counter are right if they are older versions of items that moved to another list and were quarantined there.
     """
     main = endpoint.table
     facility = f"main.{endpoint.parent_parameter}" if endpoint.parent else "NULL::VARCHAR"
@@ -117,8 +123,8 @@ def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -
         [endpoint.name],
     ).fetchall()
     named = "; ".join(
-        f"{o} {f or ''}: {rows} rows, counter {counter}, {bad} quarantined"
-        for o, f, counter, bad, rows in wrong[:MOST_NAMED]
+        f"{o} {f or ''}: {rows} rows, counter {counter}, {quarantined} quarantined"
+        for o, f, counter, quarantined, rows in wrong[:MOST_NAMED]
     )
     return Finding(
         endpoint.name,
@@ -137,12 +143,12 @@ def _keys_unique(connection: duckdb.DuckDBPyConnection, subject: str, tables: tu
             f"SELECT count(*) FROM (SELECT 1 FROM {table.qualified} GROUP BY {key} HAVING count(*) > 1)"
         ).fetchall()[0][0]
         if count:
-            doubles.append(f"{table.qualified}: {count} keys ({key}) stand more than once")
-    return Finding(subject, KEYS_UNIQUE, not doubles, True, "; ".join(doubles) or "every key stands once")
+            doubles.append(f"{table.qualified}: {count} keys ({key}) occur more than once")
+    return Finding(subject, KEYS_UNIQUE, not doubles, True, "; ".join(doubles) or "every key occurs once")
 
 
 def _conserved(connection: duckdb.DuckDBPyConnection, summary: Summary) -> Finding:
-    """Each declared sum of a summary is that of its source, to the last decimal."""
+    """Each declared sum of a summary equals that of its source, to the last decimal."""
     wrong = [
         difference for conserved in summary.conserves for difference in _differences(connection, summary, conserved)
     ]

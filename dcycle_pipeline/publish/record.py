@@ -1,4 +1,7 @@
-"""The record of a publication: summaries refreshed, checks that must hold, and the hash of all content, all or nothing."""
+"""Records a publication, all or nothing: refreshes the summaries, runs the checks, and notes the hash of all content.
+
+Putting the snapshot in place belongs to `snapshots`.
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +21,7 @@ from dcycle_pipeline.warehouse.database import content_hash, transaction
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh of the summaries did: rows that changed in all of them, and what their checks found."""
+    """What a refresh of the summaries did: how many rows it wrote in all of them, and what their checks found."""
 
     rows_changed: int
     findings: list[Finding]
@@ -29,7 +32,8 @@ def refresh_summaries(
 ) -> Refreshed:
     """Bring the summaries up to date without a publication. `moment` is later than any that is noted.
 
-    Raises UnsoundError if a check of theirs fails; they stay as they were then.
+    `scope_mapping` is the account's own mapping file, if it has one. Raises UnsoundError if a check of a summary fails, SettingsError
+    if the mapping is wrong. Then all summaries stay as they were.
     """
     with transaction(connection):
         return _refresh(connection, moment, scope_mapping, [])
@@ -42,10 +46,10 @@ def record_publication(
     scope_mapping: Path | None = None,
     known: Iterable[Finding] = (),
 ) -> Refreshed:
-    """Note that a run publishes at a moment, with everything that follows from that.
+    """Note that a run publishes at a moment, and bring the summaries and the counts of the run up to date.
 
-    `known` are findings about endpoints that need no second look. Raises UnsoundError if a check forbids the publication; nothing is
-    noted then.
+    `known` are findings about endpoints that this run has checked already. Raises UnsoundError if a check blocks the publication,
+    SettingsError if the mapping is wrong. Then nothing is noted.
     """
     known = list(known)
     with transaction(connection):
@@ -60,7 +64,7 @@ def record_publication(
 
 
 def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    """Whether the publication of a run is noted and nothing is noted that is later."""
+    """Whether the publication of a run is noted, and nothing after it."""
     published_at = run_log.run_facts(connection, run_id)["published_at"]
     return published_at is not None and published_at == run_log.last_moment(connection)
 

@@ -1,8 +1,8 @@
-"""The published DuckDB file: a link that is pointed from one complete snapshot to the next, never written in place.
+"""Publishes snapshots. The published DuckDB file is a link to a complete snapshot; a publication points it at the next one.
 
-A reader opens the snapshot that the link names at that moment and keeps it as long as it likes; a sync never waits for
-it. A link rather than a renamed file, because a process that still holds the old file open under the same name would
-be shown the old data again.
+A reader opens the snapshot that the link names at that moment and keeps it as long as it likes: neither waits for the other.
+It is a link and not a renamed file because DuckDB in a process that still has the old file open would show the old data again
+for the same path. What a snapshot must fulfil belongs to `checks` and `record`.
 """
 
 import os
@@ -13,17 +13,19 @@ from pathlib import Path
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
 
+_COPIED_AT_ONCE = 8 << 20  # bytes; Python's default of 64 KiB makes a hundred times as many calls
+
 
 def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) -> Path:
-    """Copy the working file, which a checkpoint has brought up to date, and point the published name at the copy.
+    """Copy the working file, after a checkpoint, and point the published name at the copy. Returns the snapshot.
 
-    Raises UnavailableError where that fails; what was published before stays.
+    `keep` is how many snapshots stay. Raises UnavailableError if that fails; then the last published file stays.
     """
     snapshot = _snapshot(folder, run_id, published_at)
     try:
         if (wal := folder.warehouse.with_name(folder.warehouse.name + ".wal")).exists() and wal.stat().st_size:
             raise UnavailableError(
-                f"{wal} was not emptied by a checkpoint, so the snapshot would not be complete; the last published file stays."
+                f"Not published, the last published file stays: a checkpoint did not empty {wal}, so a snapshot would lack rows. Sync again."
             )
         _copy(folder.warehouse, snapshot)
         _set_aside_foreign_wal(folder.published)
@@ -41,25 +43,27 @@ def _snapshot(folder: DataFolder, run_id: str, published_at: datetime) -> Path:
 
 
 def was_shown(folder: DataFolder, run_id: str, published_at: datetime) -> bool:
-    """Whether the published name points at that publication."""
+    """Whether the published name points at the snapshot of that publication."""
     return folder.published.resolve() == _snapshot(folder, run_id, published_at).resolve()
 
 
 def put_back(folder: DataFolder, snapshot: Path) -> None:
-    """Point the published name at an earlier snapshot. Raises UnavailableError where that fails."""
+    """Point the published name at an earlier snapshot. Raises UnavailableError if that fails; then the present one stays."""
     try:
         _set_aside_foreign_wal(folder.published)
         _point(folder.published, snapshot)
     except OSError as error:
-        raise UnavailableError(f"{folder.published} cannot be pointed at {snapshot.name}: {error.strerror}.") from None
+        raise UnavailableError(
+            f"{folder.published} cannot be pointed at {snapshot.name}: {error.strerror}. Check the folder, then try again; what was published stays."
+        ) from None
 
 
 def _copy(source: Path, target: Path) -> None:
-    """A whole, durable, read-only copy, or none."""
+    """Make a whole, durable, read-only copy, or none."""
     beside = target.with_name(f".{target.name}.part")
     try:
         with source.open("rb") as old, beside.open("wb") as new:
-            shutil.copyfileobj(old, new, 8 << 20)
+            shutil.copyfileobj(old, new, _COPIED_AT_ONCE)
             new.flush()
             os.fsync(new.fileno())
         beside.chmod(0o444)
@@ -78,7 +82,7 @@ def _point(published: Path, snapshot: Path) -> None:
 
 
 def _set_aside_foreign_wal(published: Path) -> None:
-    """A tool that opened the file for writing may have left a `.wal`, which would break every reader of the next snapshot."""
+    """Move a `.wal` aside that a tool left beside the link, after opening it for writing: it would break readers of the next snapshot."""
     wal = published.with_name(published.name + ".wal")
     if wal.exists():
         os.replace(wal, wal.with_name(f"{wal.name}.not-ours-{datetime.now(UTC):%Y%m%dT%H%M%S}"))

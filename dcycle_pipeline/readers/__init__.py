@@ -1,1 +1,1 @@
-"""Reading the published file, as anybody may: for notebooks, the report and the command line. Nothing here writes."""
+"""Reads the published file, as anybody may: for notebooks, the report and the command line. Nothing here writes."""

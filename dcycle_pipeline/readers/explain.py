@@ -1,4 +1,7 @@
-"""Where a number comes from: the records behind a facility's month, each with its version, run, page and raw item."""
+"""Explains a number: the records behind a facility's month, each with its version, run, page and raw item.
+
+Showing the explanation belongs to `cli`.
+"""
 
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -9,7 +12,8 @@ from typing import Any
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
 from dcycle_pipeline.errors import SettingsError, UnavailableError
-from dcycle_pipeline.landing.files import ENDED, Landing, page_items
+from dcycle_pipeline.landing.files import ENDED, Landing
+from dcycle_pipeline.landing.landed_file import page_items
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.warehouse import run_tables
@@ -40,7 +44,10 @@ WHERE outcome IN {run_tables.PUBLISHED} AND published_at <= coalesce($as_of, 'in
 
 @dataclass(frozen=True)
 class Explanation:
-    """What a facility's month said at a publication, and the records that make it; `agrees` is whether they add up to it."""
+    """What a facility's month said at a publication, in kg, and the records that it is made of.
+
+    `records` have the columns of `_RECORDS`, the landed file and the raw item. `agrees` says whether they add up to the figures.
+    """
 
     published_at: datetime
     co2e_kg: Decimal | None
@@ -51,19 +58,23 @@ class Explanation:
 
 
 def explain(folder: DataFolder, facility_id: str, month: date, as_of: datetime | None = None) -> Explanation:
-    """The figure of a facility and month with its parts, as last published or as published at a moment.
+    """The figures of a facility and month with the records behind them, as last published or as published at `as_of`.
 
-    Raises SettingsError where the facility has no such month, UnavailableError where nothing is published.
+    `month` is the first day of the month. Raises SettingsError if nothing was published by then, or if no active record of the
+    facility covers the month. Raises UnavailableError if there is no published file.
     """
     file = folder.published
     moment = published_file.rows(file, _MOMENT, {"as_of": as_of})[0]["moment"]
     if moment is None:
-        raise SettingsError(f"Nothing was published up to {as_of}: see `published_at` in sync.runs.")
+        raise SettingsError(
+            f"Nothing was published by {as_of}: choose a later moment, see `published_at` in sync.runs."
+        )
     asked = {"facility_id": facility_id, "month": month, "moment": moment}
     totals = published_file.rows(file, _TOTAL, asked)
     if not totals:
         raise SettingsError(
-            f"No active record of facility {facility_id} covers {month:%Y-%m} in what was published at {moment:%Y-%m-%d %H:%M:%S} UTC."
+            f"No active record of facility {facility_id} covers {month:%Y-%m}, as published at {moment:%Y-%m-%d %H:%M:%S} UTC: "
+            "check the id and the month in summaries.emissions_by_facility_month."
         )
     records = [record | _raw(folder, record) for record in published_file.rows(file, _RECORDS, asked)]
     co2e, biomass = (_total(totals, name) for name in ("co2e_kg", "co2e_biomass_kg"))
@@ -78,7 +89,7 @@ def _total(rows: list[dict[str, Any]], name: str) -> Decimal | None:
 
 
 def _raw(folder: DataFolder, record: dict[str, Any]) -> dict[str, Any]:
-    """The item as landed by the run that brought the version, else by a later one that saw the same; null if none is kept."""
+    """The raw item, from the run that brought the version or else from a later run that saw the same; null if its pages are gone."""
     key = ListKey(record["organization_id"], ENDPOINT.name, record["facility_id"])
     runs = [record["run_id"]]
     if record["valid_to"] is None:

@@ -1,7 +1,7 @@
-"""Reading the published file, as anybody may: read-only, with exact numbers, as pandas frames or plain Python values.
+"""Reads the published file: read-only, with exact numbers, as pandas frames or plain Python values.
 
-`open_published` is what notebooks use (`from dcycle_pipeline import open_published`); queries on what was published stand
-here, those of the report beside it.
+Notebooks use `open_published` (`from dcycle_pipeline import open_published`). The queries of the command line stand here;
+those of the report belong to `report`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -25,7 +25,8 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 class Published:
     """The published file at one moment: all answers come from the snapshot that was current when it was opened.
 
-    It neither waits for a sync nor makes one wait. Raises UnavailableError where nothing is published or a query fails.
+    It neither waits for a sync nor makes one wait. Use it with `with`, or call `close`. Raises UnavailableError if nothing is
+    published, or if a query fails.
     """
 
     def __init__(self, file: Path) -> None:
@@ -41,15 +42,28 @@ class Published:
             raise self._unavailable(error) from None
 
     def tables(self) -> "pd.DataFrame":
-        """What is in the file: one row per table or view, with its meaning."""
+        """What is in the file: a frame with one row per table or view, and the columns `table` and `comment`.
+
+        Example: `open_published().tables().set_index("table")["comment"]["dcycle.facilities"]`.
+        """
         return self.query(RELATIONS)
 
     def frame(self, table: str, where: str = "true", parameters: Parameters = ()) -> "pd.DataFrame":
-        """The rows of one table or view (`schema.name`) that meet an SQL condition, values for its `?` apart; dtypes as in `query`."""
+        """The rows of one table or view (`schema.name`) that meet the SQL condition `where`, as a frame like that of `query`.
+
+        `parameters` are the values for each `?` of the condition. Raises UnavailableError if there is no such table or column.
+
+        Example: `open_published().frame("summaries.emissions_by_facility_month", "year(month) = ?", [2024])`.
+        """
         return self.query(f"FROM {_path(table)} WHERE {where}", parameters)
 
     def query(self, sql: str, parameters: Parameters = ()) -> "pd.DataFrame":
-        """The rows of a query. Columns are Arrow-backed: decimals stay decimals (kg, m3), dates dates, times are in UTC."""
+        """The rows of a query as a frame. Its columns are Arrow-backed: kg and m3 are exact decimals, dates are dates, times are in UTC.
+
+        `parameters` are the values for each `?`, or by name for each `$name`. Raises UnavailableError if the query fails.
+
+        Example: `open_published().query("SELECT sum(co2e_kg) AS co2e_kg FROM summaries.emissions_by_country_year WHERE year = ?", [2024])`.
+        """
         import pandas as pd  # noqa: PLC0415 - only frames need it, and it takes longer to load than most queries
 
         try:
@@ -60,7 +74,12 @@ class Published:
         return result
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
-        """The rows of a query as plain Python values by column."""
+        """The rows of a query as a list of dicts: plain Python values by column, kg and m3 as Decimal, times in UTC.
+
+        Takes and raises what `query` does, and needs no pandas.
+
+        Example: `open_published().rows("SELECT facility_id, name FROM dcycle.facilities WHERE status = $status", {"status": "active"})`.
+        """
         try:
             cursor = self._connection.execute(sql, parameters)
             names = [column[0] for column in cursor.description or ()]
@@ -69,6 +88,7 @@ class Published:
             raise self._unavailable(error) from None
 
     def close(self) -> None:
+        """Release the snapshot. Frames and rows that were read stay."""
         self._connection.close()
 
     def __enter__(self) -> Self:
@@ -94,22 +114,27 @@ class Published:
 
 
 def open_published(path: str | Path | None = None) -> Published:
-    """The published file at `path` (the file, or its data folder), else the one in DCYCLE_DATA_DIR.
+    """Open the published file at `path`, which is the file or its data folder; without `path`, the one in DCYCLE_DATA_DIR.
 
-    Raises UnavailableError where nothing is published there.
+    Raises UnavailableError if nothing is published there.
+
+    Example::
+
+        with open_published("./data") as published:
+            months = published.frame("summaries.emissions_by_facility_month")
     """
     given = Path(path) if path is not None else settings.data_dir()
     return Published(DataFolder(given).published if given.is_dir() or path is None else given)
 
 
 def rows(file: Path, query: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
-    """The rows of one query on the file as it is now."""
+    """The rows of one query on the file as it is now. Takes and raises what `Published.rows` does."""
     with Published(file) as published:
         return published.rows(query, parameters)
 
 
 def contents(file: Path) -> list[dict[str, Any]]:
-    """What is in the file: every table and view with its number of rows."""
+    """What is in the file: each table and view as a dict with `table`, `rows` (how many it has) and `comment`."""
     with Published(file) as published:
         relations = published.rows(RELATIONS)
         counts = [published.rows(f"SELECT count(*) AS n FROM {_path(one['table'])}")[0]["n"] for one in relations]

@@ -1,4 +1,7 @@
-"""How a value is shown: rounded where a reader wants it short, exact where it is looked up, and what stands for none."""
+"""How a value is shown: short and rounded, or exact, with its unit; and what is shown if there is none.
+
+Which columns a figure shows belongs to `sections` and the chapters.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -6,6 +9,7 @@ from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from typing import Any
 
+# 60 digits: more than a total has (38), so a number is rounded once, to the places that are shown.
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN)
 _KILOGRAMS_PER_TONNE = 1000
 MINUS = "\N{MINUS SIGN}"
@@ -14,7 +18,10 @@ NONE = "\N{EN DASH}"
 
 @dataclass(frozen=True)
 class Cell:
-    """A value as shown. `value` is the exact one as text, empty where there is none; `fraction` is shown smaller after `text`."""
+    """A value as shown. `value` is the exact one as text, empty if there is none; `fraction` is shown smaller after `text`.
+
+    `element` is the HTML element that holds it: span, data or time.
+    """
 
     text: str
     value: str = ""
@@ -25,20 +32,20 @@ class Cell:
 
 @dataclass(frozen=True)
 class Kind:
-    """A way of showing values of one meaning; numeric ones stand to the right."""
+    """A way of showing values of one meaning; numeric ones are aligned to the right."""
 
     show: Callable[[Any], Cell]
     numeric: bool = True
 
 
 def grouped(value: Decimal | int, places: int = 0) -> str:
-    """A number with thousands separators, rounded half-even to so many places."""
+    """A number with thousands separators, rounded half-even to `places`."""
     rounded = Decimal(value).quantize(Decimal(1).scaleb(-places), context=_EXACT)
     return f"{rounded:,f}".replace("-", MINUS)
 
 
 def tonnes(kilograms: Decimal) -> str:
-    """Tonnes with as many places as make the number readable: about three significant digits, none from 1,000 t on."""
+    """Kilograms as tonnes, with about three significant digits; without decimals from 1,000 t on."""
     value = _EXACT.divide(kilograms, Decimal(_KILOGRAMS_PER_TONNE))
     size = abs(value)
     return grouped(value, 0 if size >= 1000 or not size else 1 if size >= 10 else 3)

@@ -1,6 +1,6 @@
-"""The charts: Vega-Lite specifications over the rows of a figure. Their texts are those of the tables, so that they agree.
+"""The charts: Vega-Lite specifications over the rows of a figure (vega.github.io/vega-lite/docs). Drawing them belongs to `drawing`.
 
-Positions are floats, for pixels only; every number that can be read is formatted from the exact one.
+Texts are formatted as in the tables, from the exact numbers, so that both agree. Floats only place marks on pixels.
 """
 
 import json
@@ -12,18 +12,18 @@ from dcycle_pipeline.report.cells import grouped, tonnes
 from dcycle_pipeline.report.figures import Chart, Row
 from dcycle_pipeline.report.palette import variable
 
-BARS = 15
-YEARS_ON_A_PHONE = 6
-_SETTLED, _OPEN = variable("accent"), variable("paper")
+BARS = 15  # the table below a chart shows the others
+YEARS_ON_A_PHONE = 6  # bars of 50 pixels that fit a width of 320
+_COMPLETE, _INCOMPLETE = variable("accent"), variable("paper")
 _FILL = {
-    "fill": {"condition": {"test": "datum.settled", "value": _SETTLED}, "value": variable("accent-soft")},
-    "stroke": {"value": _SETTLED},
+    "fill": {"condition": {"test": "datum.complete", "value": _COMPLETE}, "value": variable("accent-soft")},
+    "stroke": {"value": _COMPLETE},
     "strokeWidth": {"value": 1},
 }
 
 
-def is_settled(row: Row) -> bool:
-    """Whether a figure will not rise by what is still missing: nothing pending, every day covered."""
+def is_complete(row: Row) -> bool:
+    """Whether nothing is pending and every day owed is covered, so that the figure cannot rise by what is still missing."""
     return not row["pending_record_count"] and row["covered_days"] == row["due_days"]
 
 
@@ -37,7 +37,7 @@ def _state(row: Row) -> str:
 
 
 def months(rows: Sequence[Row]) -> list[Chart]:
-    """A panel for each organisation, all on one scale, so that they can be compared; hollow points are not final."""
+    """A panel for each organisation, all on one scale, so that they can be compared. Hollow points are incomplete months."""
     highest = max((float(row["co2e_kg"] or 0) / 1000 for row in rows), default=0)
     panels = groupby(rows, key=lambda row: row["organization_id"])
     return [_panel(list(panel), highest) for _, panel in panels]
@@ -48,8 +48,8 @@ def _panel(rows: Sequence[Row], highest: float) -> Chart:
         {
             "month": row["month"].isoformat(),
             "tonnes": float(row["co2e_kg"]) / 1000,
-            "fill": _SETTLED if is_settled(row) else _OPEN,
-            "told": f"{row['month']:%b %Y}: {tonnes(row['co2e_kg'])} t{_state(row)}",
+            "fill": _COMPLETE if is_complete(row) else _INCOMPLETE,
+            "tooltip": f"{row['month']:%b %Y}: {tonnes(row['co2e_kg'])} t{_state(row)}",
         }
         if row["co2e_kg"] is not None
         else {"month": row["month"].isoformat(), "tonnes": None}
@@ -67,27 +67,27 @@ def _panel(rows: Sequence[Row], highest: float) -> Chart:
     return Chart(rows[0]["organization"], described, spec)
 
 
-_HEADROOM = 1.08
+_HEADROOM = 1.08  # so that the highest point is not cut off
 _MONTHS = {
     "field": "month",
     "type": "temporal",
     "title": None,
     "axis": {"format": "%Y", "tickCount": "year", "grid": False, "ticks": True, "tickColor": variable("rule")},
 }
-_POINT = {"type": "point", "filled": False, "size": 16, "strokeWidth": 1.25, "stroke": _SETTLED, "opacity": 1}
+_POINT = {"type": "point", "filled": False, "size": 16, "strokeWidth": 1.25, "stroke": _COMPLETE, "opacity": 1}
 _LINE = [
     {"mark": {"type": "area", "color": variable("accent-soft"), "opacity": 0.35, "line": False, "aria": False}},
-    {"mark": {"type": "line", "color": _SETTLED, "strokeWidth": 1.75, "aria": False}},
+    {"mark": {"type": "line", "color": _COMPLETE, "strokeWidth": 1.75, "aria": False}},
     {
         "mark": _POINT,
         "transform": [{"filter": "datum.tonnes !== null"}],
-        "encoding": {"fill": {"field": "fill", "type": "nominal", "scale": None}, "description": {"field": "told"}},
+        "encoding": {"fill": {"field": "fill", "type": "nominal", "scale": None}, "description": {"field": "tooltip"}},
     },
 ]
 
 
 def years(rows: Sequence[Row]) -> list[Chart]:
-    """A bar for each year; outlined ones are not final."""
+    """A bar for each year; pale ones are incomplete years."""
     values = [_bar(str(row["year"]), row) for row in reversed(rows)]
     described = "Emissions of the group by year in tonnes of CO₂e; the table below holds the same numbers"
     wide = {"width": {"step": 64}, "height": 210, "data": {"values": values}, "layer": _upright_bars()}
@@ -101,14 +101,14 @@ def years(rows: Sequence[Row]) -> list[Chart]:
 
 
 def _bar(label: str, row: Row) -> dict[str, Any]:
-    """A bar of emissions with its texts; none where they are pending."""
+    """The data of a bar of emissions, with its texts. If all emissions are pending, the bar has no length."""
     shown = f"{tonnes(row['co2e_kg'])} t" if row["co2e_kg"] is not None else "pending"
     return {
         "label": label,
         "value": float(row["co2e_kg"] or 0) / 1000,
         "shown": shown,
-        "settled": is_settled(row),
-        "told": f"{label}: {shown}{_state(row)}",
+        "complete": is_complete(row),
+        "tooltip": f"{label}: {shown}{_state(row)}",
     }
 
 
@@ -124,7 +124,7 @@ def _upright_bars() -> list[Mapping[str, Any]]:
     return [
         {
             "mark": {"type": "bar", "cornerRadiusEnd": 2},
-            "encoding": {"x": x, "y": y, **_FILL, "description": {"field": "told"}},
+            "encoding": {"x": x, "y": y, **_FILL, "description": {"field": "tooltip"}},
         },
         {
             "mark": {
@@ -155,7 +155,7 @@ def facilities(rows: Sequence[Row]) -> list[Chart]:
 
 
 def intensity(rows: Sequence[Row]) -> list[Chart]:
-    """Kilograms a cubic metre of the facilities that treat most water, as points, most intense first."""
+    """Kilograms per cubic metre of the facilities that treat most water, as points, most intense first."""
     taken = sorted(rows[:BARS], key=lambda row: row["co2e_kg_per_m3_in"], reverse=True)
     values = [
         {
@@ -163,8 +163,8 @@ def intensity(rows: Sequence[Row]) -> list[Chart]:
             "label": row["facility"],
             "value": float(row["co2e_kg_per_m3_in"]),
             "shown": grouped(row["co2e_kg_per_m3_in"], 3),
-            "settled": True,
-            "told": f"{row['facility']}: {grouped(row['co2e_kg_per_m3_in'], 3)} kg CO₂e per m³",
+            "complete": True,
+            "tooltip": f"{row['facility']}: {grouped(row['co2e_kg_per_m3_in'], 3)} kg CO₂e per m³",
         }
         for place, row in enumerate(taken)
     ]
@@ -175,7 +175,7 @@ def intensity(rows: Sequence[Row]) -> list[Chart]:
 
 
 def _lying(title: str, description: str, values: list[dict[str, Any]], mark: Mapping[str, Any]) -> Chart:
-    """A row for each value: name, mark, number. On a narrow page the name stands above its mark."""
+    """A row for each value: name, mark, number. On a narrow page the name is above its mark."""
     names = json.dumps([value["label"] for value in values])
     axis = {"labelExpr": f"{names}[datum.value]", "labelLimit": 240, "labelFontSize": 12, "labelColor": variable("ink")}
     layers = [*([_STEM] if mark is _DOT else []), _lying_mark(mark), _NUMBER]
@@ -200,7 +200,7 @@ def _places(axis: Mapping[str, Any] | None) -> Mapping[str, Any]:
 
 
 def _lying_mark(mark: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {"mark": mark, "encoding": {**_FILL, "description": {"field": "told"}}}
+    return {"mark": mark, "encoding": {**_FILL, "description": {"field": "tooltip"}}}
 
 
 _BAR = {"type": "bar", "height": 13, "cornerRadiusEnd": 2}

@@ -1,4 +1,4 @@
-"""The data dictionary: every table, view, macro and column of the published file in words, from what they were made of."""
+"""The data dictionary: every table, view, macro and column of the published file in words, taken from the declarations."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ _ORDER = ("summaries", "dcycle", "history", "sync")
 
 @dataclass(frozen=True)
 class Entry:
-    """One table, view or macro: its name, what it is, and its columns with an example of each (a macro has none of its own)."""
+    """One table, view or macro: its name, what it is, and its columns, each with an example. A macro has no columns of its own."""
 
     name: str
     kind: str
@@ -23,7 +23,7 @@ class Entry:
 
 
 def entries(published: Published) -> list[Entry]:
-    """What the file holds: what people query first, then what it rests on."""
+    """The entries for all that the file holds: first what people query, then what it rests on."""
     there = {row["name"] for row in published.rows(NAMES)}
     found = [thing for thing in all_relations() if thing.qualified in there]
     return [_entry(thing) for thing in sorted(found, key=lambda thing: _ORDER.index(thing.schema))]

@@ -1,6 +1,7 @@
-"""From Vega-Lite specifications to pictures: SVG that lives in the page and takes its colours, and PNG for elsewhere.
+"""From Vega-Lite specifications to pictures: SVG within the page, which takes the page's colours, and PNG for other places.
 
-Drawn here and not in the browser: the page needs no script, prints as it looks, and weighs a fraction of any charting script.
+They are drawn here and not in the browser, so the page needs no script, prints as it looks, and stays small: the demo's page has
+0.7 MB, while the script of Vega-Lite alone has 0.9 MB. What a chart shows belongs to `charts`.
 """
 
 import json
@@ -40,9 +41,9 @@ CONFIG = {
 
 
 def svg(chart: Chart, specification: Mapping[str, Any], css_class: str) -> Markup:
-    """One chart as an SVG element for the page: an image with a text for screen readers, a tooltip on each mark."""
+    """One chart as an SVG element for the page: an image with a text for screen readers and a tooltip on each mark."""
     text = vl_convert.vegalite_to_svg({**specification, "config": CONFIG})
-    # What is parsed was written by Vega a line above; names of facilities reach it as JSON and leave it escaped.
+    # Safe to parse: Vega wrote it a line above. Names of facilities go in as JSON and come out escaped.
     root = ElementTree.fromstring(text)  # noqa: S314
     width = root.get("width", "0")
     _clean(root)
@@ -59,8 +60,8 @@ def svg(chart: Chart, specification: Mapping[str, Any], css_class: str) -> Marku
 
 
 def _clean(element: ElementTree.Element) -> None:
-    """Keep what draws; a mark's description becomes its tooltip."""
-    told = element.get("aria-label") if element.get("aria-roledescription") else None
+    """Remove what does not draw, and make a mark's description its tooltip."""
+    tooltip = element.get("aria-label") if element.get("aria-roledescription") else None
     for name in set(element.attrib) - _KEPT:
         del element.attrib[name]
     for child in list(element):
@@ -68,14 +69,14 @@ def _clean(element: ElementTree.Element) -> None:
             element.remove(child)
         else:
             _clean(child)
-    if told:
+    if tooltip:
         title = ElementTree.Element(f"{{{_SVG}}}title")
-        title.text = told
+        title.text = tooltip
         element.insert(0, title)
 
 
 def picture(charts: Sequence[Chart], columns: int, alternative: str) -> str:
-    """Several charts beside each other as a Markdown image that needs no file: a PNG within the text."""
+    """Several charts in `columns` as a Markdown image that needs no file: the PNG is within the text."""
     panels = [{**chart.wide, "title": chart.title} for chart in charts]
     config = {**CONFIG, "background": variable("paper"), "font": "sans-serif"}
     config["title"] = {"anchor": "start", "color": variable("ink"), "fontSize": 12}

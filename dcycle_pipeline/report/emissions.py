@@ -1,4 +1,4 @@
-"""The chapters on emissions: totals, months, facilities. Their queries stand in `queries/`, by name."""
+"""Declares the chapters on emissions: totals, months, facilities. Their queries are in `queries/`, by the figure's name."""
 
 from dcycle_pipeline.report import charts
 from dcycle_pipeline.report.cells import COUNT, EXACT, MONTH, RATIO, YEAR
@@ -21,9 +21,9 @@ from dcycle_pipeline.report.figures import Figure, Section, Shown
 TOTALS = Section(
     "totals",
     "Totals",
-    "Active records, spread over calendar months by days, both ends included. Kilograms are exact to the ninth place; "
-    "biogenic emissions stand apart and are never added. The change on the year before is given only where both years are "
-    "covered completely and nothing in them is pending; elsewhere the reason stands in its place.",
+    "Active records, spread over calendar months by days, first and last day included. Kilograms are exact to the ninth place. "
+    "Biogenic emissions are shown separately and never added. The change on the year before is given only if both years are "
+    "covered completely and nothing in them is pending; otherwise the reason is given instead.",
     (
         Figure(
             "years",
@@ -38,7 +38,7 @@ TOTALS = Section(
                 PENDING_RECORDS,
                 DAYS_COVERED,
             ),
-            note="Pale bars are not final: days without a record, or records whose emissions are pending, would add to them.",
+            note="Pale bars are incomplete years: days without a record, or records whose emissions are pending, would add to them.",
             charts=charts.years,
         ),
         Figure(
@@ -85,7 +85,7 @@ TOTALS = Section(
                 FACILITY_COUNT,
                 PENDING_RECORDS,
             ),
-            note="As the mapping in summaries.scope_mapping says; what it does not know stands as unmapped.",
+            note="By the mapping in summaries.scope_mapping; facilities that no line maps are shown as unmapped.",
         ),
     ),
 )
@@ -93,8 +93,8 @@ TOTALS = Section(
 MONTHS = Section(
     "months",
     "Month by month",
-    "Each organisation's own emissions in tonnes of CO₂e, all panels on one scale. A hollow point is not final: records "
-    "are pending or days have no record.",
+    "Each organisation's own emissions in tonnes of CO₂e, all panels on one scale. A hollow point is an incomplete month: "
+    "records are pending or days have no record.",
     (
         Figure(
             "months",
@@ -121,8 +121,8 @@ MONTHS = Section(
 FACILITIES = Section(
     "facilities",
     "Facilities",
-    "Where the emissions arise. These are waste-water records alone; the total that Dcycle reports for a facility covers all "
-    "its invoices, and the two are never added.",
+    "Where the emissions arise. These figures cover waste-water records alone. The total that Dcycle reports for a facility covers "
+    "all its invoices: never add the two.",
     (
         Figure(
             "facilities",
@@ -140,7 +140,7 @@ FACILITIES = Section(
                 PENDING_RECORDS,
                 DAYS_COVERED,
             ),
-            note="Pale bars are not final: days without a record, or pending records, would add to them.",
+            note="Pale bars are incomplete years: days without a record, or pending records, would add to them.",
             limited="facilities",
             folded=True,
             charts=charts.facilities,
@@ -166,7 +166,7 @@ FACILITIES = Section(
         ),
         Figure(
             "reconciliation",
-            "Set against the reported totals",
+            "Compared with the reported totals",
             (
                 FACILITY,
                 ORGANIZATION,

@@ -1,6 +1,6 @@
-"""One example a column, for the dictionary. A name means the same in every table, so it stands once, by name.
+"""One example per column, for the dictionary. A name means the same in every table, so it has one example, by name.
 
-Where a table says something else by that name, `table.column` goes first; a declaration's own `example` goes before both.
+If a table means something else by the name, `table.column` goes first. A column's own `example` goes before both.
 """
 
 from dcycle_pipeline.schema import Column, Table
@@ -67,7 +67,7 @@ EXAMPLES = {
     "quarantine.reason": "end_date 2025-02-01 is before start_date 2025-03-01",
     "quarantined_at": _MOMENT,
     "quarantined_count": "0",
-    "reason": "the counter moved from 130 to 131 during the walk",
+    "reason": "the counter moved from 130 to 131 during the read on each of 7 attempts",
     "record_label": "EDAR-2025-03",
     "requests_count": "75",
     "root_organization_id": _ROOT,
@@ -89,9 +89,10 @@ EXAMPLES = {
     "waste_water_treatment_id": _RECORD,
     "water_in_m3": "116250.5",
     "water_out_m3": "113900.25",
+    "year": "2025",
 }
 
 
 def example_of(table: Table, column: Column) -> str:
-    """The example of a column; empty where none is given, which a test forbids."""
+    """The example of a column; empty if none is given, which a test forbids."""
     return column.example or EXAMPLES.get(f"{table.name}.{column.name}", EXAMPLES.get(column.name, ""))

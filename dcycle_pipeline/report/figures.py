@@ -1,4 +1,7 @@
-"""What a figure of the report is: a query, the columns that are shown of it, and how it is drawn. Concrete ones: `sections`."""
+"""What a figure of the report consists of: a query, the columns that are shown of it, and its charts. Also runs the query.
+
+The figures themselves are declared in `sections` and the chapters.
+"""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,14 +14,14 @@ from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
 from dcycle_pipeline.warehouse.run_tables import CURRENT_LISTS, CURRENT_QUARANTINE
 
 Row = Mapping[str, Any]
-_LONG = 15
+_LONG = 15  # rows: a longer table hides the next figure, so it opens on demand
 
 
 @dataclass(frozen=True)
 class Shown:
-    """One column of a figure's table: the query's column, its heading, how its values look, and what stands for none.
+    """One column of a figure's table: the query's column, its heading, how its values look, and what is shown for null.
 
-    `missing_from` names a column whose text says why there is none, `of` one that the value is a part of.
+    `missing_from` names a column that says why a value is null; `of` names a column of which the value is a part.
     """
 
     column: str
@@ -29,11 +32,12 @@ class Shown:
     of: str = ""
 
     def whole(self, row: Row) -> tuple["Shown", Cell]:
-        """The column `of` and its value, shown alike."""
+        """The column `of` and its value, shown in the same way."""
         column = replace(self, column=self.of, of="")
         return column, column.cell(row)
 
     def cell(self, row: Row) -> Cell:
+        """The value of this column in a row, as shown."""
         value = row[self.column]
         if value is not None:
             return self.kind.show(value)
@@ -42,7 +46,7 @@ class Shown:
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing: what it shows in words, and its Vega-Lite specification for a wide and, where that differs, a narrow page."""
+    """A drawing: what it shows, in words, and its Vega-Lite specification for a wide page, and for a narrow one if it differs."""
 
     title: str
     description: str
@@ -52,10 +56,11 @@ class Chart:
 
 @dataclass(frozen=True)
 class Figure:
-    """One figure: `name` is that of its SQL file; `folded` tables open on demand.
+    """One figure. `name` is that of its SQL file; a `folded` table opens on demand.
 
-    A query that shows the first of many says in its column `in_all` how many there are: of `limited`, told apart by
-    `limited_by` (each row, where that is empty). `needs` is a table that files of older versions lack.
+    A query may return only the first of many things. Then its column `in_all` says how many there are, `limited` what they are
+    called, and `limited_by` which columns identify one (if it is empty, each row is one). `needs` names a table that files of
+    older versions lack.
     """
 
     name: str
@@ -72,7 +77,7 @@ class Figure:
 
     @property
     def row_header(self) -> str:
-        """The column that names a row for screen readers: the first that is words."""
+        """The column that names a row for screen readers: the first that is not a number."""
         return next(column.column for column in self.columns if not column.kind.numeric)
 
 
@@ -88,7 +93,7 @@ class Section:
 
 @dataclass(frozen=True)
 class Answer:
-    """A figure with the query as it ran and the rows that it gave; `lacks` is the table that the file has not got for it."""
+    """A figure with the query as it ran and its rows. `lacks` names the table that the figure needs and the file does not have."""
 
     figure: Figure
     sql: str
@@ -97,7 +102,7 @@ class Answer:
 
     @property
     def folded(self) -> bool:
-        """Whether the table opens on demand: as declared, and where it would be long."""
+        """Whether the table opens on demand: if it is declared so, or if it is long."""
         return self.figure.folded or len(self.rows) > _LONG
 
     @property
@@ -113,14 +118,14 @@ class Answer:
 
 
 def query(name: str, year: int | None) -> str:
-    """The SQL of a figure, ready to run on the published file by anybody."""
+    """The SQL of a figure, which anybody can run on the published file."""
     text = (files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8").strip()
     given = {"year": year or "NULL", "current_lists": CURRENT_LISTS, "current_quarantine": CURRENT_QUARANTINE}
     return Template(text).substitute(given)
 
 
 def ask(published: Published, figure: Figure, year: int | None) -> Answer:
-    """Run a figure's query."""
+    """Run a figure's query for the year of the report. Raises UnavailableError if it fails."""
     sql = query(figure.name, year)
     if figure.needs and not published.rows(HAS_TABLE, [figure.needs]):
         return Answer(figure, sql, [], figure.needs)

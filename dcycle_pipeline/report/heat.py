@@ -1,4 +1,4 @@
-"""The calendar heat map: rows by facility and month as a table of days, which screen readers and printers understand."""
+"""The calendar heat map: rows by facility and month as an HTML table of days, which screen readers and printers understand."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -7,25 +7,26 @@ from itertools import groupby
 
 from dcycle_pipeline.report.figures import Answer, Row
 
-_FULL = 4
+_FULL = 4  # the step of a month with every day covered; see heat-0 to heat-4 in `palette`
 
 
 @dataclass(frozen=True)
 class HeatCell:
-    """One month of one facility: the place of its row in the query, and how full it is, from 0 (no day) to 4 (all of it)."""
+    """One month of one facility; `place` is that of its row in the query."""
 
     place: int
     row: Row
 
     @property
     def step(self) -> int:
+        """How full the month is, from 0 (no day covered) to 4 (every day)."""
         covered, due = self.row["covered_days"], self.row["due_days"]
         return _FULL if covered >= due else int(1 + (_FULL - 1) * covered // due) if covered else 0
 
 
 @dataclass(frozen=True)
 class HeatMap:
-    """Months, grouped by year with how many each has, and for each facility its first row and a cell, or none, a month."""
+    """The table: its months; each year with how many of them it has; and each facility's first cell with one cell (or None) per month."""
 
     months: Sequence[date]
     years: Sequence[tuple[int, int]]

@@ -1,4 +1,4 @@
-"""The page: answers, charts and dictionary put into the template. Names in the data are untrusted: the template escapes them."""
+"""The page: puts answers, charts and dictionary into the template. Names in the data are not trusted: the template escapes them."""
 
 from functools import cache
 from importlib.resources import files
@@ -15,14 +15,14 @@ from dcycle_pipeline.report.sections import FIGURES, REPORTING_YEAR, SECTIONS
 
 
 def answers(published: Published) -> dict[str, Answer]:
-    """Every figure's answer by its name; the year of the report is asked first."""
+    """The answer of every figure, by its name. The year of the report is asked first, because the others need it."""
     first = ask(published, REPORTING_YEAR, None)
     year = first.rows[0]["year"]
     return {figure.name: ask(published, figure, year) for figure in FIGURES} | {first.figure.name: first}
 
 
 def render(published: Published, found: dict[str, Answer]) -> str:
-    """The whole page, from one snapshot."""
+    """The whole page as HTML, from the answers and the dictionary of one snapshot."""
     return (
         _environment()
         .get_template("page.html.j2")
@@ -51,12 +51,12 @@ def _environment() -> Environment:
 
 
 def charts_of(answer: Answer) -> list[Chart]:
-    """The drawings of a figure; none where there is nothing to draw."""
+    """The charts of a figure; an empty list if there is nothing to draw."""
     return answer.figure.charts(answer.rows) if answer.figure.charts and answer.rows else []
 
 
 def _draw(chart: Chart) -> Markup:
-    """A chart for both widths; the one that does not fit is hidden from everybody."""
+    """A chart for both widths. The page hides the one that does not fit, also from screen readers."""
     if chart.narrow is None:
         return drawing.svg(chart, chart.wide, "chart")
     return drawing.svg(chart, chart.wide, "chart wide") + drawing.svg(chart, chart.narrow, "chart narrow")

@@ -1,4 +1,4 @@
-"""The colours of the page and of its charts, light and dark, each pair readable (WCAG AA) and told apart without hue."""
+"""The colours of the page and of its charts, light and dark. Each pair is readable (WCAG AA) and differs in more than hue."""
 
 import re
 
@@ -41,10 +41,10 @@ DARK = {
 
 
 def variable(name: str) -> str:
-    """A colour that follows the reader's scheme."""
+    """A colour, by the CSS variable that follows the reader's scheme."""
     return f"var(--{name})"
 
 
 def fixed(text: str) -> str:
-    """The same text with the light colours themselves, for pictures outside the page."""
+    """The text with light colours in place of the variables, for pictures outside the page."""
     return re.sub(r"var\(--([a-z0-9-]+)\)", lambda match: LIGHT[match[1]], text)

@@ -1,4 +1,4 @@
-"""The chapters on how far the figures may be trusted: coverage, what is pending, what has moved, how fresh they are."""
+"""Declares the chapters on how far the figures can be trusted: coverage, what is pending, what was restated, how fresh they are."""
 
 from dcycle_pipeline.report.cells import COUNT, DAY, EXACT, FLAG, MOMENT, MONTH, SHARE
 from dcycle_pipeline.report.columns import DAYS_COVERED, FACILITY, FACILITY_COUNT, ORGANIZATION
@@ -7,7 +7,7 @@ from dcycle_pipeline.report.figures import Figure, Section, Shown
 COVERAGE = Section(
     "coverage",
     "Coverage",
-    "Days with at least one active record. What is missing is shown and never estimated; an overlap counts twice in every total.",
+    "Days with at least one active record. What is missing is shown, never estimated. The days of an overlap count twice in every total.",
     (
         Figure(
             "coverage",
@@ -19,7 +19,7 @@ COVERAGE = Section(
                 Shown("overlap_days", "days twice", COUNT),
                 Shown("missing_days", "days missing in all", COUNT),
             ),
-            note="Each cell is the number of days covered; a mark says that some of them are covered twice. Facilities that miss most days come first.",
+            note="Each cell is the number of days covered; a mark means that some of them are covered twice. Facilities that miss most days come first.",
             limited="facilities",
             limited_by=("organization_id", "facility_id"),
             layout="heat",
@@ -36,7 +36,7 @@ COVERAGE = Section(
                 Shown("days", "days", COUNT),
                 Shown("record_count", "records", COUNT),
             ),
-            empty="Between first and last record of each facility every day is covered once.",
+            empty="Between the first and the last record of each facility every day is covered once.",
             limited="stretches",
             folded=True,
         ),
@@ -46,8 +46,8 @@ COVERAGE = Section(
 TRUST = Section(
     "trust",
     "Pending and unproven",
-    "Pending records are counted and never taken for zero. A list is proven when every row of it was seen and the "
-    "API's own counter agrees; one that is open keeps its last rows.",
+    "Pending records are counted, but their emissions are never taken for zero. A list is proven if every row of it was seen and the "
+    "API's own counter agrees. If a list is unproven, its last rows stay.",
     (
         Figure(
             "quality",
@@ -61,8 +61,8 @@ TRUST = Section(
                 Shown("loading_record_count", "loading", COUNT),
                 Shown("error_record_count", "in error", COUNT),
                 Shown("proven_list_count", "lists proven", COUNT),
-                Shown("unproven_list_count", "lists open", COUNT),
-                Shown("quarantined_count", "items rejected", COUNT),
+                Shown("unproven_list_count", "lists unproven", COUNT),
+                Shown("quarantined_count", "items quarantined", COUNT),
                 Shown("oldest_proof_at", "oldest proof", MOMENT, "never"),
             ),
             limited="organisations",
@@ -85,7 +85,7 @@ TRUST = Section(
         ),
         Figure(
             "unproven",
-            "Lists that could not be proven",
+            "Unproven lists",
             (
                 ORGANIZATION,
                 Shown("endpoint", "List"),
@@ -94,12 +94,12 @@ TRUST = Section(
                 Shown("reason", "Why, and what to do"),
                 Shown("finished_at", "asked", MOMENT),
             ),
-            empty="Every list is proven complete.",
+            empty="Every list is proven.",
             limited="lists",
         ),
         Figure(
-            "rejected",
-            "Items that were rejected",
+            "quarantined",
+            "Quarantined items",
             (
                 ORGANIZATION,
                 Shown("endpoint", "List"),
@@ -108,7 +108,7 @@ TRUST = Section(
                 Shown("reason", "Why"),
                 Shown("quarantined_at", "when", MOMENT),
             ),
-            empty="No item was rejected.",
+            empty="No item is quarantined.",
             limited="items",
         ),
     ),
@@ -117,11 +117,11 @@ TRUST = Section(
 RESTATEMENTS = Section(
     "restatements",
     "Restatements",
-    "Numbers that had been published before and have moved since, by cause. The first publication moves nothing.",
+    "Numbers that were published before and have changed since, by cause. The first publication restates nothing.",
     (
         Figure(
             "restatements",
-            "What publications moved",
+            "What publications changed",
             (
                 Shown("published_at", "Published", MOMENT),
                 ORGANIZATION,
@@ -129,8 +129,8 @@ RESTATEMENTS = Section(
                 Shown("first_month", "First month", MONTH),
                 Shown("last_month", "Last month", MONTH),
                 FACILITY_COUNT,
-                Shown("co2e_kg", "kg CO₂e moved", EXACT),
-                Shown("co2e_biomass_kg", "biogenic, apart", EXACT),
+                Shown("co2e_kg", "kg CO₂e changed", EXACT),
+                Shown("co2e_biomass_kg", "biogenic kg, separate", EXACT),
             ),
             empty="Nothing that was published before has changed.",
             limited="restatements",
@@ -142,7 +142,7 @@ RESTATEMENTS = Section(
 FRESHNESS = Section(
     "freshness",
     "Freshness",
-    "When the numbers were read and put in place.",
+    "When the numbers were published.",
     (
         Figure(
             "runs",
@@ -153,8 +153,8 @@ FRESHNESS = Section(
                 Shown("organizations_count", "organisations", COUNT),
                 Shown("rows_count", "rows", COUNT),
                 Shown("lists_proven_count", "lists proven", COUNT),
-                Shown("lists_unproven_count", "lists open", COUNT),
-                Shown("quarantined_count", "items rejected", COUNT),
+                Shown("lists_unproven_count", "lists unproven", COUNT),
+                Shown("quarantined_count", "items quarantined", COUNT),
                 Shown("content_changed", "changed", FLAG),
             ),
             limited="publications",

@@ -1,4 +1,4 @@
-"""What the report consists of: the figures at its head and the chapters. A new figure is one SQL file and one declaration."""
+"""What the report consists of: the figures at its head, and the chapters. A new figure is one SQL file and one declaration."""
 
 from dcycle_pipeline.report.cells import COUNT, MOMENT, RATIO, SHARE, TONNES, VOLUME, YEAR
 from dcycle_pipeline.report.columns import DAYS_COVERED, EMITTED_TONNES, FACILITY_COUNT, YEAR_ON_YEAR
@@ -16,9 +16,9 @@ PUBLICATION = Figure(
         Shown("published_at", "Published", MOMENT),
         Shown("organizations_count", "Organisations", COUNT),
         Shown("rows_count", "Rows read", COUNT),
-        Shown("lists_proven_count", "Lists proven complete", COUNT),
-        Shown("lists_unproven_count", "Lists open", COUNT),
-        Shown("quarantined_count", "Items rejected", COUNT),
+        Shown("lists_proven_count", "Lists proven", COUNT),
+        Shown("lists_unproven_count", "Lists unproven", COUNT),
+        Shown("quarantined_count", "Items quarantined", COUNT),
         Shown("pipeline_version", "Pipeline version"),
         Shown("run_id", "Run"),
         Shown("content_hash", "Content hash"),
@@ -33,7 +33,7 @@ HEADLINE = Figure(
         YEAR_ON_YEAR,
         Shown("water_in_m3", "water treated", VOLUME),
         Shown("co2e_kg_per_m3_in", "kg CO₂e per m³ treated", RATIO),
-        Shown("co2e_biomass_kg", "t biogenic CO₂e, apart", TONNES),
+        Shown("co2e_biomass_kg", "t biogenic CO₂e, separate", TONNES),
         FACILITY_COUNT,
         Shown("pending_record_count", "records pending", COUNT, of="record_count"),
         DAYS_COVERED,

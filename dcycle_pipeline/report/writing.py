@@ -1,4 +1,4 @@
-"""Writing the report: the door for the command line and for Dagster."""
+"""Writes the report, for the command line and for Dagster. What stands in it belongs to the other modules of this room."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ _PICTURE_COLUMNS = 3
 
 @dataclass(frozen=True)
 class Report:
-    """What was written, and from which publication; `picture` is the monthly lines as a Markdown image, empty without any."""
+    """What was written, and from which publication. `picture` shows the monthly lines as a Markdown image; it is empty if there are none."""
 
     file: Path
     size_bytes: int
@@ -26,9 +26,9 @@ class Report:
 
 
 def write_report(published_file: Path, output: Path) -> Report:
-    """Write the page over the published file, whole or not at all.
+    """Write the page about the published file to `output`, whole or not at all.
 
-    Raises UnavailableError where nothing is published, SettingsError where the page cannot be written there.
+    Raises UnavailableError if nothing is published, SettingsError if the page cannot be written there.
     """
     with Published(published_file) as published:
         found = answers(published)

@@ -1,4 +1,7 @@
-"""Emission summaries: one SQL file each, named like its table. Here are their registry and how they are brought up to date."""
+"""Emission summaries: one SQL file each, named like its table. Here they are registered and brought up to date.
+
+What each one is, is declared by theme beside this file; when they are refreshed belongs to `publish`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,14 +38,14 @@ def _text(name: str) -> str:
 
 
 def query(summary: Table) -> str:
-    """The SQL file of a summary: one SELECT."""
+    """The text of a summary's SQL file: one SELECT."""
     return _text(f"{summary.name}.sql").strip().removesuffix(";")
 
 
-# What they share, stored in the file as well, so that each of the SQL files runs there as it stands.
+# The macros that the summaries share. The published file holds them too, so that each SQL file runs there as it is.
 RULES = Rules(_text("rules.sql"))
 
-# Each one reads only tables and what stands before it.
+# Each summary reads only tables and the summaries before it.
 SUMMARIES: tuple[Summary, ...] = (
     COVERAGE_GAPS,
     EMISSIONS_BY_FACILITY_MONTH,
@@ -59,15 +62,16 @@ SUMMARIES: tuple[Summary, ...] = (
     TOTAL_IMPACTS_COMPARISON,
 )
 
-# Beside tables the SQL files name these: what the last reading left of scopes and quarantine, of lists and of year totals.
-READINGS = {
+# Views that the SQL files read beside tables: the rows of sync.lists and sync.quarantine that the last sweeps left, of lists and of
+# year totals.
+LAST_SWEEP_VIEWS = {
     "current_lists": run_tables.CURRENT_LISTS,
     "current_quarantine": run_tables.CURRENT_QUARANTINE,
     "current_year_totals": run_tables.CURRENT_YEAR_TOTALS,
     "year_totals_quarantine": run_tables.YEAR_TOTALS_QUARANTINE,
 }
 
-# What we reported at a moment is kept as it was reported, also where a later version of this code would compute otherwise.
+# What we reported stays as it was reported, even if a later version of this code would calculate something else.
 VERSIONED = Table(
     "history",
     EMISSIONS_BY_FACILITY_MONTH.name,
@@ -77,7 +81,7 @@ VERSIONED = Table(
     EMISSIONS_BY_FACILITY_MONTH.source,
 )
 
-# As they stand in the file: what keeps versions is a view on the current ones.
+# The tables and views of the file. A summary that has versions is a view over the current ones.
 STORED: tuple[Table, ...] = (
     SCOPE_MAPPING,
     *(current_of(summary, VERSIONED) if summary.name == VERSIONED.name else summary for summary in SUMMARIES),
@@ -85,9 +89,10 @@ STORED: tuple[Table, ...] = (
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
-    """Bring every summary to what its query gives; the number of rows touched. The caller holds a transaction.
+    """Bring every summary in step with its query. Returns how many rows were written. The caller holds a transaction.
 
-    `moment` is later than every one before; what changes is valid from then on.
+    `moment` is later than any moment that is noted; rows that change are valid from then on. Raises SettingsError if no mapping
+    of scopes was adopted yet and the package's own cannot be read.
     """
     if not connection.execute(f"SELECT 1 FROM {SCOPE_MAPPING.qualified}").fetchall():
         scope_file.adopt(connection)
@@ -103,10 +108,10 @@ def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: da
 
 @contextmanager
 def in_reach(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
-    """The readings, which the SQL files name beside tables."""
-    for name, reading in READINGS.items():
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {reading}")
+    """Let the connection find the views that the SQL files read beside tables, until the block ends."""
+    for name, view in LAST_SWEEP_VIEWS.items():
+        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS {view}")
     try:
         yield
     finally:
-        connection.execute("; ".join(f"DROP VIEW {name}" for name in READINGS))
+        connection.execute("; ".join(f"DROP VIEW {name}" for name in LAST_SWEEP_VIEWS))

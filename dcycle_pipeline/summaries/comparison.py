@@ -1,4 +1,4 @@
-"""Declaration of the comparison with the totals that Dcycle gives. It informs: nothing that blocks a publication rests on it."""
+"""Declares the comparison with the totals that Dcycle gives. It only informs: it never blocks a publication."""
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
@@ -21,29 +21,29 @@ _THEIRS = "dcycle.total_impacts"
 TOTAL_IMPACTS_COMPARISON = Summary(
     "summaries",
     "total_impacts_comparison",
-    "One row per organisation and calendar year in which it has active waste-water records, or once had: what these add up "
-    "to (ours) beside Dcycle's total from all sources (theirs), of which they are a part, and every known reason to differ",
+    "One row per organisation and calendar year in which it has, or once had, active waste-water records: what they add up to "
+    "(ours), Dcycle's total from all sources (theirs), of which they are a part, and every known reason for a difference",
     ("organization_id", "year"),
     (
         organization_id(_OURS),
         year(),
         total(
             "ours_co2e_kg",
-            "Emissions of the organisation's active calculated records; null where all are pending",
+            "Emissions of the organisation's active calculated records; null if all are pending",
             f"{_OURS}: co2e_kg",
             KILOGRAMS_CO2E,
         ),
         Column(
             "theirs_co2e_kg",
             QUANTITY,
-            "Emissions of the organisation from all sources, as Dcycle totals them; null where that is not known",
+            "Emissions of the organisation from all sources, as Dcycle totals them; null if the total is not known",
             f"{_THEIRS}: co2e_kg",
             KILOGRAMS_CO2E,
             example="1250000.500000000",
         ),
         total(
             "difference_co2e_kg",
-            "theirs_co2e_kg less ours_co2e_kg: what other sources emit, where nothing else differs; negative needs a look",
+            "theirs_co2e_kg minus ours_co2e_kg: what other sources emit, if nothing else differs; look into it if it is negative",
             "derived",
             KILOGRAMS_CO2E,
             "1245479.200000000",
@@ -51,32 +51,36 @@ TOTAL_IMPACTS_COMPARISON = Summary(
         Column(
             "theirs_scope_1_co2e_kg",
             QUANTITY,
-            "The part of theirs that is of scope 1, to which waste water in own plants belongs",
+            "The part of theirs in scope 1, to which waste water in own plants belongs",
             f"{_THEIRS}: scope_1_co2e_kg",
             KILOGRAMS_CO2E,
             example="225000.000000000",
         ),
         count("record_count", "Active records that cover a day of the year", WWT),
-        count("pending_record_count", "Those among them without calculated emissions", f"{WWT}: co2e_state", "0"),
+        count("pending_record_count", "Those of them without calculated emissions", f"{WWT}: co2e_state", "0"),
         count(
             "not_active_record_count", "Records of the year of any other status, which do not count in ours", WWT, "1"
         ),
         count("prorated_record_count", "Active records that also cover a day of another year", WWT, "2"),
-        total("prorated_co2e_kg", "What ours has of them, by days", f"{WWT}: co2e_kg", KILOGRAMS_CO2E, "310.500000000"),
+        total(
+            "prorated_co2e_kg",
+            "The part of ours that comes from them, by days",
+            f"{WWT}: co2e_kg",
+            KILOGRAMS_CO2E,
+            "310.500000000",
+        ),
         Column(
             "prorated_share",
             RATIO,
-            "prorated_co2e_kg by ours_co2e_kg; null where that is zero or not known",
+            "prorated_co2e_kg divided by ours_co2e_kg; null if that is zero or not known",
             "derived",
             "1",
             example="0.068674939",
         ),
         days("covered_days", "Days with at least one active record, summed over the facilities", _OURS, "2160"),
         days("due_days", "Days that the facilities owe", _OURS, "2190"),
-        count(
-            "unproven_list_count", "Lists of the organisation that the last reading did not prove complete", LISTS, "0"
-        ),
-        count("quarantined_count", "Items of the organisation that the last reading rejected", QUARANTINE, "0"),
+        count("unproven_list_count", "Lists of the organisation that the last sweep left unproven", LISTS, "0"),
+        count("quarantined_count", "Items of the organisation that the last sweep quarantined", QUARANTINE, "0"),
         Column(
             "verdict",
             "VARCHAR",
@@ -87,7 +91,7 @@ TOTAL_IMPACTS_COMPARISON = Summary(
         Column(
             "reasons",
             "VARCHAR",
-            "Every known reason why the two may differ, or why theirs is not known; empty where there is none",
+            "Every known reason why the two may differ, or why theirs is not known; empty if there is none",
             f"derived, {LISTS}: reason, {QUARANTINE}: reason",
             example="their total covers every source, ours waste water alone; 1 of 12 records are pending and add nothing to ours",
         ),

@@ -1,4 +1,4 @@
-"""Declarations about days: which are covered by records, which by none or by several, and which are owed."""
+"""Declares the summaries about days: which days records cover, which have no record or several, and which are owed."""
 
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.declaration import (
@@ -16,8 +16,8 @@ from dcycle_pipeline.summaries.declaration import (
 COVERAGE_GAPS = Summary(
     "summaries",
     "coverage_gaps",
-    "One row per facility and longest stretch of days, between its first and last covered day, on which no active record "
-    "lies (gap) or more than one (overlap). They are shown, not mended: an overlap counts twice in every total",
+    "One row per facility and stretch of days, as long as possible, between its first and last covered day, that has no active "
+    "record (gap) or more than one (overlap). Nothing is repaired: the days of an overlap count twice in every total",
     ("organization_id", "facility_id", "first_date"),
     (
         organization_id(WWT),
@@ -26,7 +26,7 @@ COVERAGE_GAPS = Summary(
         Column("first_date", "DATE", "First day of the stretch", "derived", example="2025-03-30"),
         Column("last_date", "DATE", "Last day of the stretch, inclusive", "derived", example="2025-03-31"),
         days("days", "Length of the stretch", example="2"),
-        count("record_count", "Active records that touch the stretch, 0 for a gap", WWT, "2"),
+        count("record_count", "Active records that touch the stretch; 0 for a gap", WWT, "2"),
         Column(
             "record_ids",
             "VARCHAR[]",
@@ -42,16 +42,16 @@ COVERAGE_GAPS = Summary(
 COVERAGE_BY_FACILITY_MONTH = Summary(
     "summaries",
     "coverage_by_facility_month",
-    "One row per facility and calendar month that it owes. A facility owes every month of each calendar year in which its "
-    "organisation has a covered day, from the first year in which it is covered itself to the last; an active facility to "
-    "the last in which a record of its organisation begins",
+    "One row per facility and calendar month that it owes. A facility owes all months of the calendar years in which its "
+    "organisation has a covered day, from its own first covered year to its own last. An active facility owes them up to the "
+    "last year in which a record of its organisation begins",
     ("organization_id", "facility_id", "month"),
     (
         organization_id(WWT),
         facility_id(WWT),
         month(),
         days("covered_days", "Days of the month with at least one active record", example="29"),
-        days("overlap_days", "Those among them with more than one", "summaries.coverage_gaps", "2"),
+        days("overlap_days", "Those of them with more than one", "summaries.coverage_gaps", "2"),
         days("due_days", "Days of the month, all of them owed", example="31"),
     ),
     "summaries.emissions_by_facility_month",

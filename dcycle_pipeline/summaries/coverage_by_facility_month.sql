@@ -1,4 +1,4 @@
--- The calendar of each facility: every month that it owes, how many days of it are covered, and how many more than once.
+-- The calendar of each facility: every month that it owes, how many of its days are covered, and how many more than once.
 WITH spans AS (
     SELECT organization_id, facility_id, min(year(month)) AS first_year, max(year(month)) AS last_year
     FROM summaries.emissions_by_facility_month
@@ -7,13 +7,13 @@ WITH spans AS (
     SELECT DISTINCT organization_id, year(month) AS year
     FROM summaries.emissions_by_facility_month
 ), begun AS (
-    -- The last year in which a record begins: a mistyped end in a far year makes nobody else owe all years up to it.
+    -- The last year in which a record begins. So if somebody mistypes an end as 2205, no other facility owes all years up to it.
     SELECT organization_id, max(year(start_date)) AS last_year
     FROM dcycle.waste_water_treatments
     WHERE is_counted(status, start_date, end_date)
     GROUP BY organization_id
 ), due AS (
-    -- Whole years, because a year is only compared with a whole one. Who is still active has not stopped owing.
+    -- Whole years, because only whole years are compared. A facility that is still active goes on owing.
     SELECT organization_id, facility_id, make_date(years.year, unnest(range(1, 13)), 1) AS month
     FROM spans
     JOIN years USING (organization_id)

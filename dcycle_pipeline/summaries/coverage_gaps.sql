@@ -1,6 +1,6 @@
--- Per facility, between its first and last covered day: the longest stretches of days without an active record, and with several.
+-- For each facility, between its first and last covered day: stretches of days without an active record, and with several.
 WITH facilities AS (
-    -- Numbers instead of two ids, because everything below sorts by facility.
+    -- Numbers instead of two ids: everything below sorts by facility, and numbers sort faster.
     SELECT organization_id, facility_id, row_number() OVER () AS facility
     FROM (SELECT DISTINCT organization_id, facility_id FROM dcycle.waste_water_treatments)
 ), reached AS (
@@ -16,7 +16,7 @@ WITH facilities AS (
     FROM reached
     WHERE start_date <> covered_until + 1
 ), starts AS (
-    -- Pieces of the same kind that touch are one stretch; between two gaps there is always a covered day.
+    -- Pieces of the same kind that touch are one stretch. Two gaps never touch: there is always a covered day between them.
     SELECT *, coalesce(first_date > 1 + max(last_date) OVER (
             PARTITION BY facility, is_gap ORDER BY first_date ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ), true) AS starts_stretch
@@ -31,7 +31,7 @@ WITH facilities AS (
     FROM numbered
     GROUP BY facility, is_gap, number
 ), touching AS (
-    -- The overlaps of a facility follow each other, so those that a record touches are all from the first to the last of them.
+    -- The overlaps of a facility are in order, so a record touches all of them from the first that it touches to the last.
     SELECT facilities.facility, waste_water_treatment_id, unnest(range(first_touched.number, last_touched.number + 1)) AS number
     FROM dcycle.waste_water_treatments AS records
     JOIN facilities USING (organization_id, facility_id)

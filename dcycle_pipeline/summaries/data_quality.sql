@@ -1,5 +1,5 @@
--- How far the figures of an organisation may be trusted. current_lists and current_quarantine are those rows of sync.lists and
--- sync.quarantine that the last sweep of each organisation and endpoint left, whichever run made it (views of this connection).
+-- How far the figures of an organisation can be trusted. current_lists and current_quarantine are views of this connection: the
+-- rows of sync.lists and sync.quarantine that the last sweep of each organisation and endpoint left, whichever run made it.
 WITH organizations AS (
     SELECT organization_id FROM dcycle.organizations
     UNION SELECT organization_id FROM dcycle.facilities

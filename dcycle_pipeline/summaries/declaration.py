@@ -1,4 +1,4 @@
-"""What a declaration of a summary consists of, and the columns that several share. Concrete ones stand beside this file."""
+"""What the declaration of a summary consists of, and the columns that several share. Each summary is declared beside this file."""
 
 from dataclasses import dataclass
 
@@ -19,9 +19,9 @@ OF_BELOW = " of the organisation and all organisations below it in the tree"
 
 @dataclass(frozen=True)
 class Conserved:
-    """Sums that must come out the same, to the last decimal: of `columns` here, and of the same columns of `source`.
+    """Sums that must be equal to the last decimal: those of `columns` in the summary, and those of the same columns in `source`.
 
-    `where` says which rows of `source` count; `theirs` are the columns there, where they have other names.
+    `where` is an SQL condition: which rows of `source` count. `theirs` names the columns there if they have other names.
     """
 
     source: str
@@ -31,15 +31,15 @@ class Conserved:
 
     @property
     def pairs(self) -> tuple[tuple[str, str], ...]:
-        """Column here and column there."""
+        """Each column of the summary with its column of the source."""
         return tuple(zip(self.columns, self.theirs or self.columns, strict=True))
 
 
 @dataclass(frozen=True)
 class Summary(Table):
-    """A table that is what the SQL file of its name gives.
+    """A table whose rows are those that the SQL file of its name gives.
 
-    `sources` are the tables that the file reads; `conserves` are the sums that it may not change.
+    `sources` names the tables that the file reads; `conserves` are the sums that it must not change.
     """
 
     sources: tuple[str, ...] = ()
@@ -47,55 +47,66 @@ class Summary(Table):
 
     @property
     def is_content(self) -> bool:
-        """Whether it rests on the content of the API alone, and not on how the sweep went."""
+        """Whether it depends on the content of the API alone, and not on how the sweep went."""
         return not {LISTS, QUARANTINE} & set(self.sources)
 
 
+# In all of these `source` says which table (and column) the values come from.
+
+
 def organization_id(source: str) -> Column:
+    """The organisation of a row."""
     return Column("organization_id", "VARCHAR", "Organisation", source, example="11111111-1111-4111-8111-111111111111")
 
 
 def facility_id(source: str) -> Column:
+    """The facility of a row."""
     return Column("facility_id", "VARCHAR", "Facility", source, example="33333333-3333-4333-8333-333333333333")
 
 
 def country_code(source: str) -> Column:
-    meaning = "Country of the facility, ISO 3166-1 alpha-2, null where the facility is not known"
+    """The country of a row."""
+    meaning = "Country of the facility, ISO 3166-1 alpha-2; null if it is not known"
     return Column("country_code", "VARCHAR", meaning, source, example="ES")
 
 
 def month() -> Column:
+    """The calendar month of a row, as its first day."""
     return Column("month", "DATE", "First day of the calendar month", "derived", example="2025-03-01")
 
 
 def year() -> Column:
+    """The calendar year of a row."""
     return Column("year", "INTEGER", "Calendar year", "derived", example="2025")
 
 
 def count(name: str, meaning: str, source: str, example: str = "12") -> Column:
+    """A number of things."""
     return Column(name, "BIGINT", meaning, source, "1", example=example)
 
 
 def days(name: str, meaning: str, source: str = "derived", example: str = "365") -> Column:
+    """A number of days."""
     return Column(name, "BIGINT", meaning, source, "d", example=example)
 
 
 def total(name: str, meaning: str, source: str, unit: str, example: str = "4521.300000000") -> Column:
+    """A sum of quantities in `unit`."""
     return Column(name, TOTAL, meaning, source, unit, example=example)
 
 
 def measures(source: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
-    """The five quantities that every emission summary sums; `of` says whose they are, where that needs saying."""
+    """The five quantities that every emission summary sums, in kg and m3. `of` says whose they are, with a space before it."""
     return (
         total(
             f"{prefix}co2e_kg",
-            f"Emissions of calculated records{of}; null where all are pending",
+            f"Emissions of calculated records{of}; null if all are pending",
             f"{source}: co2e_kg",
             KILOGRAMS_CO2E,
         ),
         total(
             f"{prefix}co2e_biomass_kg",
-            f"Biogenic emissions{of}, never added to co2e_kg",
+            f"Biogenic emissions{of}; never add them to co2e_kg",
             f"{source}: co2e_biomass_kg",
             KILOGRAMS_CO2E,
             "12.500000000",
@@ -119,15 +130,15 @@ def measures(source: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
 
 
 def records(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
-    """How many records the figures rest on; one that spans periods counts in each."""
+    """How many records the figures rest on. A record that spans several periods (`month`, `year`) counts in each."""
     return (
         count(f"{prefix}record_count", f"Active records{of} that cover a day of the {period}", source),
-        count(f"{prefix}pending_record_count", "Those among them without calculated emissions", source, "0"),
+        count(f"{prefix}pending_record_count", "Those of them without calculated emissions", source, "0"),
     )
 
 
 def coverage(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
-    """How many facilities the figures rest on, and on how much of what these owe."""
+    """How many facilities the figures rest on, and how many of the days that these owe."""
     return (
         count(f"{prefix}facility_count", f"Facilities{of} that owe the days of the {period}", source, "6"),
         days(
@@ -138,7 +149,7 @@ def coverage(source: str, period: str, prefix: str = "", of: str = "") -> tuple[
         ),
         days(
             f"{prefix}due_days",
-            f"Days that the facilities{of} owe; the {period} is fully covered where covered_days is as much",
+            f"Days that the facilities{of} owe; the {period} is fully covered if covered_days is the same",
             source,
             "2190",
         ),
@@ -146,7 +157,7 @@ def coverage(source: str, period: str, prefix: str = "", of: str = "") -> tuple[
 
 
 def year_on_year(name: str, prefix: str = "") -> tuple[Column, ...]:
-    """The change of a figure to the year before, and why there is none."""
+    """The change of the figure `name` to the year before, and the reason if there is none."""
     return (
         Column(
             f"{prefix}{name}_year_on_year",
@@ -160,7 +171,7 @@ def year_on_year(name: str, prefix: str = "") -> tuple[Column, ...]:
         Column(
             f"{prefix}year_on_year_reason",
             "VARCHAR",
-            f"Why there is no {prefix}{name}_year_on_year, null where there is one",
+            f"Why there is no {prefix}{name}_year_on_year; null if there is one",
             "derived",
             example="2024: 214 of 365 days covered",
         ),

@@ -1,4 +1,4 @@
--- The years of all facilities of a country added up, over all organisations.
+-- Adds up the years of all facilities of a country, over all organisations.
 WITH years AS (
     SELECT country_code, year,
         sum(co2e_kg) AS co2e_kg, sum(co2e_biomass_kg) AS co2e_biomass_kg,

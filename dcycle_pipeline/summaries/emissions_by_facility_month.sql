@@ -1,4 +1,4 @@
--- Active waste-water records spread over the calendar months that they cover, by days, both dates inclusive.
+-- Spreads active waste-water records over the calendar months that they cover, by days, both dates inclusive.
 WITH records AS (
     SELECT organization_id, facility_id, start_date, end_date, co2e_state,
         co2e_kg, co2e_biomass_kg, water_in_m3, water_out_m3, sludge_kg, day_count(start_date, end_date) AS days
@@ -34,7 +34,7 @@ WITH records AS (
 SELECT organization_id, facility_id, facilities.country_code, month,
     sums.co2e_kg, sums.co2e_biomass_kg, sums.water_in_m3, sums.water_out_m3, sums.sludge_kg,
     sums.record_count, sums.pending_record_count,
-    -- Every day from the facility's first to its last that lies in no gap.
+    -- All days of the month between the facility's first and last covered day, except those in gaps.
     (day_count(greatest(first_date, month), least(last_date, last_day(month))) - coalesce(gaps.days, 0))::BIGINT AS covered_days,
     day(last_day(month)) AS days_in_month
 FROM sums

@@ -1,4 +1,4 @@
--- The years of an organisation's facilities added up; beside them the same for its whole tree, as columns, never as rows.
+-- Adds up the years of an organisation's facilities. Its whole tree has columns of its own, never rows, so that rows can be summed.
 WITH own AS (
     SELECT organization_id, year,
         sum(co2e_kg) AS co2e_kg, sum(co2e_biomass_kg) AS co2e_biomass_kg,

@@ -1,4 +1,4 @@
--- The years of the facilities added up by the scope that summaries.scope_mapping gives them: the first line that fits.
+-- Adds up the years of the facilities by scope. The first line of summaries.scope_mapping that fits gives a facility its scope.
 WITH facilities AS (
     SELECT DISTINCT organization_id, facility_id, facility_type
     FROM summaries.wwt_intensity_by_facility_year

@@ -1,4 +1,4 @@
--- Each facility's reported total against its waste-water records, which are a part of it: they are compared, never added.
+-- Compares each facility's reported total with its waste-water records. These are a part of the total: never add the two.
 WITH records AS (
     SELECT organization_id, facility_id, count(*) AS record_count, count(*) FILTER (co2e_state = 'pending') AS pending_record_count
     FROM dcycle.waste_water_treatments
@@ -19,7 +19,7 @@ SELECT *, facility_co2e_kg - wwt_co2e_kg AS remainder_co2e_kg,
     CASE WHEN record_count = 0 THEN 'no_records'
         WHEN wwt_co2e_kg IS NULL THEN 'nothing_calculated'
         WHEN facility_co2e_kg IS NULL OR (facility_co2e_kg = 0 AND wwt_co2e_kg > 0) THEN 'total_not_known'
-        -- A gram is left to rounding: the total is a number that Dcycle has added up and rounded.
+        -- A gram is allowed for rounding: Dcycle adds up the total and rounds it.
         WHEN wwt_co2e_kg > facility_co2e_kg + 0.001 THEN 'exceeds_total'
         ELSE 'within_total' END AS verdict,
     CASE verdict

@@ -1,4 +1,4 @@
-"""Declarations of the summaries by calendar month: by facility, from the records, and by organisation, from those."""
+"""Declares the summaries by calendar month: by facility, from the records; by organisation, from its facilities."""
 
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH
@@ -28,7 +28,8 @@ COVERAGE = COVERAGE_BY_FACILITY_MONTH.qualified
 EMISSIONS_BY_FACILITY_MONTH = Summary(
     "summaries",
     "emissions_by_facility_month",
-    "One row per facility and calendar month that an active waste-water record covers; records are spread by days, exactly",
+    "One row per facility and calendar month in which an active waste-water record covers a day; each record is spread over its "
+    "months by days, and the parts add up to it exactly",
     ("organization_id", "facility_id", "month"),
     (
         organization_id(WWT),
@@ -50,8 +51,8 @@ FACILITY_MONTH = EMISSIONS_BY_FACILITY_MONTH.qualified
 ORGANIZATION_TREE = Summary(
     "summaries",
     "organization_tree",
-    "One row per organisation and organisation of the tree that starts with it, itself included: what its figures with "
-    "subsidiaries are summed over",
+    "One row per organisation and member of its tree, which is itself and every organisation below it: the figures with "
+    "subsidiaries sum over these members",
     ("organization_id", "member_organization_id"),
     (
         organization_id(ORGANIZATIONS),
@@ -62,7 +63,7 @@ ORGANIZATION_TREE = Summary(
             f"{ORGANIZATIONS}: parent_organization_id",
             example="22222222-2222-4222-8222-222222222222",
         ),
-        Column("steps_below", "INTEGER", "Steps below organization_id, 0 for itself", ORGANIZATIONS, "1", example="1"),
+        Column("steps_below", "INTEGER", "Steps below organization_id; 0 for itself", ORGANIZATIONS, "1", example="1"),
     ),
     ORGANIZATIONS,
     sources=(ORGANIZATIONS, COVERAGE),
@@ -73,8 +74,8 @@ TREE = ORGANIZATION_TREE.qualified
 EMISSIONS_BY_ORGANIZATION_MONTH = Summary(
     "summaries",
     "emissions_by_organization_month",
-    "One row per organisation and calendar month for which it or an organisation below it owes data. What is summed over "
-    "rows are the organisation's own columns; those that start with with_subsidiaries_ already hold the whole tree below",
+    "One row per organisation and calendar month for which it, or an organisation below it, owes data. To add rows up, use the "
+    "plain columns: those that start with with_subsidiaries_ already contain all organisations below",
     ("organization_id", "month"),
     (
         organization_id(FACILITY_MONTH),

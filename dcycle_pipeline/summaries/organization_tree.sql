@@ -1,4 +1,4 @@
--- Which organisations stand below which, at any depth. Where the one above is excluded from the sync, the next one known is the root.
+-- Which organisations are below which, at any depth. If the organisation above is excluded from the sync, the root takes its place.
 WITH RECURSIVE parents AS (
     SELECT organizations.organization_id, coalesce(above.organization_id, root.organization_id) AS parent_organization_id
     FROM dcycle.organizations AS organizations

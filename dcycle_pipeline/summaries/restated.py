@@ -1,4 +1,4 @@
-"""Declaration of the restatements: what each publication moved against the one before, and why."""
+"""Declares the restatements: by how much each publication changed what the one before said, and why."""
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, TOTAL, Column
 from dcycle_pipeline.summaries.declaration import Summary
@@ -9,8 +9,8 @@ _VERSIONS = "history.waste_water_treatments"
 RESTATEMENTS = Summary(
     "summaries",
     "restatements",
-    "One row per publication after the first, facility, month and cause: how many kg moved against the publication before. "
-    "Summed over the publications between two moments they are the difference of what was said then, exactly",
+    "One row per publication after the first, facility, month and cause: by how many kg the figure changed since the publication "
+    "before. The rows between two publications add up exactly to the difference between what these two said",
     ("published_at", "organization_id", "facility_id", "month", "cause"),
     (
         Column(
@@ -33,12 +33,16 @@ RESTATEMENTS = Summary(
         Column("facility_id", "VARCHAR", "Facility", _VERSIONS, example="33333333-3333-4333-8333-333333333333"),
         Column("month", "DATE", "First day of the calendar month", "derived", example="2025-03-01"),
         Column(
-            "cause", "VARCHAR", f"What brought it: {', '.join(CHANGES)}", f"{_VERSIONS}: change", example="recalculated"
+            "cause",
+            "VARCHAR",
+            f"Kind of change of the records: {', '.join(CHANGES)}",
+            f"{_VERSIONS}: change",
+            example="recalculated",
         ),
         Column(
             "co2e_kg",
             TOTAL,
-            "Emissions that came (or went, where negative)",
+            "Emissions that were added; negative if they were taken away",
             f"{_VERSIONS}: co2e_kg",
             KILOGRAMS_CO2E,
             example="-12.500000000",
@@ -46,12 +50,12 @@ RESTATEMENTS = Summary(
         Column(
             "co2e_biomass_kg",
             TOTAL,
-            "Biogenic emissions that came or went, never added to co2e_kg",
+            "Biogenic emissions that were added or taken away; never add them to co2e_kg",
             f"{_VERSIONS}: co2e_biomass_kg",
             KILOGRAMS_CO2E,
             example="0.000000000",
         ),
-        Column("record_count", "BIGINT", "Records that moved them", _VERSIONS, "1", example="2"),
+        Column("record_count", "BIGINT", "Records that changed", _VERSIONS, "1", example="2"),
     ),
     _VERSIONS,
     sources=(_VERSIONS, "sync.runs"),

@@ -1,6 +1,6 @@
--- What each publication moved against the one before, by facility, month and cause. A version of a record adds its shares when
--- it begins and takes them away when it ends, each time for the reason that brought the change; so the causes of all
--- publications between two moments add up exactly to the difference of what was said at these moments.
+-- By how much each publication changed what the one before said, by facility, month and cause. A version of a record adds its
+-- shares when it begins and takes them away when it ends, each time for the cause of that change. So the rows between two
+-- publications add up exactly to the difference between what these two said.
 WITH publications AS (
     SELECT run_id, published_at FROM sync.runs WHERE outcome IN ('published', 'published_with_gaps')
 ), first_publication AS (
@@ -9,7 +9,7 @@ WITH publications AS (
     SELECT *, lead(change) OVER (PARTITION BY organization_id, waste_water_treatment_id ORDER BY valid_from) AS next_change
     FROM history.waste_water_treatments
     WHERE (organization_id, waste_water_treatment_id) IN (
-        -- Records that ever changed after the first publication; of all others nothing was moved.
+        -- Only records that changed after the first publication: all others restate nothing.
         SELECT DISTINCT (organization_id, waste_water_treatment_id) FROM history.waste_water_treatments
         WHERE greatest(valid_from, valid_to) > (SELECT published_at FROM first_publication)
     )

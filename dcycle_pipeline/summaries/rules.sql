@@ -1,7 +1,7 @@
--- The rules that all summaries share, each written once. They are stored in the published file, so that the SQL files beside
--- this one run there as they stand: SELECT part(co2e_kg, 0, 17, 31) FROM dcycle.waste_water_treatments.
+-- The rules that all summaries share, each written once. The published file holds them too, so the SQL files beside this one run
+-- there as they are: SELECT part(co2e_kg, 0, 17, 31) FROM dcycle.waste_water_treatments.
 
--- Which records count: active ones. (An active record always has both dates; one without is in quarantine.)
+-- Which records count: the active ones. (An active record always has both dates: one without them is quarantined.)
 CREATE OR REPLACE MACRO is_counted(status, start_date, end_date) AS
     status = 'active' AND start_date IS NOT NULL AND end_date IS NOT NULL;
 
@@ -12,22 +12,22 @@ CREATE OR REPLACE MACRO day_count(first_date, last_date) AS (last_date - first_d
 CREATE OR REPLACE MACRO months_touched(first_date, last_date) AS
     generate_series(date_trunc('month', first_date), date_trunc('month', last_date), INTERVAL 1 MONTH)::DATE[];
 
--- A quantity as whole billionths of its unit, and back. Dividing a DECIMAL gives a DOUBLE in DuckDB; these can be divided exactly.
+-- A quantity as whole billionths of its unit, and back. DuckDB divides DECIMALs to a DOUBLE, but whole numbers exactly (//).
 CREATE OR REPLACE MACRO billionths(quantity) AS (quantity::DECIMAL(28, 9) * 1000000000)::HUGEINT;
 CREATE OR REPLACE MACRO from_billionths(whole) AS
     (whole // 1000000000)::DECIMAL(38, 9) + (whole % 1000000000)::DECIMAL(10, 0) * 0.000000001;
 
--- The same in 64 bits, for quantities below a million tonnes (10^9), some 100 times as fast: HUGEINT is divided bit by bit.
+-- The same in 64 bits, for quantities below a million tonnes (10^9 kg). It is about 100 times as fast: HUGEINT is divided bit by bit.
 CREATE OR REPLACE MACRO fraction_billionths(fraction) AS
     ((fraction::DECIMAL(9, 9) * 100000000::DECIMAL(9, 0))::DECIMAL(10, 1) * 10::DECIMAL(2, 0))::BIGINT;
 CREATE OR REPLACE MACRO from_small_billionths(whole) AS
     (whole // 1000000000)::DECIMAL(18, 9) + (whole % 1000000000)::DECIMAL(9, 0) * 0.000000001::DECIMAL(9, 9);
 
--- The calendar rule: a quantity belongs to the days of its period in equal shares. This is the day-weighted calendarisation of
--- energy benchmarking ("simple average daily use allocation", helpcenter.energycap.com/Calendarization/Calendarization_Overview.htm,
--- in which form bills go to ENERGY STAR Portfolio Manager), but with the last day counted, as Dcycle's end_date is inclusive.
--- What has accumulated after some of the days, rounded towards zero to a whole billionth; after the last day it is the quantity
--- itself. In 64 bits the whole units are divided first, what they leave and the fraction after them.
+-- The calendar rule: each day of a period has an equal share of the quantity. This is the day-weighted calendarisation of energy
+-- benchmarking ("simple average daily use allocation", helpcenter.energycap.com/Calendarization/Calendarization_Overview.htm; bills
+-- reach ENERGY STAR Portfolio Manager in this form). Here the last day counts too, because Dcycle's end_date is inclusive.
+-- `accumulated` is what belongs to the first `days_passed` days, rounded towards zero to a whole billionth; after the last day it is
+-- the quantity itself. In 64 bits the whole units are divided first, then their remainder together with the fraction.
 CREATE OR REPLACE MACRO accumulated_small(whole, fraction, days_passed, days) AS
     whole * days_passed // days * 1000000000
     + (whole * days_passed % days * 1000000000 + fraction_billionths(fraction) * days_passed) // days;
@@ -38,12 +38,12 @@ CREATE OR REPLACE MACRO accumulated(quantity, days_passed, days) AS
             days_passed::BIGINT, days::BIGINT))
         ELSE from_billionths(billionths(quantity) * days_passed // days) END;
 
--- The share of the days after `days_before` up to `days_until`: all up to its last day minus all up to the day before its
--- first. So the parts of a period add up to the quantity exactly, however it is cut; each is off by less than a billionth.
+-- The share of the days after `days_before` up to `days_until`: all up to the last of them minus all up to the day before the first.
+-- So the parts of a period add up to the quantity exactly, however it is cut. Each part is off by less than a billionth.
 CREATE OR REPLACE MACRO part(quantity, days_before, days_until, days) AS
     accumulated(quantity, days_until, days) - accumulated(quantity, days_before, days);
 
--- A ratio of two sums to nine places, half away from zero; null where the denominator is zero or a number beyond 10^19.
+-- A ratio of two sums to nine places, half away from zero; null if the denominator is zero or a number reaches 10^19.
 CREATE OR REPLACE MACRO is_moderate(quantity) AS abs(quantity) < 10000000000000000000::DECIMAL(38, 9);
 CREATE OR REPLACE MACRO ratio_billionths(numerator, denominator) AS
     numerator // denominator * 1000000000 + (numerator % denominator * 2000000000 // denominator
@@ -52,8 +52,8 @@ CREATE OR REPLACE MACRO ratio(numerator, denominator) AS
     CASE WHEN denominator <> 0 AND is_moderate(numerator) AND is_moderate(denominator)
         THEN TRY_CAST(from_billionths(ratio_billionths(billionths(numerator), billionths(denominator))) AS DECIMAL(28, 9)) END;
 
--- Year on year: the change as a share of the year before, only between years of which every day owed is covered and nothing
--- is pending; otherwise the reason. `before_…` are the figures of the year before.
+-- Year on year: why there is no change to the year before; null if there is one. Both years must be complete: every day that is owed
+-- is covered, and nothing is pending. `before_…` are the figures of the year before.
 CREATE OR REPLACE MACRO incomplete(year, covered_days, due_days, pending_record_count) AS
     CASE WHEN due_days IS NULL THEN year || ': no data'
         WHEN covered_days < due_days THEN year || ': ' || covered_days || ' of ' || due_days || ' days covered'

@@ -1,4 +1,7 @@
-"""The editable mapping of facilities to scopes: a CSV file, the package's own or the one that stands in the data folder."""
+"""Reads the editable mapping of facilities to scopes: a CSV file, the one in the data folder or else the package's own.
+
+What the mapping's table is, and what follows from it, belongs to `scopes`.
+"""
 
 import csv
 from importlib.resources import files
@@ -18,16 +21,16 @@ _SCOPES, _CATEGORIES = range(1, 4), range(1, 16)
 
 
 def adopt(connection: duckdb.DuckDBPyConnection, own: Path | None = None) -> int:
-    """Bring `summaries.scope_mapping` in step with the file; the number of rows touched. Raises as `read` does."""
+    """Bring `summaries.scope_mapping` in step with the file. Returns how many rows were written. Raises SettingsError as `read` does."""
     with arrow_view(connection, "scope_file", SCOPE_MAPPING, read(own)):
         return replace_changed_rows(connection, SCOPE_MAPPING, "SELECT * FROM scope_file")
 
 
 def read(own: Path | None = None) -> list[Line]:
-    """Rows of `summaries.scope_mapping`: of the file `own` where it exists, else those of the package.
+    """Rows of `summaries.scope_mapping`, from the file `own` if it exists, else from the package's file.
 
-    Columns are told by their names; `line` may be there, as in an exported table, and counts for nothing. Raises SettingsError
-    with file and line for what is no mapping.
+    The first line names the columns, in any order. A column `line`, as in an exported table, is ignored. Raises SettingsError with
+    file and line if the file cannot be read or a line is not a mapping.
     """
     path = own if own is not None and own.exists() else files(__package__) / "scope_mapping.csv"
     try:
@@ -39,7 +42,7 @@ def read(own: Path | None = None) -> list[Line]:
         raise SettingsError(f"{path} cannot be read: {error}.") from None
     if not lines:
         raise SettingsError(
-            f"{path} has no line below the first: map something, or remove the file to use the package's."
+            f"{path} has no line below the first: add a line, or remove the file to use the package's mapping."
         )
     return lines
 
@@ -57,5 +60,5 @@ def _line(path: object, number: int, fields: dict[str, Any]) -> Line:
 
 
 def _number(text: str | None) -> int | None:
-    """0 for what is no number, which no scope and no category is."""
+    """The number that a text says; 0, which is neither a scope nor a category, if it says none."""
     return None if text is None else int(text) if text.isascii() and text.isdecimal() else 0

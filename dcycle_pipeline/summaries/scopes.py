@@ -1,4 +1,7 @@
-"""Declarations about the scopes of the GHG Protocol: the editable mapping, and emissions by what it says."""
+"""Declares what concerns the scopes of the GHG Protocol (ghgprotocol.org/corporate-standard): the editable mapping, and emissions by it.
+
+Category 5 of scope 3 is waste generated in operations (ghgprotocol.org/scope-3-calculation-guidance-2).
+"""
 
 from dcycle_pipeline.schema import Column, Table
 from dcycle_pipeline.summaries.declaration import (
@@ -21,8 +24,8 @@ _FILE = "scope_mapping.csv"
 SCOPE_MAPPING = Table(
     "summaries",
     "scope_mapping",
-    "One row per line of the mapping from facilities to scopes. The first line of which every filled condition holds counts; "
-    "what no line maps is unmapped",
+    "One row per line of the mapping from facilities to scopes. For each facility the first line counts whose filled conditions all "
+    "hold; a facility without such a line is unmapped",
     ("line",),
     (
         Column("line", "INTEGER", "Place in the mapping, from 1: the first that fits counts", _FILE, "1", example="1"),
@@ -39,7 +42,7 @@ SCOPE_MAPPING = Table(
 EMISSIONS_BY_SCOPE_YEAR = Summary(
     "summaries",
     "emissions_by_scope_year",
-    "One row per organisation, scope and calendar year; what the mapping does not know stands as unmapped",
+    "One row per organisation, scope and calendar year; facilities that no line maps are shown as unmapped",
     ("organization_id", "scope_name", "year"),
     (
         organization_id(FACILITY_YEAR),
@@ -50,8 +53,8 @@ EMISSIONS_BY_SCOPE_YEAR = Summary(
             SCOPE_MAPPING.qualified,
             example="scope 3 category 5",
         ),
-        Column("scope", "INTEGER", "Scope, null where unmapped", SCOPE_MAPPING.qualified, "1", example="3"),
-        Column("category", "INTEGER", "Category of scope 3, null elsewhere", SCOPE_MAPPING.qualified, "1", example="5"),
+        Column("scope", "INTEGER", "Scope; null if unmapped", SCOPE_MAPPING.qualified, "1", example="3"),
+        Column("category", "INTEGER", "Category of scope 3, else null", SCOPE_MAPPING.qualified, "1", example="5"),
         year(),
         *measures(FACILITY_YEAR),
         *records(FACILITY_YEAR, "year"),

@@ -1,6 +1,6 @@
--- What an organisation's waste-water records add up to in a year, beside what Dcycle totals for it from all sources. It informs:
--- nothing rests on it. current_year_totals and year_totals_quarantine say how each total was last asked for, current_lists and
--- current_quarantine that of the lists (views of this connection).
+-- Compares what an organisation's waste-water records add up to in a year with what Dcycle totals for it from all sources. It only
+-- informs. Views of this connection say how the last sweep went: current_year_totals and year_totals_quarantine for the totals,
+-- current_lists and current_quarantine for the lists.
 WITH own AS (
     SELECT organization_id, year, co2e_kg, record_count, pending_record_count, covered_days, due_days
     FROM summaries.emissions_by_organization_year
@@ -56,7 +56,7 @@ SELECT * EXCLUDE (unread),
     CASE WHEN theirs_co2e_kg IS NULL THEN 'total_not_known'
         WHEN record_count = 0 THEN 'no_records'
         WHEN ours_co2e_kg IS NULL THEN 'nothing_calculated'
-        -- A kilogram is left to rounding: tonnes may be given with three decimals.
+        -- A kilogram is allowed for rounding: Dcycle may give tonnes with three decimals.
         WHEN ours_co2e_kg > theirs_co2e_kg + 1 THEN 'exceeds_total'
         ELSE 'within_total' END AS verdict,
     concat_ws('; ',

@@ -1,4 +1,4 @@
-"""Declarations of what tells how far the figures may be trusted: totals set against each other, and how the reading went."""
+"""Declares the summaries that say how far the figures can be trusted: totals compared with each other, and how the sweep went."""
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
@@ -20,8 +20,8 @@ from dcycle_pipeline.summaries.years import FACILITY_YEAR
 FACILITY_RECONCILIATION = Summary(
     "summaries",
     "facility_reconciliation",
-    "One row per facility: its total as reported, which covers all its invoices, against its own waste-water records, "
-    "which are a part of it. One-sided: the records must not exceed the total, and the rest is other sources",
+    "One row per facility: its total as reported, which covers all its invoices, compared with its waste-water records, which "
+    "are a part of it. The records must not exceed the total; the remainder comes from other sources",
     ("organization_id", "facility_id"),
     (
         organization_id(FACILITIES),
@@ -29,7 +29,7 @@ FACILITY_RECONCILIATION = Summary(
         Column(
             "facility_co2e_kg",
             QUANTITY,
-            "Emissions of the facility as reported, over all its invoices and whatever period Dcycle takes",
+            "Emissions of the facility as reported, over all its invoices, for the period that Dcycle takes, which is not documented",
             f"{FACILITIES}: co2e_kg",
             KILOGRAMS_CO2E,
             example="125000.500000000",
@@ -37,13 +37,13 @@ FACILITY_RECONCILIATION = Summary(
         total("wwt_co2e_kg", "Emissions of its active calculated records", FACILITY_YEAR, KILOGRAMS_CO2E),
         total(
             "remainder_co2e_kg",
-            "facility_co2e_kg less wwt_co2e_kg: what other sources emit; negative is wrong",
+            "facility_co2e_kg minus wwt_co2e_kg: what other sources emit; if it is negative, something is wrong",
             "derived",
             KILOGRAMS_CO2E,
             "120479.200000000",
         ),
         count("record_count", "Active records of the facility", WWT),
-        count("pending_record_count", "Those among them without calculated emissions", f"{WWT}: co2e_state", "0"),
+        count("pending_record_count", "Those of them without calculated emissions", f"{WWT}: co2e_state", "0"),
         Column(
             "verdict",
             "VARCHAR",
@@ -72,8 +72,8 @@ def _moment(name: str, meaning: str) -> Column:
 DATA_QUALITY = Summary(
     "summaries",
     "data_quality",
-    "One row per organisation: how many records of which status it has, how much is pending, and what of the last reading "
-    "is proven, open or rejected",
+    "One row per organisation: how many records of which status it has, how many are pending, and how much the last sweep proved, "
+    "left unproven or quarantined",
     ("organization_id",),
     (
         organization_id(ORGANIZATIONS),
@@ -87,21 +87,21 @@ DATA_QUALITY = Summary(
         Column(
             "pending_share",
             RATIO,
-            "pending_record_count by active_record_count; null where there are none",
+            "pending_record_count divided by active_record_count; null if there are none",
             "derived",
             "1",
             example="0.050000000",
         ),
         count("gap_count", "Stretches of days without a record, see coverage_gaps", "summaries.coverage_gaps", "2"),
         count("overlap_count", "Stretches of days with several records", "summaries.coverage_gaps", "1"),
-        count("proven_list_count", "Lists that the last reading proved complete", LISTS, "10"),
-        count("unproven_list_count", "Lists that it did not: their last rows stay", LISTS, "0"),
-        count("quarantined_count", "Items that the last reading rejected", QUARANTINE, "0"),
+        count("proven_list_count", "Lists that the last sweep proved", LISTS, "10"),
+        count("unproven_list_count", "Lists that the last sweep left unproven: their last rows stay", LISTS, "0"),
+        count("quarantined_count", "Items that the last sweep quarantined", QUARANTINE, "0"),
         _moment(
             "oldest_proof_at",
-            "When the list was read that was not proven for the longest time; null where one never was",
+            "When the list with the oldest proof was proven; null if a list never was",
         ),
-        _moment("newest_proof_at", "When a list was last read and proven"),
+        _moment("newest_proof_at", "When a list was last proven"),
     ),
     "sync.lists, sync.quarantine and dcycle",
     sources=(ORGANIZATIONS, FACILITIES, WWT, "summaries.coverage_gaps", LISTS, QUARANTINE),

@@ -1,6 +1,6 @@
--- The months of a facility added up to years, and what a cubic metre costs: ratios of the sums.
+-- Adds up the months of a facility to years, and divides the sums: emissions and sludge per cubic metre.
 WITH records AS (
-    -- Counted anew, because a record that spans months counts in each of them.
+    -- Records are counted here, not added up from the months: a record that spans months counts in each of them.
     SELECT organization_id, facility_id, year, count(*) AS record_count,
         count(*) FILTER (co2e_state = 'pending') AS pending_record_count
     FROM (

@@ -1,4 +1,4 @@
-"""Declarations of the summaries by calendar year: by facility, from its months, and by organisation and country, from those."""
+"""Declares the summaries by calendar year: by facility, from its months; by organisation and country, from the facilities."""
 
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, Column
 from dcycle_pipeline.summaries.declaration import (
@@ -25,20 +25,20 @@ from dcycle_pipeline.summaries.declaration import (
 )
 from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH, TREE
 
-_SETTLED = "over the months of the year in which nothing is pending"
+_CALCULATED_MONTHS = "over the months of the year in which nothing is pending"
 
 
 def _intensity(name: str, numerator: str, denominator: str, unit: str, example: str) -> Column:
     return Column(
-        name, RATIO, f"{numerator} by {denominator}; null where that is zero", "derived", unit, example=example
+        name, RATIO, f"{numerator} divided by {denominator}; null if that is zero", "derived", unit, example=example
     )
 
 
 WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
     "summaries",
     "wwt_intensity_by_facility_year",
-    "One row per facility and calendar year that it owes: what a cubic metre costs, as ratios of the year's sums, never as "
-    "means of monthly ratios. The CO2e ratios rest on the months in which nothing is pending, water and emissions alike",
+    "One row per facility and calendar year that it owes: emissions and sludge per cubic metre, as ratios of the year's sums, not as "
+    "means of monthly ratios. For the CO2e ratios both sums leave out the months in which something is pending",
     ("organization_id", "facility_id", "year"),
     (
         organization_id(COVERAGE),
@@ -49,10 +49,20 @@ WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
         *records(WWT, "year"),
         days("covered_days", "Days of the year with at least one active record", COVERAGE, "363"),
         days("due_days", "Days of the year, all of them owed", COVERAGE),
-        total("calculated_months_co2e_kg", f"Emissions {_SETTLED}", FACILITY_MONTH, KILOGRAMS_CO2E),
-        total("calculated_months_water_in_m3", f"Water in {_SETTLED}", FACILITY_MONTH, CUBIC_METRES, "12500.250000000"),
+        total("calculated_months_co2e_kg", f"Emissions {_CALCULATED_MONTHS}", FACILITY_MONTH, KILOGRAMS_CO2E),
         total(
-            "calculated_months_water_out_m3", f"Water out {_SETTLED}", FACILITY_MONTH, CUBIC_METRES, "12000.125000000"
+            "calculated_months_water_in_m3",
+            f"Water in {_CALCULATED_MONTHS}",
+            FACILITY_MONTH,
+            CUBIC_METRES,
+            "12500.250000000",
+        ),
+        total(
+            "calculated_months_water_out_m3",
+            f"Water out {_CALCULATED_MONTHS}",
+            FACILITY_MONTH,
+            CUBIC_METRES,
+            "12000.125000000",
         ),
         _intensity(
             "co2e_kg_per_m3_in",
@@ -81,8 +91,8 @@ FACILITY_YEAR = WWT_INTENSITY_BY_FACILITY_YEAR.qualified
 EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
     "summaries",
     "emissions_by_organization_year",
-    "One row per organisation and calendar year for which it or an organisation below it owes data. What is summed over "
-    "rows are the organisation's own columns; those that start with with_subsidiaries_ already hold the whole tree below",
+    "One row per organisation and calendar year for which it, or an organisation below it, owes data. To add rows up, use the "
+    "plain columns: those that start with with_subsidiaries_ already contain all organisations below",
     ("organization_id", "year"),
     (
         organization_id(FACILITY_YEAR),
@@ -104,8 +114,8 @@ EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
 EMISSIONS_BY_COUNTRY_YEAR = Summary(
     "summaries",
     "emissions_by_country_year",
-    "One row per country and calendar year for which a facility in it owes data, over all organisations; facilities whose "
-    "country is not known have rows without a country",
+    "One row per country and calendar year for which a facility in it owes data, over all organisations; facilities of which the "
+    "country is not known are in the rows without a country",
     ("country_code", "year"),
     (
         country_code(FACILITY_YEAR),

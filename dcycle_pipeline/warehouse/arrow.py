@@ -1,4 +1,7 @@
-"""How the items of an endpoint are decoded and laid out as Arrow columns, with exact decimals."""
+"""How the items of an endpoint are decoded and laid out as Arrow columns, with exact decimals.
+
+Which items are usable, and in which batches they come, belongs to `decode`.
+"""
 
 import types
 import typing
@@ -17,6 +20,7 @@ from dcycle_pipeline.schema import QUANTITY_PRECISION, QUANTITY_SCALE
 _DECIMAL = pa.decimal128(QUANTITY_PRECISION, QUANTITY_SCALE)
 _STEP = Decimal(1).scaleb(-QUANTITY_SCALE)
 _WHOLE_DIGITS = QUANTITY_PRECISION - QUANTITY_SCALE
+# 60 digits: more than a column holds, so quantizing rounds once, at the ninth place, and never fails.
 _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _ARROW = {
     str: pa.string(),
@@ -35,7 +39,7 @@ _ORIGIN = (
 
 
 class Layout:
-    """How the items of one endpoint are decoded and laid out as Arrow columns."""
+    """The decoders for the items of one endpoint, and their Arrow schema: the origin's columns, then one column per field."""
 
     def __init__(self, item: type[msgspec.Struct]) -> None:
         hints = {f.encode_name: _plain_type(typing.get_type_hints(item)[f.name]) for f in msgspec.structs.fields(item)}
@@ -51,9 +55,9 @@ class Layout:
         )
 
     def table(self, pages: Sequence[tuple[list[Any], tuple[Any, ...]]]) -> pa.Table:
-        """The items of pages as Arrow columns, after columns that say the origin of each page.
+        """The items of `pages` as one Arrow table. A page is its items and its origin, with the values of `_ORIGIN`.
 
-        Raises ValueError or ArrowException for a value that no column can hold.
+        Raises ValueError or ArrowException if a column cannot hold a value.
         """
         items = [item for page, _ in pages for item in page]
         columns = [_found(pages, place, type_) for place, (_, type_) in enumerate(_ORIGIN)]
@@ -62,12 +66,13 @@ class Layout:
 
 
 def _found(pages: Sequence[tuple[list[Any], tuple[Any, ...]]], place: int, type_: pa.DataType) -> pa.ChunkedArray:
-    """One value of each page's place, as often as the page has items."""
+    """A column of the origin: the value at `place` of each page's origin, repeated for each of its items."""
     return pa.chunked_array([pa.repeat(pa.scalar(found[place], type_), len(items)) for items, found in pages], type_)
 
 
 @lru_cache(maxsize=32)
 def layout_of(item: type[msgspec.Struct]) -> Layout:
+    """The layout of an endpoint's items, made once."""
     return Layout(item)
 
 
@@ -96,7 +101,7 @@ def _text(value: str | msgspec.Raw) -> str:
 
 
 def _column(items: list[Any], hint: Any, name: str) -> pa.Array:
-    """One Arrow column. Raises ValueError or ArrowException for a value that it cannot hold."""
+    """One Arrow column. Raises ValueError or ArrowException if it cannot hold a value."""
     if isinstance(hint, type) and issubclass(hint, msgspec.Struct):
         return _nested_column(items, hint, name)
     values = list(map(attrgetter(name), items))
@@ -113,7 +118,7 @@ def _column(items: list[Any], hint: Any, name: str) -> pa.Array:
 
 
 def _ordinary(values: list[Decimal | None]) -> bool:
-    """Whether Arrow may see the numbers: it reads past its table of powers for exponents like 1e-999999, and crashes."""
+    """Whether Arrow may see the numbers: pyarrow 26 reads past its table of powers for exponents like 1e-999999, and crashes."""
     magnitudes = set(map(Decimal.adjusted, [value for value in values if value is not None]))
     return not magnitudes or (min(magnitudes) > -QUANTITY_SCALE - 2 and max(magnitudes) <= _WHOLE_DIGITS)
 
@@ -129,7 +134,7 @@ def _nested_column(items: list[Any], hint: type[msgspec.Struct], name: str) -> p
 
 
 def make_exact(item: Any, layout: Layout) -> None:
-    """Round every number of an item to the places of the columns, half-even. Raises ValueError where one is too large."""
+    """Round every number of an item to the nine places of the columns, half-even. Raises ValueError if one is too large."""
     for name, hint in layout.types.items():
         value = getattr(item, name)
         if hint is Decimal and value is not None:
@@ -137,7 +142,10 @@ def make_exact(item: Any, layout: Layout) -> None:
 
 
 def exact(value: Decimal, name: str) -> Decimal:
-    """A number as the columns hold it, half-even. Raises ValueError where it is none or too large."""
+    """A number as the columns hold it: nine places, half-even. Raises ValueError if it is NaN, infinite or too large.
+
+    `name` is the field for the message.
+    """
     if value.is_finite() and (not value or value.adjusted() < _WHOLE_DIGITS):
         rounded = value.quantize(_STEP, context=_EXACT)
         if rounded.adjusted() < _WHOLE_DIGITS:

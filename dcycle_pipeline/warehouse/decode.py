@@ -1,7 +1,7 @@
-"""Landed items → typed Arrow batches. An item that cannot be used goes to quarantine, its neighbours go on.
+"""From landed items to typed Arrow batches. An item that cannot be used goes to quarantine; the others of its page go on.
 
-Whole pages are decoded at once; only a page that fails is read item by item, with leniency for what is harmless
-(numeric text, dates with a time part). Numbers become decimals from their JSON text, never through a float.
+A page is decoded as a whole. Only if that fails, it is decoded item by item, and harmless deviations are accepted (numbers
+as text, dates with a time). Numbers become decimals from their JSON text, never through a float.
 """
 
 from collections.abc import Iterator
@@ -16,17 +16,19 @@ import msgspec
 import pyarrow as pa
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.landing.files import page_lines
+from dcycle_pipeline.landing.landed_file import page_lines, raw_page
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.warehouse.arrow import Layout, layout_of, make_exact
 
-ROWS_A_BATCH = 8_000
-ROWS_TYPED_AT_ONCE = 500  # from text to columns while they are in the processor's cache: a third faster than 8,000
+ROWS_A_BATCH = 8_000  # one INSERT each: many rows, because a statement has a price; not all, because memory has a bound
+ROWS_TYPED_AT_ONCE = (
+    500  # they go from text to columns while they are in the processor's cache: a third faster than 8,000
+)
 
 
 @dataclass(frozen=True)
 class QuarantinedItem:
-    """An item that cannot be used: where it was, why, and its personal-data-free JSON."""
+    """An item that cannot be used: its list, id, page and position there, the reason, and its JSON without personal data."""
 
     result: ListResult
     identity: str
@@ -38,24 +40,16 @@ class QuarantinedItem:
 
 @dataclass
 class Batch:
-    """Typed rows as they stand in the API, one Arrow column a field, with their origin; and the quarantined among them."""
+    """Typed items, with one Arrow column per field of the API and columns for their origin; and the items that were quarantined."""
 
     items: pa.Table
     quarantined: list[QuarantinedItem] = field(default_factory=list)
 
 
-class _RawPage(msgspec.Struct):
-    page: int
-    items: list[msgspec.Raw]
-
-
-_raw_page = msgspec.json.Decoder(_RawPage)
-
-
 def batches(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
-    """The items of lists that are landed below `landing`, each row once (its latest version), in batches of bounded size.
+    """The items of landed lists in batches of bounded size. A row that a read met more than once comes once, as it was last.
 
-    Raises UnavailableError if a landed file is not whole.
+    `landing` is the folder of landed pages. Raises UnavailableError if a landed file is not whole.
     """
     parts: list[Batch] = []
     for part in _typed(endpoint, results, landing):
@@ -75,7 +69,7 @@ def _joined(parts: list[Batch]) -> Batch:
 def _typed(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
     layout = layout_of(endpoint.item)
     quarantined: list[QuarantinedItem] = []
-    pages: list[_Page] = []
+    pages: list[_UsablePage] = []
     rows = 0
     for result in results:
         for page in _pages(endpoint, layout, result, landing, quarantined):
@@ -89,7 +83,7 @@ def _typed(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iter
 
 
 @dataclass
-class _Page:
+class _UsablePage:
     """The usable items of one page of a list."""
 
     result: ListResult
@@ -99,7 +93,7 @@ class _Page:
 
 def _pages(
     endpoint: Endpoint, layout: Layout, result: ListResult, landing: Path, quarantined: list[QuarantinedItem]
-) -> Iterator[_Page]:
+) -> Iterator[_UsablePage]:
     if result.landed_file is None or result.proof is None:
         return iter(())
     pages = (_page(endpoint, layout, result, line, quarantined) for line in page_lines(landing / result.landed_file))
@@ -108,7 +102,7 @@ def _pages(
 
 def _page(
     endpoint: Endpoint, layout: Layout, result: ListResult, line: bytes, quarantined: list[QuarantinedItem]
-) -> _Page:
+) -> _UsablePage:
     facility_id = result.key.facility_id
     try:
         page = layout.decoder.decode(line)
@@ -121,20 +115,19 @@ def _page(
         item if isinstance(item, str) else problem(item, facility_id) if item.id else "id is empty" for item in decoded
     ]
     if any(reasons):
-        raw_page = _raw_page.decode(line)
-        for position, (reason, raw) in enumerate(zip(reasons, raw_page.items, strict=True)):
+        for position, (reason, raw) in enumerate(zip(reasons, raw_page(line).items, strict=True)):
             if reason:
                 text = bytes(raw)
                 quarantined.append(
                     QuarantinedItem(result, identity_of(text) or "", number, position, reason, text.decode())
                 )
         decoded = [item for item, reason in zip(decoded, reasons, strict=True) if not reason]
-    return _Page(result, number, decoded)
+    return _UsablePage(result, number, decoded)
 
 
 def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
-    """The items of a page that cannot be read as a whole; the reason in place of one that cannot be read at all."""
-    page = _raw_page.decode(line)
+    """The number and the items of a page that cannot be decoded as a whole; the reason in place of an item that is unusable."""
+    page = raw_page(line)
     items: list[Any] = []
     for raw in page.items:
         try:
@@ -147,17 +140,19 @@ def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
     return page.page, items
 
 
-def _latest(pages: Iterator[_Page], result: ListResult, quarantined: list[QuarantinedItem]) -> Iterator[_Page]:
-    """The last version of each row, if the read met some rows more than once."""
+def _latest(
+    pages: Iterator[_UsablePage], result: ListResult, quarantined: list[QuarantinedItem]
+) -> Iterator[_UsablePage]:
+    """Each row once, as it was last, because the read met some rows more than once."""
     good = {item.id: (page.number, item) for page in pages for item in page.items}
     last = {item.identity or (item.page, item.position): item for item in quarantined if item.result is result}
     quarantined[:] = [item for item in quarantined if item.result is not result] + list(last.values())
     for number, items in groupby(good.values(), key=itemgetter(0)):
-        yield _Page(result, number, [item for _, item in items])
+        yield _UsablePage(result, number, [item for _, item in items])
 
 
-def _table(layout: Layout, pages: list[_Page], quarantined: list[QuarantinedItem]) -> pa.Table:
-    """The items as Arrow columns; a number that no column can hold sends its item to quarantine."""
+def _table(layout: Layout, pages: list[_UsablePage], quarantined: list[QuarantinedItem]) -> pa.Table:
+    """The items as Arrow columns. If a number is too large for its column, its item goes to quarantine."""
     try:
         return _columns(layout, pages)
     except (pa.ArrowException, ValueError, OverflowError):
@@ -166,17 +161,17 @@ def _table(layout: Layout, pages: list[_Page], quarantined: list[QuarantinedItem
         return _columns(layout, pages)
 
 
-def _columns(layout: Layout, pages: list[_Page]) -> pa.Table:
+def _columns(layout: Layout, pages: list[_UsablePage]) -> pa.Table:
     return layout.table([(page.items, _origin(page)) for page in pages])
 
 
-def _origin(page: _Page) -> tuple[Any, ...]:
+def _origin(page: _UsablePage) -> tuple[Any, ...]:
     """The origin of the items of a page: organisation, facility of the list, run, page."""
     key = page.result.key
     return key.organization_id, key.facility_id, page.result.run_id, page.number
 
 
-def _fits(layout: Layout, page: _Page, item: Any, quarantined: list[QuarantinedItem]) -> bool:
+def _fits(layout: Layout, page: _UsablePage, item: Any, quarantined: list[QuarantinedItem]) -> bool:
     try:
         make_exact(item, layout)
         layout.table([([item], _origin(page))])
@@ -188,7 +183,7 @@ def _fits(layout: Layout, page: _Page, item: Any, quarantined: list[QuarantinedI
 
 
 def _lenient(raw: bytes, layout: Layout) -> Any:
-    """One item, accepting what is harmless. Raises ValidationError or ValueError with the reason where it is not."""
+    """One item, with harmless deviations accepted. Raises ValidationError or ValueError with the reason if it is unusable."""
     fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
     for name, value in fields.items():
         hint = layout.types.get(name)
@@ -217,7 +212,7 @@ def _whole(raw: bytes) -> bytes:
 
 
 def identity_of(raw: bytes) -> str | None:
-    """The id of an item as JSON text; None if it has none that is a text."""
+    """The id of an item, which is given as JSON text; None if it has no id, or one that is not a text."""
     try:
         identifier = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("id")
         return msgspec.json.decode(identifier, type=str) if identifier is not None else None

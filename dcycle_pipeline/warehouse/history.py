@@ -1,4 +1,4 @@
-"""Every version of every row: the tables of `history`, and what follows from them by construction.
+"""Declares the tables of `history`, which hold every version of every row, and the views and macros that follow from them.
 
 The current tables (`dcycle.*`) are views over the versions that are valid now. Writing versions belongs to `merge`.
 """
@@ -10,18 +10,18 @@ from dcycle_pipeline.warehouse import run_tables
 OURS = "dcycle_pipeline"
 CHANGES = ("new", "edited", "recalculated", "settled", "deleted", "restored")
 VALID_NOW = "valid_to IS NULL"
-FIRST_SEEN = Column("first_seen_at", "TIMESTAMPTZ", "First sync that saw the row", OURS, stamp="first_seen")
+FIRST_SEEN = Column("first_seen_at", "TIMESTAMPTZ", "When a sweep first saw the row", OURS, stamp="first_seen")
 VALID_FROM = Column(
     "valid_from",
     "TIMESTAMPTZ",
-    "Moment from which we knew this version: the sweep that saw it",
+    "Moment from which we knew this version: when the sweep that saw it was merged",
     OURS,
     stamp="valid_from",
 )
 VALID_TO = Column(
     "valid_to",
     "TIMESTAMPTZ",
-    "Moment from which we knew better; null is current. A deletion is valid at no moment: both are the same",
+    "Moment from which we knew better; null if the version is current. A deletion is valid at no moment: valid_to is valid_from",
     OURS,
     stamp="valid_to",
 )
@@ -33,11 +33,11 @@ CHANGE = Column(
     OURS,
 )
 RUN = Column("run_id", "VARCHAR", "Run whose landed pages hold the version", OURS, stamp="origin")
-PAGE = Column("page", "BIGINT", "Page of the landed walk that holds it, null for a deletion", OURS, "1", stamp="origin")
+PAGE = Column("page", "BIGINT", "Landed page of the list that holds it; null for a deletion", OURS, "1", stamp="origin")
 
 
 def versions(endpoint: Endpoint) -> Table:
-    """The table of an endpoint's versions: the business columns, lists inside the row, and what we know of the version."""
+    """The table of an endpoint's versions: its content, lists as one column each, and when and how we came to know the version."""
     lists = tuple(multi_value.column for multi_value in endpoint.multi_values)
     return Table(
         "history",
@@ -73,7 +73,7 @@ def _multi_value_view(stored: str, multi_value: MultiValue) -> View:
 
 
 def current_of(table: Table, stored: Table) -> View:
-    """A table as a view over its versions that are valid now."""
+    """A table as a view over those of its versions that are valid now. `stored` is the table of versions."""
     return _view(table, f"SELECT {', '.join(table.names())} FROM {stored.qualified} WHERE {VALID_NOW}")
 
 
@@ -82,12 +82,12 @@ def _view(table: Table, query: str) -> View:
 
 
 def valid_at(moment: str, of: str = "") -> str:
-    """The condition that a version was valid at a moment: both are SQL, `of` names the relation with its dot."""
+    """An SQL condition: the version was valid at `moment`, an SQL expression. `of` is the relation's name with its dot, if needed."""
     return f"{of}valid_from <= {moment} AND ({of}valid_to IS NULL OR {moment} < {of}valid_to)"
 
 
 def as_of(stored: Table) -> Macro:
-    """What a table said at a moment: the versions that were valid then."""
+    """A macro that gives what a table said at a moment: the versions that were valid then."""
     return Macro(
         stored.schema,
         f"{stored.name}_as_of",
@@ -98,7 +98,7 @@ def as_of(stored: Table) -> Macro:
 
 
 def as_published(stored: Table) -> View:
-    """The same for every moment of publication, for tools that know tables only; filter on `published_at`."""
+    """A view that gives the same for every moment of publication, for tools that know tables only."""
     published = Column("published_at", "TIMESTAMPTZ", "Publication that said so", "sync.runs", stamp="origin")
     query = (
         f"SELECT run.published_at, version.* FROM {stored.qualified} AS version JOIN sync.runs AS run "

@@ -1,4 +1,7 @@
-"""Landed lists become versions: the same step for a sync, and for landed pages without the API."""
+"""Turns landed lists into versions, in the same way for a sync and for landed pages without the API.
+
+How versions are written belongs to `merge`; what is asked of the API, to `sync`.
+"""
 
 from collections import Counter
 from dataclasses import replace
@@ -9,7 +12,7 @@ import duckdb
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.landing.files import verify_file
+from dcycle_pipeline.landing.landed_file import verify_file
 from dcycle_pipeline.landing.lists import FACILITY_DELETED, NOT_FOUND, PROVEN, UNPROVEN, ListKey, ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.schema import quoted
@@ -21,12 +24,12 @@ from dcycle_pipeline.warehouse.year_totals import merge_year_totals
 NOT_LISTED = (
     "no longer in the tree of organisations; its last rows stay. Exclude it in DCYCLE_ORGANIZATIONS_FILE to accept that"
 )
-# Of these lists the rows that are landed are all there are: what else is known of them vanished.
+# The landed rows of such a list are all that exist, so any other row that is known of it vanished.
 _ALL_ROWS_LANDED = (PROVEN, FACILITY_DELETED)
 
 
 def merge_tree(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> None:
-    """Bring `dcycle.organizations` in step with a tree; absent ones keep their rows and are reported as not found."""
+    """Bring `dcycle.organizations` in step with a tree, all or nothing. Rows of absent organisations stay; they are noted as not found."""
     with transaction(connection):
         rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in tree.organizations]
         with run_log.arrow_view(connection, "fresh_organizations", ORGANIZATIONS, rows):
@@ -38,20 +41,23 @@ def merge_tree(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> Non
 
 
 def tree_result(tree: TreeManifest, organization_id: str, reason: str = "") -> ListResult:
-    """The state of one organisation in the tree: missing for a `reason`, or there."""
+    """The result for one organisation of the tree: not found for a `reason`, or proven without one."""
     key = ListKey(organization_id, ORGANIZATIONS.name)
     outcome = NOT_FOUND if reason else PROVEN
     return ListResult(key, outcome, reason, tree.run_started_at, tree.merged_at, tree.run_id)
 
 
 def load_lists(staging: Staging, results: list[ListResult], memory_limit_mb: int) -> None:
-    """Stage what was landed of the lists of which all rows are known."""
+    """Stage the rows of those lists of which all rows are known."""
     known = [result for result in results if result.outcome in _ALL_ROWS_LANDED]
     with_room(staging.connection, memory_limit_mb, lambda: staging.load(known))
 
 
 def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) -> list[ListResult]:
-    """Merge what is staged of a sweep and note its lists and quarantined items, all or nothing; the lists with their counts."""
+    """Merge the staged rows of a sweep, and note its lists and quarantined items, all or nothing.
+
+    Returns the results of the lists, now with their counts of deleted rows and quarantined items.
+    """
     quarantined = Counter(item.result.key for item in staging.quarantined)
     deleted = Counter(sweep.deleted.values())
     results = [
@@ -77,16 +83,19 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
 def merge_landed(
     connection: duckdb.DuckDBPyConnection, sweep: SweepManifest, landing: Path, memory_limit_mb: int
 ) -> list[ListResult]:
-    """The same from landed pages alone. A list whose pages are gone or damaged comes out unproven and keeps its last rows."""
+    """Stage and merge a sweep from landed pages alone. Returns the results of the lists, with their counts.
+
+    If the pages of a list are missing or damaged, it is noted as unproven and its last rows stay.
+    """
     sweep = replace(sweep, results=[_readable(result, landing) for result in sweep.results])
     endpoint = next((endpoint for endpoint in declared() if endpoint.name == sweep.endpoint), None)
     if endpoint is None:
         return merge_year_totals(connection, sweep, landing)
     lost = {result.key.facility_id for result in sweep.results if not result.nothing_missing}
-    kept = {item: facility_id for item, facility_id in sweep.deleted.items() if facility_id not in lost}
+    deleted = {item: facility_id for item, facility_id in sweep.deleted.items() if facility_id not in lost}
     staging = Staging(connection, endpoint, sweep.organization_id, landing)
     load_lists(staging, sweep.results, memory_limit_mb)
-    return merge_sweep(staging, replace(sweep, deleted=kept), memory_limit_mb)
+    return merge_sweep(staging, replace(sweep, deleted=deleted), memory_limit_mb)
 
 
 def _readable(result: ListResult, landing: Path) -> ListResult:

@@ -1,4 +1,7 @@
-"""Staged rows → versions: only lists that were proven are touched, only rows that differ are written."""
+"""From staged rows to versions: changes only lists of which all rows are known, and writes only rows that differ.
+
+Which lists these are, and what is noted of them, belongs to `load`.
+"""
 
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
@@ -17,9 +20,9 @@ _STAGED = "temp.staged"
 
 
 class Staging:
-    """The rows of one organisation's proven lists of one endpoint, beside the versions that are known.
+    """Stages the rows of one organisation's lists of one endpoint in temporary tables, and merges them into the versions.
 
-    The connection has one at a time; `landing` is the folder of landed pages.
+    A connection has one staging at a time. `landing` is the folder of landed pages. `quarantined` holds the unusable items.
     """
 
     def __init__(
@@ -36,11 +39,14 @@ class Staging:
         self.quarantined: list[QuarantinedItem] = []
 
     def load(self, results: list[ListResult]) -> None:
-        """Read the landed files of proven lists; what was staged before is forgotten."""
+        """Stage the rows of the landed files of these lists, in place of what was staged before.
+
+        Raises UnavailableError if a landed file is not whole.
+        """
         self.quarantined = []
         empty = ", ".join(f"NULL::{c.type} AS {c.name}" for c in (*self._columns, history.RUN, history.PAGE))
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {empty} WHERE false")
-        with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB stores one batch while the next one is decoded
+        with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB inserts one batch while the next one is decoded
             storing = None
             for batch in batches(self._endpoint, results, self._landing):
                 self.quarantined += batch.quarantined
@@ -64,12 +70,12 @@ class Staging:
         )
 
     def current_count(self) -> int:
-        """Rows of the organisation that are valid now."""
+        """How many rows the organisation has now."""
         query = f"SELECT count(*) FROM {self._versions} WHERE valid_to IS NULL AND organization_id = ?"
         return int(self.connection.execute(query, [self._organization_id]).fetchall()[0][0])
 
     def vanished(self) -> dict[str, str | None]:
-        """Ids of current rows of staged lists that the API no longer showed, with the facility of their list."""
+        """The ids of current rows of the staged lists that the API no longer showed, each with the facility of its list."""
         rows = self.connection.execute(
             f"""SELECT {self._id}, {self._facility} FROM {self._versions} AS old
             WHERE {history.VALID_NOW} AND organization_id = ?
@@ -81,7 +87,7 @@ class Staging:
         return dict(rows)
 
     def merge(self, deleted: list[str], moment: datetime, run_id: str) -> None:
-        """Bring the versions to what is staged, without the `deleted`. The caller holds a transaction.
+        """Bring the versions in step with what is staged; the rows with ids in `deleted` end. The caller holds a transaction.
 
         `moment` is later than that of any version before.
         """
@@ -93,7 +99,7 @@ class Staging:
         self._update_person_ids(moment)
 
     def _deduplicate(self) -> None:
-        """A row that came in two lists of one sweep (it moved meanwhile) counts once."""
+        """Leave a row once that came in two lists of one sweep, because it moved between them."""
         total, distinct = self.connection.execute(
             f"SELECT count(*), count(DISTINCT hash({self._id})) FROM {_STAGED}"
         ).fetchall()[0]
@@ -103,7 +109,7 @@ class Staging:
             )
 
     def _insert_versions(self, moment: datetime) -> None:
-        """A version for each row that differs from the one that is valid now, with the kind of change."""
+        """Insert a version for each row that differs from its current version, with the kind of change."""
         edited, recalculated, noted = (self._differs(role) for role in ("activity", "emission", "note"))
         pending = self._endpoint.pending_column
         names = ", ".join(f"new.{column.name}" for column in self._columns)
@@ -133,7 +139,7 @@ class Staging:
         return f"({' OR '.join(parts)})" if parts else "false"
 
     def _insert_deletions(self, moment: datetime, run_id: str) -> None:
-        """A last version of rows that are confirmed deleted: their last values, valid at no moment."""
+        """Insert a last version for each row that is confirmed deleted: its last values, valid at no moment."""
         names = ", ".join([*(column.name for column in self._columns), "first_seen_at"])
         self.connection.execute(
             f"""INSERT INTO {self._versions} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, $1::TIMESTAMPTZ AS valid_to,
@@ -144,7 +150,7 @@ class Staging:
         )
 
     def _end_versions(self, moment: datetime) -> None:
-        """End the versions that were valid before and of which there is a newer one, or none any more."""
+        """End the old version of each row that now has a newer one or a deletion."""
         self.connection.execute(
             f"""UPDATE {self._versions} SET valid_to = $1 WHERE {history.VALID_NOW} AND organization_id = $2 AND valid_from < $1
             AND {self._id} IN (SELECT {self._id} FROM {self._versions} WHERE organization_id = $2 AND valid_from = $1
@@ -153,7 +159,7 @@ class Staging:
         )
 
     def _update_person_ids(self, moment: datetime) -> None:
-        """Ids of persons are no version of their own: the valid one says the present."""
+        """Write changed ids of persons into the current version: such a change does not make a new one."""
         persons = self._of_role("person")
         if persons:
             sets = ", ".join(f"{name} = new.{name}" for name in persons)

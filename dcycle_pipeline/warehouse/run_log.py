@@ -1,4 +1,7 @@
-"""The run log: what each run did, and the proof of every list. It writes and reads the rows of the run tables."""
+"""The run log: writes and reads the rows of the run tables, which say what each run did and hold the proof of every list.
+
+What the tables are belongs to `run_tables`.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,7 +35,7 @@ _ARROW = {
 def note_run(
     connection: duckdb.DuckDBPyConnection, run_id: str, started_at: datetime, root_organization_id: str, version: str
 ) -> None:
-    """Note the run, once however often it is asked to."""
+    """Note that a run began. A run that is noted already stays as it is. `version` is that of dcycle_pipeline."""
     connection.execute(
         f"""INSERT INTO {RUNS.qualified} BY NAME SELECT ? AS run_id, ? AS started_at, 'loaded' AS outcome, 0 AS requests_count,
         []::VARCHAR[] AS drift, ? AS root_organization_id, ? AS pipeline_version
@@ -42,7 +45,7 @@ def note_run(
 
 
 def is_noted(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
-    """Whether a run has begun already."""
+    """Whether a run is noted."""
     return bool(connection.execute(f"SELECT 1 FROM {RUNS.qualified} WHERE run_id = ?", [run_id]).fetchall())
 
 
@@ -55,7 +58,7 @@ def started_at(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
 
 
 def last_moment(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """The latest moment that is noted; None in an empty log."""
+    """The latest moment that is noted; None if the log is empty."""
     found: datetime | None = connection.execute(
         f"""SELECT max(noted) FROM (SELECT max(greatest(started_at, published_at)) AS noted FROM {RUNS.qualified}
         UNION ALL SELECT max(merged_at) FROM {LISTS.qualified})"""
@@ -64,12 +67,13 @@ def last_moment(connection: duckdb.DuckDBPyConnection) -> datetime | None:
 
 
 def moment(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
-    """Now, but later than everything that is noted, also if the clock was put back."""
+    """`now`, or the first moment after everything that is noted, if the clock was put back."""
     last = last_moment(connection)
     return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
 def add_requests(connection: duckdb.DuckDBPyConnection, run_id: str, requests_count: int, drift: set[str]) -> None:
+    """Add to what a run sent, and to the undeclared fields that it met (`endpoint.field`)."""
     connection.execute(
         f"UPDATE {RUNS.qualified} SET requests_count = requests_count + ?, drift = list_sort(list_distinct(drift || ?::VARCHAR[])) WHERE run_id = ?",
         [requests_count, sorted(drift), run_id],
@@ -79,7 +83,7 @@ def add_requests(connection: duckdb.DuckDBPyConnection, run_id: str, requests_co
 def record_lists(
     connection: duckdb.DuckDBPyConnection, run_id: str, results: list[ListResult], merged_at: datetime
 ) -> None:
-    """Write what became of each list; a list that the same run read again replaces its row."""
+    """Write a row for each list. If the run has read the list before, the new row replaces the old one."""
     rows = [_list_row(run_id, result, merged_at) for result in results]
     with arrow_view(connection, "fresh_lists", LISTS, rows):
         connection.execute(
@@ -104,7 +108,7 @@ def record_quarantine(
     items: list[QuarantinedItem],
     quarantined_at: datetime,
 ) -> None:
-    """Write the quarantined items of a sweep (run, organisation, endpoint), each with a pointer to its landed page."""
+    """Replace the quarantined items of a sweep (run, organisation, endpoint). Each names its landed file and page."""
     rows = []
     for item in items:
         key = item.result.key
@@ -119,14 +123,14 @@ def record_quarantine(
 
 
 def mark_published(connection: duckdb.DuckDBPyConnection, run_id: str, published_at: datetime) -> None:
-    """The run publishes at that moment; what it rests on follows with `finish`."""
+    """Note that the run publishes at that moment. `finish` notes what the publication rests on."""
     connection.execute(
         f"UPDATE {RUNS.qualified} SET published_at = ?, outcome = 'published' WHERE run_id = ?", [published_at, run_id]
     )
 
 
 def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str) -> None:
-    """Note the hash of the content, and count what the file now rests on: the last sweep of each organisation."""
+    """Note the hash of the content, and the counts of what the file rests on: the last sweep of each organisation and endpoint."""
     connection.execute(
         f"""UPDATE {RUNS.qualified} SET content_hash = $content_hash,
             content_changed = $content_hash IS DISTINCT FROM (
@@ -145,7 +149,7 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str
 
 
 def note_rollback(connection: duckdb.DuckDBPyConnection, run_id: str, at: datetime, content_hash: str | None) -> None:
-    """From `at` on readers see an earlier content again, by the hand of a run that did nothing else."""
+    """Note that readers see an earlier snapshot again from `at` on. The run did nothing else."""
     connection.execute(
         f"""UPDATE {RUNS.qualified} SET published_at = $at, outcome = 'rolled_back', content_hash = $content_hash, content_changed =
             $content_hash IS DISTINCT FROM (SELECT arg_max(content_hash, published_at) FROM {RUNS.qualified})
@@ -173,7 +177,7 @@ def last_merged_by(connection: duckdb.DuckDBPyConnection, endpoint: str) -> dict
 
 
 def unproven_lists(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str, str]]:
-    """Organisation, endpoint, facility, outcome and reason of the lists of which the last sweeps may miss something."""
+    """Organisation, endpoint, facility, outcome and reason of each list of the last sweeps of which something may be missing."""
     return connection.execute(UNPROVEN_LISTS).fetchall()
 
 
@@ -181,7 +185,7 @@ def unproven_lists(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str
 def arrow_view(
     connection: duckdb.DuckDBPyConnection, name: str, table: Table, rows: list[tuple[Any, ...]]
 ) -> Iterator[None]:
-    """Rows of Python values as a view with the table's columns; one statement for all is 30 times faster than one each."""
+    """Register rows of Python values as a view with the table's columns. One INSERT from it is 30 times faster than one per row."""
     values = zip(*rows, strict=True) if rows else ([] for _ in table.columns)
     columns = {c.name: pa.array(list(v), _ARROW[c.type]) for c, v in zip(table.columns, values, strict=True)}
     connection.register(name, pa.table(columns))
@@ -198,7 +202,7 @@ def run_facts(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, A
 
 
 def last_publication(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, datetime]]:
-    """Run and moment of the last publication; none where an earlier snapshot was put back since."""
+    """Run and moment of the last publication; an empty list if an earlier snapshot was put back since."""
     return connection.execute(
         f"""SELECT run_id, published_at FROM {RUNS.qualified} WHERE published_at IS NOT NULL AND outcome IN {PUBLISHED}
         AND published_at = (SELECT max(published_at) FROM {RUNS.qualified})"""
@@ -206,13 +210,13 @@ def last_publication(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, d
 
 
 def last_runs(connection: duckdb.DuckDBPyConnection, count: int) -> list[str]:
-    """The runs that began last."""
+    """The ids of the `count` runs that began last, the latest first."""
     query = f"SELECT run_id FROM {RUNS.qualified} ORDER BY started_at DESC LIMIT ?"
     return [row[0] for row in connection.execute(query, [count]).fetchall()]
 
 
 def take_back(connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
-    """The snapshot could not be put in place: the run is not published after all."""
+    """Note that the run did not publish after all, because its snapshot could not be put in place."""
     connection.execute(
         f"UPDATE {RUNS.qualified} SET published_at = NULL, content_hash = NULL, outcome = 'loaded' WHERE run_id = ?",
         [run_id],

@@ -1,4 +1,4 @@
-"""Declarations of the run tables (`sync.*`), and the queries that say what the present rests on. `run_log` writes their rows."""
+"""Declares the run tables (`sync.*`), and the queries on them that say what the tables rest on now. `run_log` writes their rows."""
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS
 from dcycle_pipeline.landing.lists import NOTHING_MISSING
@@ -19,26 +19,28 @@ RUNS = Table(
     (
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("started_at", "TIMESTAMPTZ", "First step of the run"),
-        _column("published_at", "TIMESTAMPTZ", "When this run put its snapshot in place, null where it has not"),
+        _column("published_at", "TIMESTAMPTZ", "When this run put its snapshot in place; null if it did not"),
         _column(
             "outcome",
             "VARCHAR",
-            "loaded (read, not published by this run), published, published_with_gaps, or rolled_back (an earlier snapshot put back)",
+            "loaded (this run read, but did not publish), published, published_with_gaps, or rolled_back (it put an earlier snapshot back)",
         ),
         _column("organizations_count", "BIGINT", "Organisations that the published file rests on", "1"),
         _column("requests_count", "BIGINT", "Requests sent to the API, repetitions included", "1"),
-        _column("rows_count", "BIGINT", "Distinct rows that the API showed in proven lists of the last sweeps", "1"),
-        _column("lists_proven_count", "BIGINT", "Lists of the last sweeps that were read whole, with proof", "1"),
+        _column(
+            "rows_count", "BIGINT", "Distinct rows that the API showed in the proven lists of the last sweeps", "1"
+        ),
+        _column("lists_proven_count", "BIGINT", "Lists of the last sweeps that are proven", "1"),
         _column(
             "lists_unproven_count",
             "BIGINT",
-            "Lists of the last sweeps of which something may be missing, whatever the outcome; their last rows stay",
+            "Lists of the last sweeps of which something may be missing, for whatever reason; their last rows stay",
             "1",
         ),
         _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
-        _column("drift", "VARCHAR[]", "Fields that the API sends and no declaration knows, endpoint.field"),
+        _column("drift", "VARCHAR[]", "Fields that the API sends and no endpoint declares, as endpoint.field"),
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
-        _column("content_changed", "BOOLEAN", "Whether that differs from the snapshot before"),
+        _column("content_changed", "BOOLEAN", "Whether the hash differs from that of the publication before"),
         _column("root_organization_id", "VARCHAR", "Root of the tree of organisations"),
         _column("pipeline_version", "VARCHAR", "Version of dcycle_pipeline"),
     ),
@@ -47,24 +49,24 @@ RUNS = Table(
 LISTS = Table(
     "sync",
     "lists",
-    "One row per run and list that it read: the proof that all of it was read, or why not. A total of total_impacts has a year "
-    "instead of a facility; it is no list, has no proof, and never counts as unproven",
+    "One row per run and list: the proof that all of it was read, or why something may be missing. A row of total_impacts stands for a "
+    "total, not a list: it has a year instead of a facility and no proof, and it never counts as unproven",
     ("run_id", "organization_id", "endpoint", "facility_id", "year"),
     (
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "organizations, facilities, waste_water_treatments or total_impacts"),
-        _column("facility_id", "VARCHAR", "Facility; null if the organisation has one list or total of the endpoint"),
+        _column("facility_id", "VARCHAR", "Facility whose list it is; null if the row is about the whole organisation"),
         _column("year", "INTEGER", "Calendar year of a total; null for a list"),
         _column(
             "outcome",
             "VARCHAR",
-            "Nothing is missing: proven, facility_deleted (the list went with its facility), no_facilities (so no list) or answered "
-            "(a total). Something may be: unproven, held, forbidden, not_found, unauthorized or facilities_not_read (lists of "
-            "facilities that are not known yet)",
+            "If nothing is missing: proven, facility_deleted (the facility is gone, and its list with it), no_facilities (so there is no "
+            "list) or answered (a total). If something may be missing: unproven, held (a large drop waits for a person), forbidden, "
+            "not_found, unauthorized or facilities_not_read (so lists of facilities that are not known may be missing)",
         ),
         _column("reason", "VARCHAR", "Why something may be missing, and what to do; empty if nothing is"),
-        _column("rows_count", "BIGINT", "Rows received, repetitions included", "1"),
+        _column("rows_count", "BIGINT", "Rows landed, repetitions included", "1"),
         _column("distinct_ids_count", "BIGINT", "Distinct ids received", "1"),
         _column("counter", "BIGINT", "Rows that exist, as the API's counter says", "1"),
         _column("passes_count", "BIGINT", "Passes over the list", "1"),
@@ -72,38 +74,38 @@ LISTS = Table(
         _column("deleted_count", "BIGINT", "Rows that vanished and that the API confirmed to be gone", "1"),
         _column("quarantined_count", "BIGINT", "Items of the list that cannot be used", "1"),
         _column(
-            "started_at", "TIMESTAMPTZ", "First request; before the run's start if a run that died had landed the pages"
+            "started_at", "TIMESTAMPTZ", "First request; before the run's start if a run that died landed the pages"
         ),
         _column("finished_at", "TIMESTAMPTZ", "Last answer"),
-        _column("merged_at", "TIMESTAMPTZ", "When its rows were merged: valid_from of the versions that it brought"),
+        _column("merged_at", "TIMESTAMPTZ", "When its rows were merged: valid_from of the versions that came from it"),
     ),
 )
 
 QUARANTINE = Table(
     "sync",
     "quarantine",
-    "One row per item of a run that cannot be used; the last good version of the row, if any, stays in its table",
+    "One row per item of a run that cannot be used; if an older version of the item was usable, it stays in its table",
     ("run_id", "organization_id", "endpoint", "facility_id", "year", "page", "position"),
     (
         _column("run_id", "VARCHAR", "Dagster run"),
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "Endpoint that sent the item"),
-        _column("facility_id", "VARCHAR", "Facility that was asked for; null if the list has none"),
-        _column("year", "INTEGER", "Calendar year of a total that was asked for; null for an item of a list"),
-        _column("item_id", "VARCHAR", "Id of the item, empty if it has none"),
-        _column("reason", "VARCHAR", "What is wrong with it"),
+        _column("facility_id", "VARCHAR", "Facility that was asked for; null if the whole organisation was"),
+        _column("year", "INTEGER", "Calendar year that was asked for, of a total; null for an item of a list"),
+        _column("item_id", "VARCHAR", "Id of the item; empty if it has none"),
+        _column("reason", "VARCHAR", "Why it cannot be used"),
         _column("page", "BIGINT", "Page of the list", "1"),
         _column("position", "BIGINT", "Place on the page, from 0", "1"),
-        _column("item", "VARCHAR", "The item as received, without personal data, JSON"),
+        _column("item", "VARCHAR", "The item as received, without personal data, as JSON"),
         _column("landed_file", "VARCHAR", "File below landing/ that holds the page"),
-        _column("quarantined_at", "TIMESTAMPTZ", "When it was quarantined"),
+        _column("quarantined_at", "TIMESTAMPTZ", "When the item was quarantined"),
     ),
 )
 
 TABLES = (RUNS, LISTS, QUARANTINE)
 
-# A run may read one organisation, or publish what others read: what counts is the last sweep of each organisation and
-# endpoint that is still synced, whichever run made it.
+# A run may read one organisation only, or publish what other runs read. So the last sweep of each endpoint counts for every
+# organisation that is still synced, whichever run made it.
 _LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, merged_at) AS run_id FROM (
     SELECT *, CASE endpoint WHEN 'organizations' THEN '' ELSE organization_id END AS swept_organization_id
     FROM {LISTS.qualified}
@@ -111,7 +113,7 @@ _LAST_SWEEP = f"""(SELECT endpoint, swept_organization_id, arg_max(run_id, merge
 ) GROUP BY ALL)"""
 _OF_LAST_SWEEP = f"""JOIN {_LAST_SWEEP} AS last_sweep ON last_sweep.run_id = found.run_id AND last_sweep.endpoint = found.endpoint
     AND swept_organization_id IN ('', found.organization_id)"""
-# Year totals inform and nothing rests on them, so no failure of theirs counts as a gap.
+# Year totals only inform, so a total that could not be read is no gap.
 _IS_TOTAL = f"found.endpoint IN ({', '.join(quoted(total.name) for total in YEAR_TOTALS)})"
 _IS_UNPROVEN = f"outcome NOT IN ({', '.join(map(quoted, NOTHING_MISSING))})"
 LAST_LISTS = f"SELECT found.*, {_IS_UNPROVEN} AS is_unproven FROM {LISTS.qualified} AS found {_OF_LAST_SWEEP}"

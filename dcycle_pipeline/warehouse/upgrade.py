@@ -1,7 +1,7 @@
-"""Tables of an older working file or snapshot brought to the present names and columns, with every row.
+"""Brings the tables of an older working file or snapshot to the present names and columns, with every row.
 
-Layout 2 kept lists and year totals in `sync.scopes`, the year of a total in `facility_id`, and noted what had no proof with an
-empty one. A new layout adds its statements here; `declare` then creates what is missing.
+Layout 2 had lists and year totals in `sync.scopes`, with the year of a total in `facility_id`. A list or total without a proof
+had an empty one. The next layout adds its statements here; `declare` then creates what is missing.
 """
 
 import duckdb
@@ -28,7 +28,7 @@ _FROM_LAYOUT_2 = (
     "ALTER TABLE sync.quarantine_with_year RENAME TO quarantine",
     "ALTER TABLE sync.runs RENAME COLUMN scopes_proven_count TO lists_proven_count",
     "ALTER TABLE sync.runs RENAME COLUMN scopes_open_count TO lists_unproven_count",
-    # These two hold nothing but what the next publication computes.
+    # The next publication computes all that these two hold.
     "DROP TABLE IF EXISTS summaries.data_quality",
     "DROP TABLE IF EXISTS summaries.total_impacts_comparison",
     *(
@@ -39,7 +39,7 @@ _FROM_LAYOUT_2 = (
 
 
 def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
-    """Bring the attached file to the present layout, all or nothing; untouched if it has it."""
+    """Bring the attached file to the present layout, all or nothing. A file that has it stays untouched."""
     if connection.execute(
         "SELECT 1 FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = 'sync' AND table_name = 'scopes'"
     ).fetchall():

@@ -1,4 +1,7 @@
-"""Landed year totals become rows of `dcycle`; what cannot be understood is quarantined. Nothing here deletes a row."""
+"""Turns landed year totals into rows of `dcycle`. A total that cannot be understood is quarantined; no row is ever deleted here.
+
+Which years are asked for belongs to `sync`.
+"""
 
 from collections import Counter
 from collections.abc import Iterator
@@ -10,7 +13,7 @@ import duckdb
 import msgspec
 
 from dcycle_pipeline.endpoints.total_impacts import TOTAL_IMPACTS, TotalImpacts, kilograms, problem
-from dcycle_pipeline.landing.files import page_items
+from dcycle_pipeline.landing.landed_file import page_items
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.schema import quoted
@@ -21,9 +24,10 @@ from dcycle_pipeline.warehouse.decode import QuarantinedItem
 
 
 def merge_year_totals(connection: duckdb.DuckDBPyConnection, sweep: SweepManifest, landing: Path) -> list[ListResult]:
-    """Bring the rows of the years that were answered in step, and note what was not answered or understood, all or nothing.
+    """Write the rows of the years that were answered, and note the results and what was not understood, all or nothing.
 
-    Raises UnavailableError if a landed file is not whole.
+    `landing` is the folder of landed pages. Returns the results, with their counts of quarantined items. Raises UnavailableError
+    if a landed file is not whole.
     """
     rows, quarantined = _read(sweep.results, landing)
     counts = Counter(item.result.key for item in quarantined)
@@ -59,7 +63,7 @@ def _answers(results: list[ListResult], landing: Path) -> Iterator[tuple[ListRes
 
 
 def _row(raw: bytes, organization_id: str, year: str) -> tuple[Any, ...]:
-    """The row of an answer. Raises ValidationError, ValueError or ArithmeticError with the reason if there is none."""
+    """The row of an answer. Raises ValidationError, ValueError or ArithmeticError with the reason if it cannot be understood."""
     item = msgspec.json.decode(raw, type=TotalImpacts)
     if reason := problem(item, organization_id, year):
         raise ValueError(reason)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.landing.files import Landing, Trailer, forget_runs
-from dcycle_pipeline.landing.files import page_lines as lines
+from dcycle_pipeline.landing.landed_file import page_lines as lines
 from dcycle_pipeline.landing.lists import ListKey
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

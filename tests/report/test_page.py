@@ -97,18 +97,16 @@ def test_all_pending_is_pending_and_never_zero(tmp_path: Path) -> None:
     assert {node.text for node in shown} == {"pending"}
 
 
-@pytest.mark.parametrize("kind", ["open", "rejected"])
+@pytest.mark.parametrize("kind", ["unproven", "quarantined"])
 def test_what_is_not_proven_stands_at_the_top(kind: str, report: Written, tmp_path: Path) -> None:
     world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
-    world.add_record("f-1", start_date="2024-02-01", end_date="2024-01-01" if kind == "rejected" else "2024-02-29")
-    behaviour = Behaviour(denied={"f-1": 403}) if kind == "open" else Behaviour()
+    world.add_record("f-1", start_date="2024-02-01", end_date="2024-01-01" if kind == "quarantined" else "2024-02-29")
+    behaviour = Behaviour(denied={"f-1": 403}) if kind == "unproven" else Behaviour()
     found = parsed(written(world, tmp_path, behaviour).html)
     top = next(node for node in found.all("p") if "standing" in node.classes)
-    assert ("lists not proven: 1" if kind == "open" else "items rejected: 1") in top.text
-    (table,) = [
-        node for node in found.all("article") if node.attributes["id"] == ("unproven" if kind == "open" else "rejected")
-    ]
+    assert ("lists unproven: 1" if kind == "unproven" else "items quarantined: 1") in top.text
+    (table,) = [node for node in found.all("article") if node.attributes["id"] == kind]
     assert len(table.all("tr")) == 2
     assert "proven complete" in next(node for node in parsed(report.html).all("p") if "standing" in node.classes).text
 

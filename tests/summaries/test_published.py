@@ -34,7 +34,7 @@ def differences(file: Path, summary: summaries.Summary) -> list[tuple[object, ..
     with duckdb.connect() as connection:
         connection.execute(f"ATTACH '{file.resolve()}' AS published (READ_ONLY)")
         connection.execute("USE published")
-        for name, reading in summaries.READINGS.items():
+        for name, reading in summaries.LAST_SWEEP_VIEWS.items():
             connection.execute(f"CREATE TEMP VIEW {name} AS {reading}")
         lost = connection.execute(f"{both[0]} EXCEPT {both[1]}").fetchall()
         return lost + connection.execute(f"{both[1]} EXCEPT {both[0]}").fetchall()

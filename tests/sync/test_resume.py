@@ -11,7 +11,7 @@ import pytest
 from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import Landing, Trailer
-from dcycle_pipeline.landing.files import page_lines as lines
+from dcycle_pipeline.landing.landed_file import page_lines as lines
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import load

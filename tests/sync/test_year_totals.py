@@ -159,7 +159,7 @@ def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
         ),
         (
             Behaviour(malformed={ROOT: "wrong_unit", CHILD: "wrong_unit"}),
-            "their total is not known: the answer was not understood: unit is 'MWh', which is not understood",
+            "their total is not known: the answer was not understood: unit is 'MWh', expected tCO2e or kgCO2e",
         ),
     ],
 )

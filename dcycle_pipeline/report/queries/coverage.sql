@@ -1,4 +1,4 @@
--- Days with a record by facility and month, the last 24 months with records; the 40 facilities that miss most days in them.
+-- Days with a record by facility and month, in the last 24 months with records; the 40 facilities that miss most days in them.
 WITH recent AS (
     SELECT * FROM summaries.coverage_by_facility_month
     WHERE month > (SELECT max(month) FROM summaries.coverage_by_facility_month WHERE covered_days > 0) - INTERVAL 24 MONTH

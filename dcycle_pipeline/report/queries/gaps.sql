@@ -1,4 +1,4 @@
--- Stretches of days on which no active record lies, or more than one; the 30 latest.
+-- Stretches of days without an active record, or with more than one; the 30 latest.
 SELECT coalesce(f.name, g.facility_id) AS facility, coalesce(o.name, g.organization_id) AS organization, g.kind, g.first_date,
     g.last_date, g.days, g.record_count, count(*) OVER () AS in_all
 FROM summaries.coverage_gaps AS g

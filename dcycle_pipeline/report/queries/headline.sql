@@ -1,4 +1,4 @@
--- The year of the report for the whole group: organisations at the top of the tree, with everything below them.
+-- The year of the report for the whole group: the organisations at the top of the tree, with all organisations below them.
 SELECT sum(e.with_subsidiaries_co2e_kg) AS co2e_kg, sum(e.with_subsidiaries_co2e_biomass_kg) AS co2e_biomass_kg,
     sum(e.with_subsidiaries_water_in_m3) AS water_in_m3, sum(e.with_subsidiaries_sludge_kg) AS sludge_kg,
     sum(e.with_subsidiaries_record_count)::BIGINT AS record_count,

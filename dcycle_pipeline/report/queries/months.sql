@@ -1,4 +1,4 @@
--- Each organisation's own emissions by month, the last 36 months with records; the 12 organisations that emit most in them.
+-- Each organisation's own emissions by month, in the last 36 months with records; the 12 organisations that emit most in them.
 WITH recent AS (
     SELECT * FROM summaries.emissions_by_organization_month
     WHERE month > (SELECT max(month) FROM summaries.emissions_by_organization_month WHERE record_count > 0) - INTERVAL 36 MONTH

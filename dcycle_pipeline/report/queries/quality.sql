@@ -1,4 +1,4 @@
--- Records by status, what is pending, and how the last reading went, by organisation.
+-- Records by status, what is pending, and how the last sweep went, by organisation.
 SELECT coalesce(o.name, q.organization_id) AS organization, q.active_record_count, q.pending_record_count, q.pending_share,
     q.uploaded_record_count, q.loading_record_count, q.error_record_count, q.proven_list_count, q.unproven_list_count,
     q.quarantined_count, q.oldest_proof_at, count(*) OVER () AS in_all

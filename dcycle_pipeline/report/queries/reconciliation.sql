@@ -1,4 +1,4 @@
--- Facilities whose waste-water records exceed the total that is reported for them, or that cannot be compared; the first 50.
+-- Facilities whose waste-water records exceed their reported total, or cannot be compared with it; the first 50.
 SELECT coalesce(f.name, r.facility_id) AS facility, coalesce(o.name, r.organization_id) AS organization, r.facility_co2e_kg,
     r.wwt_co2e_kg, r.remainder_co2e_kg, r.pending_record_count, r.explanation, count(*) OVER () AS in_all
 FROM summaries.facility_reconciliation AS r

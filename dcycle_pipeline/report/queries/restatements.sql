@@ -1,4 +1,4 @@
--- Kilograms that a publication moved in months that had been published before, by its cause; the 50 latest.
+-- By how many kilograms a publication changed months that had been published before, by cause; the 50 latest.
 SELECT r.published_at, coalesce(o.name, r.organization_id) AS organization, r.cause, min(r.month) AS first_month,
     max(r.month) AS last_month, count(DISTINCT r.facility_id) AS facility_count, sum(r.co2e_kg) AS co2e_kg,
     sum(r.co2e_biomass_kg) AS co2e_biomass_kg, count(*) OVER () AS in_all

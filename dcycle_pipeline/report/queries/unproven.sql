@@ -1,4 +1,4 @@
--- Lists that the last sweep of their organisation could not prove: their last rows stay; the first 50.
+-- Lists that the last sweep of their organisation left unproven: their last rows stay; the first 50.
 SELECT coalesce(o.name, s.organization_id) AS organization, s.endpoint, coalesce(f.name, s.facility_id) AS facility, s.outcome,
     s.reason, s.finished_at, count(*) OVER () AS in_all
 FROM ($current_lists) AS s

@@ -1,4 +1,4 @@
--- The whole group by calendar year: organisations at the top of the tree, with everything below them.
+-- The whole group by calendar year: the organisations at the top of the tree, with all organisations below them.
 SELECT e.year, sum(e.with_subsidiaries_co2e_kg) AS co2e_kg,
     CASE count(*) WHEN 1 THEN any_value(e.with_subsidiaries_co2e_kg_year_on_year) END AS year_on_year,
     CASE count(*) WHEN 1 THEN any_value(e.with_subsidiaries_year_on_year_reason)

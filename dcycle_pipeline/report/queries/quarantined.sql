@@ -1,4 +1,4 @@
--- Items that the last reading rejected: a good older version stays where there is one; the first 50.
+-- Items that the last sweep quarantined: if an older version of an item was usable, it stays; the first 50.
 SELECT coalesce(o.name, q.organization_id) AS organization, q.endpoint, coalesce(f.name, q.facility_id) AS facility, q.item_id,
     q.reason, q.quarantined_at, count(*) OVER () AS in_all
 FROM ($current_quarantine) AS q

@@ -6,18 +6,18 @@ from pathlib import Path
 
 import pytest
 import typer
-from dcycle_pipeline.orchestration.context import ACCEPTED_DROPS_TAG, PUBLISHED_FILE
-from dcycle_pipeline.orchestration.report_asset import EMISSIONS_REPORT
 
 from dcycle_pipeline.cli import app
-from dcycle_pipeline.cli.results import GAPS, NOTHING_PUBLISHED, OK, WRONG_SETTINGS
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.orchestration.jobs import JOB
+from dcycle_pipeline.orchestration.publication_assets import EMISSIONS_REPORT
+from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS_TAG, PUBLISHED_FILE
 from dcycle_pipeline.publish.catalog import all_relations, all_tables
 from dcycle_pipeline.publish.checks import MEANINGS
 from dcycle_pipeline.settings import OrganizationsFile, Settings
+from dcycle_pipeline.sync.outcome import GAPS, NOTHING_PUBLISHED, OK, WRONG_SETTINGS
 from dcycle_pipeline.warehouse.history import CHANGES
 from tests.docs.markdown import ALL, CHAPTERS, ROOT, Chapter, names
 

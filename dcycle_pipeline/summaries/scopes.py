@@ -24,8 +24,8 @@ _FILE = "scope_mapping.csv"
 SCOPE_MAPPING = Table(
     "summaries",
     "scope_mapping",
-    "One row per line of the mapping from facilities to scopes. For each facility the first line counts whose filled conditions all "
-    "hold; a facility without such a line is unmapped",
+    "One row per line of the mapping from facilities to scopes. A facility gets its scope from the first line of which all filled "
+    "conditions hold; without such a line it is unmapped",
     ("line",),
     (
         Column("line", "INTEGER", "Place in the mapping, from 1: the first that fits counts", _FILE, "1", example="1"),

@@ -71,11 +71,6 @@ class DataFolder:
         """Where DuckDB writes what does not fit its memory."""
         return self.working / "spill"
 
-    @property
-    def scratch(self) -> Path:
-        """Where Dagster keeps its runs if DAGSTER_HOME is not set; deleted after each run."""
-        return self.working / "scratch"
-
     def prepare(self) -> None:
         """Create the folder. Raises SettingsError if it cannot be written, or if its layout is newer or too old."""
         try:

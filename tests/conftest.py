@@ -19,15 +19,12 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from dcycle_pipeline import summaries
-from dcycle_pipeline.endpoints import YEAR_TOTALS
 from dcycle_pipeline.sandbox import Sandbox, World
 from dcycle_pipeline.settings import Settings, load
-from dcycle_pipeline.sync import rewrite
-from dcycle_pipeline.sync.lists import sync_endpoint
-from dcycle_pipeline.sync.organizations import refresh_organizations
-from dcycle_pipeline.sync.publication import Publication, publish
+from dcycle_pipeline.sync import rewrite, whole
+from dcycle_pipeline.sync.publication import Publication
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.sync.year_totals import sync_totals
+from dcycle_pipeline.sync.whole import sync_whole
 from dcycle_pipeline.warehouse import database
 
 FEW = ("coverage_gaps", "emissions_by_facility_month")
@@ -71,7 +68,7 @@ def only(names: tuple[str, ...]) -> Iterator[None]:
     kept = tuple(s for s in summaries.SUMMARIES if s.name in names)
     with (
         patch.object(summaries, "SUMMARIES", kept),
-        patch("tests.conftest.YEAR_TOTALS", ()),
+        patch.object(whole, "YEAR_TOTALS", ()),
         # A tiny file grows by a tenth with every change: writing it anew each time has tests of its own.
         patch.object(rewrite, "GROWTH_PERCENT", 100),
     ):
@@ -172,12 +169,7 @@ def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Sy
 def steps(run: Run) -> Synced:
     """All steps in the order of the job."""
     with run:
-        organizations = [organization.organization_id for organization in refresh_organizations(run)]
-        for endpoint in run.endpoints:
-            sync_endpoint(run, endpoint, organizations)
-        for total in YEAR_TOTALS:
-            sync_totals(run, total, organizations)
-        publication = publish(run)
+        publication = sync_whole(run)
     return Synced(publication.snapshot, run.run_id, run.settings, publication)
 
 
@@ -235,7 +227,7 @@ def assert_equal(synced: Synced, world: World, *, legacy: bool = False) -> None:
 
 def small_world() -> World:
     """Two organisations, four facilities, one of them with more than a page of records."""
-    world = World.empty(ROOT, "Holding X")
+    world = World(ROOT, "Holding X")
     world.add_organization(CHILD, "Water North", ROOT)
     large = world.add_facility(ROOT, id="f-large", name="Planta Álamo")
     world.add_facility(ROOT, id="f-old", name="Ancienne Station", country="FR", status="archived", co2e=None)

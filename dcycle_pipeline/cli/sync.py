@@ -1,8 +1,9 @@
 """The verbs that read an API: sync, demo against the sandbox, and the sandbox itself."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated
+from uuid import uuid4
 
 import typer
 
@@ -13,7 +14,11 @@ from dcycle_pipeline.cli.results import result_of, show_tables, tell
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.sync.outcome import GAPS, OK, WRONG_SETTINGS
+from dcycle_pipeline.sync.organizations import organizations_to_sync
+from dcycle_pipeline.sync.outcome import GAPS, OK, WRONG_SETTINGS, Outcome
+from dcycle_pipeline.sync.progress import Progress
+from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.sync.whole import sync_whole
 
 Organizations = Annotated[
     list[str] | None, typer.Option("--organization", help="Sync only this organisation; may be repeated.")
@@ -31,9 +36,9 @@ def demo(json: AsJson = False) -> None:
     """Start the sandbox, sync it, publish, show the tables, stop everything. Honours DCYCLE_DATA_DIR."""
 
     def run() -> int:
-        from dcycle_pipeline.sandbox import Sandbox, World  # noqa: PLC0415 - a web server that a sync has no use for
+        from dcycle_pipeline.sandbox import Sandbox, demo_world  # noqa: PLC0415 - a web server that a sync has no use for
 
-        world = World.generate()
+        world = demo_world()
         with Sandbox(world) as sandbox:
             console.say(
                 f"Sandbox at {sandbox.base_url} with {len(world.organization_ids())} organisations of invented data"
@@ -65,13 +70,13 @@ def sandbox(
     """Serve the sandbox, a Dcycle API with invented data, until Ctrl-C."""
 
     def run() -> int:
-        from dcycle_pipeline.sandbox import API_KEY, Behaviour, World, serve  # noqa: PLC0415 - as above
+        from dcycle_pipeline.sandbox import API_KEY, demo_world, parse_behaviour, serve  # noqa: PLC0415 - as above
 
         try:
-            behaviour = Behaviour.parse(behave or [])
+            behaviour = parse_behaviour(behave or [])
         except ValueError as error:
             raise SettingsError(str(error)) from None
-        world = World.generate(seed)
+        world = demo_world(seed)
 
         def ready(base_url: str) -> None:
             console.show(f"DCYCLE_BASE_URL={base_url}")
@@ -90,16 +95,12 @@ def sandbox(
 def _sync(
     load: Callable[[], Settings], organizations: list[str], as_json: bool, accepted_drops: Sequence[str] = ()
 ) -> int:
-    # Dagster takes more than a second to import: only the verbs that run it pay for that.
-    from dcycle_pipeline.orchestration.in_process import run_job  # noqa: PLC0415
-    from dcycle_pipeline.orchestration.step import Environment  # noqa: PLC0415
-
     started = time.monotonic()
     loaded = load()
     folder = DataFolder(loaded.data_dir)
     with folder.writing("dcycle-pipeline", wait_seconds=0), console.progress() as progress:
-        environment = Environment(lambda: loaded, progress, wait_for_folder_seconds=0)
-        outcomes = run_job(environment, organizations, accepted_drops)
+        run = _run_in_dagster if settings.dagster_home() else _run_here
+        outcomes = run(loaded, progress, organizations, accepted_drops)
     for failed in (outcome for outcome in outcomes.values() if outcome.failure and not outcome.published):
         raise SettingsError(failed.failure) if failed.exit_code == WRONG_SETTINGS else DcycleError(failed.failure)
     runs = [result_of(folder.published, run_id, organizations) for run_id in outcomes]
@@ -113,3 +114,36 @@ def _sync(
     else:
         tell(worst)
     return int(worst["exit_code"])
+
+
+def _run_in_dagster(
+    loaded: Settings, progress: Progress, organizations: list[str], accepted_drops: Sequence[str]
+) -> Mapping[str, Outcome]:
+    """The Dagster job, so that its runs and checks show in the UI of DAGSTER_HOME."""
+    # Dagster takes a second of processor time to load: only a run that somebody will look at pays for that.
+    from dcycle_pipeline.orchestration.in_process import run_job  # noqa: PLC0415
+    from dcycle_pipeline.orchestration.step import Environment  # noqa: PLC0415
+
+    environment = Environment(lambda: loaded, progress, wait_for_folder_seconds=0)
+    return run_job(environment, organizations, accepted_drops)
+
+
+def _run_here(
+    loaded: Settings, progress: Progress, organizations: list[str], accepted_drops: Sequence[str]
+) -> Mapping[str, Outcome]:
+    """The same steps without Dagster, which nobody could look at without a DAGSTER_HOME."""
+    from dcycle_pipeline.report.writing import write_report  # noqa: PLC0415 - as above
+
+    organizations_to_sync(loaded, [*organizations, *accepted_drops])
+    outcomes = {}
+    for named in [[each] for each in organizations] or [[]]:
+        accepted = frozenset(accepted_drops)
+        with Run(str(uuid4()), loaded, progress, wait_for_folder_seconds=0, accepted_drops=accepted) as run:
+            outcome = outcomes[run.run_id] = Outcome()
+            try:
+                sync_whole(run, named)
+                outcome.published = True
+                write_report(run.folder.published, run.folder.report)
+            except Exception as error:
+                outcome.fail(error)
+    return outcomes

@@ -74,7 +74,9 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
     def sync(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         started = time.monotonic()
         with step(context, environment) as run:
-            swept = sync_endpoint(run, endpoint, list(context.partition_keys))
+            # The settings of the run say which API the endpoint is read from; the asset is the same.
+            read = next(each for each in run.endpoints if each.name == endpoint.name)
+            swept = sync_endpoint(run, read, list(context.partition_keys))
             with run.working_file() as connection:
                 findings = run.findings[endpoint.name] = checks.endpoint_findings(connection, endpoint)
             if note_blocked(environment.outcome_of(run.run_id), findings) or not run.publishes:

@@ -1,20 +1,16 @@
-"""Running the Dagster job inside this process, for the command line: the same assets and checks as in the UI."""
+"""Running the Dagster job inside this process, for the command line with a DAGSTER_HOME: its runs and checks show in the UI."""
 
-import shutil
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import dagster as dg
 
-from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS_TAG, Environment
 from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
-from dcycle_pipeline.sync.organizations import wanted_organizations
+from dcycle_pipeline.sync.organizations import organizations_to_sync
 from dcycle_pipeline.sync.outcome import NOTHING_PUBLISHED, UNKNOWN, Outcome
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -32,16 +28,10 @@ def run_job(
     settings = environment.settings()
     if not settings.telemetry:
         turn_off_dagster_telemetry()
-    found = wanted_organizations(settings)
     accepted = sorted(accepted_drops)
-    if unknown := [identifier for identifier in (*organization_ids, *accepted) if identifier not in found]:
-        raise SettingsError(
-            f"Organisation {', '.join(unknown)} is not among those that are synced: {', '.join(found)}."
-        )
-    if not found:
-        raise SettingsError("No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE.")
+    found = organizations_to_sync(settings, [*organization_ids, *accepted])
     job = build(replace(environment, retry=None), load_schedule()).resolve_job_def(JOB)
-    with _instance(DataFolder(settings.data_dir).scratch) as instance:
+    with _instance() as instance:
         partitions.keep_in_step(instance, found)
         for tags in [partitions.only(each) for each in organization_ids] or [partitions.all_of_them(instance)]:
             _run(job, instance, {**tags, ACCEPTED_DROPS_TAG: " ".join(accepted)}, environment)
@@ -57,25 +47,9 @@ def _run(
         outcome.failure, outcome.exit_code = UNKNOWN, NOTHING_PUBLISHED
 
 
-@contextmanager
-def _instance(scratch: Path) -> Iterator[dg.DagsterInstance]:
-    """The instance of DAGSTER_HOME, so that the UI shows the run; without it one in memory that leaves nothing behind."""
-    if home := dagster_home():
-        with _instance_of(home) as instance:
-            yield instance
-        return
-    # In the data folder, where the next run finds what a killed one left.
-    shutil.rmtree(scratch, ignore_errors=True)
-    scratch.mkdir(parents=True)
-    try:
-        with dg.DagsterInstance.ephemeral(str(scratch)) as instance:
-            yield instance
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _instance_of(home: str) -> dg.DagsterInstance:
+def _instance() -> dg.DagsterInstance:
+    """The instance of DAGSTER_HOME, so that the UI shows the run."""
     try:
         return dg.DagsterInstance.get()
     except Exception as error:  # Dagster raises errors of private classes too for a home that it cannot use
-        raise SettingsError(f"DAGSTER_HOME {home} cannot be used: {str(error).splitlines()[0]}") from None
+        raise SettingsError(f"DAGSTER_HOME {dagster_home()} cannot be used: {str(error).splitlines()[0]}") from None

@@ -1,14 +1,18 @@
-"""A Dcycle API of our own: a real HTTP server with invented data, faithful to the documentation or as naughty as told.
+"""A Dcycle API of our own: an HTTP server with invented data that follows the documentation, or misbehaves on demand.
 
-`World` holds the data, `Behaviour` says how it is answered, `Sandbox` serves both. It knows nothing of the pipeline.
+`World` holds the data, `Behaviour` says how requests are answered, `Sandbox` serves both. Three rooms, each of which
+imports only those before it: `world`, `faults`, `api`. The pipeline's own modules do not belong here, and the sandbox
+imports none of them: it checks the pipeline, so it shares no code with it.
 """
 
 from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, PASSWORD, create_app
 from dcycle_pipeline.sandbox.api.server import Sandbox, serve
 from dcycle_pipeline.sandbox.api.service import RequestSeen
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
-from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS, HARMLESS, RECORDS_ONLY
-from dcycle_pipeline.sandbox.faults.faults import FAULT_KINDS, Fault
+from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS
+from dcycle_pipeline.sandbox.faults.matching import FAULT_KINDS, Fault
+from dcycle_pipeline.sandbox.faults.switches import parse_behaviour
+from dcycle_pipeline.sandbox.world.holding import demo_world
 from dcycle_pipeline.sandbox.world.mutations import Mutation
 from dcycle_pipeline.sandbox.world.world import World
 
@@ -18,9 +22,7 @@ __all__ = [
     "DEFORMATIONS",
     "EMAIL",
     "FAULT_KINDS",
-    "HARMLESS",
     "PASSWORD",
-    "RECORDS_ONLY",
     "Behaviour",
     "Fault",
     "Mutation",
@@ -28,5 +30,7 @@ __all__ = [
     "Sandbox",
     "World",
     "create_app",
+    "demo_world",
+    "parse_behaviour",
     "serve",
 ]

@@ -1,6 +1,7 @@
 """The first step: which organisations there are, and bringing `dcycle.organizations` in step with the tree."""
 
 import asyncio
+from collections.abc import Iterable
 
 import duckdb
 import msgspec
@@ -44,6 +45,18 @@ def wanted_organizations(settings: Settings) -> list[str]:
     """Ids of the organisations that a sync reads, root first. Raises as `read_tree` does."""
     tree, _ = read_tree(settings)
     return [o.organization_id for o in tree if settings.organizations.wants(o.organization_id)]
+
+
+def organizations_to_sync(settings: Settings, named: Iterable[str]) -> list[str]:
+    """The same, once it is known that all that a command `named` are among them. Raises SettingsError if one is not, or none is left."""
+    found = wanted_organizations(settings)
+    if unknown := [identifier for identifier in named if identifier not in found]:
+        raise SettingsError(
+            f"Organisation {', '.join(unknown)} is not among those that are synced: {', '.join(found)}."
+        )
+    if not found:
+        raise SettingsError("No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE.")
+    return found
 
 
 def note_unreached(run: Run, organization_ids: list[str]) -> None:

@@ -81,7 +81,7 @@ def test_what_does_not_pass_is_asked_once(
 
 
 def test_a_redirect_is_not_followed_and_its_target_hears_nothing(sandbox: Sandbox, settings: Settings) -> None:
-    with Sandbox(World.empty(ROOT, "Other")) as other:
+    with Sandbox(World(ROOT, "Other")) as other:
         location = f"{other.base_url}{PATH}"
         sandbox.behaviour = Behaviour(faults=(Fault("redirect", location=location),))
         with pytest.raises(ContractError):

@@ -72,7 +72,7 @@ def test_a_folder_of_a_newer_version_is_left_alone(sandbox: Sandbox, invoke: Inv
 
 def test_a_folder_of_another_root_organisation_is_left_alone(synced: Account, invoke: Invoke) -> None:
     owned = {name: body for name, body in files_in(synced.data).items() if "lock" not in name}
-    with Sandbox(World.empty("99999999-9999-4999-8999-999999999999", "Another holding")) as other:
+    with Sandbox(World("99999999-9999-4999-8999-999999999999", "Another holding")) as other:
         line = said(invoke("sync", **variables(other, synced.data)), 2)
     assert synced.sandbox.world.root_id in line
     assert other.world.root_id in line
@@ -98,7 +98,7 @@ def test_an_api_that_cannot_be_read_leaves_the_published_file(synced: Account, i
 
 
 def test_nobody_listening_is_told(synced: Account, invoke: Invoke) -> None:
-    with Sandbox(World.empty("r", "R")) as gone:
+    with Sandbox(World("r", "R")) as gone:
         address = gone.base_url
     line = said(invoke("sync", **synced.environment | {"DCYCLE_BASE_URL": address}), 3)
     assert "/v2/organizations/tree" in line
@@ -160,5 +160,7 @@ def test_a_damaged_working_file_is_set_aside_and_made_again(sandbox: Sandbox, in
 def test_a_wrong_setting_for_dagster_is_named(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path, change: dict[str, str]
 ) -> None:
-    line = said(invoke("sync", **variables(sandbox, tmp_path / "data", **change)), 2)
+    (tmp_path / "home").mkdir()
+    home = {"DAGSTER_HOME": str(tmp_path / "home")}
+    line = said(invoke("sync", **variables(sandbox, tmp_path / "data", **home | change)), 2)
     assert next(iter(change)) in line

@@ -206,7 +206,7 @@ def test_a_folder_that_forgot_its_owner_still_refuses_another(stage: Scene, fold
     for loss in (remove("working/about.json"), remove("working"), remove("working", "snapshots", "dcycle.duckdb")):
         loss(folder)
         with (
-            Sandbox(World.empty("99999999-9999-4999-8999-999999999999", "Other")) as other,
+            Sandbox(World("99999999-9999-4999-8999-999999999999", "Other")) as other,
             pytest.raises(SettingsError, match="choose another folder"),
         ):
             sync(settings_for(other, folder))

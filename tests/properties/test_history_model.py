@@ -20,6 +20,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from tests.conftest import ROOT
+from tests.properties.mixtures import random_mixture
 from tests.properties.model.changes import CHANGES, SHAPES
 from tests.properties.model.chronicle import Chronicle
 from tests.properties.model.kills import POINTS, killed_at
@@ -69,7 +70,7 @@ class Remembering(RuleBasedStateMachine):
     @rule(changes=changes, jump=jumps, mixture=st.integers(0, 100_000), accept=st.booleans())
     def sync_with_an_api_that_misbehaves(self, changes: list[Any], jump: int, mixture: int, accept: bool) -> None:
         self.life.change(changes)
-        behaviour = swift(Behaviour.random(mixture))
+        behaviour = swift(random_mixture(mixture))
         kinds = tuple(kind for kind in behaviour.malformed_kinds if kind != "missing_optional") or ("null_item",)
         self.life.behave(replace(behaviour, malformed_kinds=kinds))
         self.life.sync(jump, accept=accept)

@@ -9,8 +9,10 @@ from typing import Any
 
 import pytest
 
-from dcycle_pipeline.sandbox import DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behaviour, Sandbox, World
+from dcycle_pipeline.sandbox import DEFORMATIONS, Behaviour, Sandbox, World
 from tests.conftest import CHILD, ROOT, Published, Synced, facility_row, record_row, settings_for, sync
+from tests.properties.mixtures import described, random_mixture
+from tests.sandbox.deformed import HARMLESS, RECORDS_ONLY
 
 THIRD = "33333333-3333-4333-8333-333333333333"
 SEEDS = 200
@@ -181,7 +183,8 @@ def template(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> P
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_mixture_never_ends_in_a_wrong_row_that_nobody_is_told_of(seed: int, template: Path, tmp_path: Path) -> None:
     shutil.copytree(template, tmp_path / "data", symlinks=True)
-    world, behaviour = watched_world(), swift(Behaviour.random(seed))
+    world, behaviour = watched_world(), swift(random_mixture(seed))
+    print(described(behaviour))
     change(world)
     with Sandbox(world, behaviour) as sandbox:
         before, after = Published(template / "dcycle.duckdb"), sync(settings_for(sandbox, tmp_path / "data"))

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from dcycle_pipeline.publish.catalog import all_tables
-from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.sandbox import Sandbox, demo_world
 from tests.conftest import settings_for, sync
 
 OLDEST = "1.4.0"
@@ -34,7 +34,7 @@ def oldest_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_oldest_promised_duckdb_reads_every_table(oldest_duckdb: Path, tmp_path: Path) -> None:
-    world = World.generate()
+    world = demo_world()
     with Sandbox(world) as sandbox:
         published = sync(settings_for(sandbox, tmp_path))
     names = [table.qualified for table in all_tables()]

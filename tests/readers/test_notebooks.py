@@ -16,13 +16,13 @@ from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.sandbox import Sandbox, World
 from tests.conftest import ROOT, Synced, settings_for, sync
 
-README = (Path(dcycle_pipeline.__file__).parents[1] / "README.md").read_text(encoding="utf-8")
+CHAPTER = (Path(dcycle_pipeline.__file__).parent / "docs" / "data.md").read_text(encoding="utf-8")
 EXACT = "9007199254740993.123456789"
 
 
 @pytest.fixture(scope="module")
 def synced(tmp_path_factory: pytest.TempPathFactory) -> Synced:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     world.add_record("f-1", id="w-1", start_date="2024-02-29", end_date="2024-02-29", quantity=EXACT, co2e="0.1")
     world.add_record("f-1", id="w-2", start_date="2024-03-01", end_date="2024-03-31", co2e=None)
@@ -60,7 +60,7 @@ def test_pending_is_missing_and_never_zero(synced: Synced) -> None:
 
 
 def test_what_is_open_stays_as_it_was_while_the_next_sync_publishes(tmp_path: Path) -> None:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     with Sandbox(world) as sandbox:
         settings = settings_for(sandbox, tmp_path)
@@ -90,8 +90,8 @@ def test_nothing_published_says_what_to_do(tmp_path: Path) -> None:
         open_published(tmp_path)
 
 
-def test_the_example_in_readme_runs(synced: Synced, monkeypatch: pytest.MonkeyPatch) -> None:
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+def test_the_example_in_the_docs_runs(synced: Synced, monkeypatch: pytest.MonkeyPatch) -> None:
+    (example,) = re.findall(r"```python\n(.*?)```", CHAPTER, re.DOTALL)
     monkeypatch.setenv("DCYCLE_DATA_DIR", str(synced.settings.data_dir))
     names: dict[str, object] = {}
     exec(example, names)

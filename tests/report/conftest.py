@@ -8,7 +8,7 @@ import pytest
 
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.report.writing import Report, write_report
-from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
+from dcycle_pipeline.sandbox import Behaviour, Sandbox, World, demo_world
 from tests.conftest import Synced, settings_for, sync
 
 NO_BEHAVIOUR = Behaviour()
@@ -95,7 +95,7 @@ def written(world: World, folder: Path, behaviour: Behaviour = NO_BEHAVIOUR) -> 
 @pytest.fixture(scope="session")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """Over the world of the demo."""
-    return written(World.generate(), tmp_path_factory.mktemp("report"))
+    return written(demo_world(), tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")

@@ -48,7 +48,7 @@ def browser(report: Written, troubled: Written) -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Written:
     """A list that could not be read, a rejected item, a pending record, days without a record and days with two."""
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     for facility in ("f-1", "f-2", "f-denied"):
         world.add_facility(ROOT, id=facility, name=f"Planta {facility}", country="ES", co2e="1")
     for start, end in (("2024-01-01", "2024-01-31"), ("2024-01-31", "2024-02-28"), ("2024-05-01", "2024-05-03")):

@@ -63,7 +63,7 @@ def test_the_same_file_gives_the_same_page(report: Written, tmp_path: Path) -> N
 
 
 def test_hostile_names_are_text(tmp_path: Path) -> None:
-    world = World.empty(ROOT, HOSTILE)
+    world = World(ROOT, HOSTILE)
     world.add_organization(CHILD, "Water North", ROOT)
     world.add_facility(ROOT, id="f-1", name=HOSTILE, country="ES")
     world.add_record("f-1", invoice_id=HOSTILE, start_date="2024-01-01", end_date="2024-01-31", co2e=None)
@@ -76,7 +76,7 @@ def test_hostile_names_are_text(tmp_path: Path) -> None:
 
 
 def test_a_world_without_records_says_so(tmp_path: Path) -> None:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     result = written(world, tmp_path)
     found = parsed(result.html)
@@ -88,7 +88,7 @@ def test_a_world_without_records_says_so(tmp_path: Path) -> None:
 
 
 def test_all_pending_is_pending_and_never_zero(tmp_path: Path) -> None:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     world.add_record("f-1", start_date="2024-01-01", end_date="2024-12-31", co2e=None)
     found = parsed(written(world, tmp_path).html)
@@ -99,7 +99,7 @@ def test_all_pending_is_pending_and_never_zero(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("kind", ["unproven", "quarantined"])
 def test_what_is_not_proven_stands_at_the_top(kind: str, report: Written, tmp_path: Path) -> None:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     world.add_record("f-1", start_date="2024-02-01", end_date="2024-01-01" if kind == "quarantined" else "2024-02-29")
     behaviour = Behaviour(denied={"f-1": 403}) if kind == "unproven" else Behaviour()
@@ -112,7 +112,7 @@ def test_what_is_not_proven_stands_at_the_top(kind: str, report: Written, tmp_pa
 
 
 def test_what_a_publication_moved_is_shown_with_its_cause(tmp_path: Path) -> None:
-    world = World.empty(ROOT, "Holding")
+    world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")
     record = world.add_record("f-1", start_date="2024-03-01", end_date="2024-04-30", co2e="610")
     assert "Nothing that was published before has changed." in written(world, tmp_path).html

@@ -25,7 +25,7 @@ def documented() -> Callable[[str], Any]:
 @pytest.fixture
 def small() -> SimpleNamespace:
     """Two organisations: three facilities in the first (one archived, one a hub), one in the second."""
-    world = World.empty(ROOT, "Holding X")
+    world = World(ROOT, "Holding X")
     world.add_organization(CHILD, "Water North", ROOT)
     plant = world.add_facility(ROOT, name="Planta Álamo", country="ES", created_at="2024-01-15T10:30:00Z")
     old = world.add_facility(
@@ -40,7 +40,7 @@ def small() -> SimpleNamespace:
 
 
 class Opened:
-    """A running sandbox and a client that asks for the root organisation unless told otherwise."""
+    """A running sandbox and a client that asks for the root organisation if no other is named."""
 
     def __init__(self, sandbox: Sandbox, client: httpx.Client) -> None:
         self.sandbox = sandbox

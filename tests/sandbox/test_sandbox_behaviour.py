@@ -3,7 +3,8 @@
 import httpx
 import pytest
 
-from dcycle_pipeline.sandbox import Behaviour, Fault, Mutation, World
+from dcycle_pipeline.sandbox import Behaviour, Fault, Mutation, demo_world, parse_behaviour
+from tests.properties.mixtures import described, has_lasting_obstacles, is_lasting, random_mixture
 
 RECORDS = "/v1/waste-water-treatments"
 
@@ -39,7 +40,7 @@ RECORDS = "/v1/waste-water-treatments"
     ],
 )
 def test_parse(words, expected):
-    assert Behaviour.parse(words) == expected
+    assert parse_behaviour(words) == expected
 
 
 @pytest.mark.parametrize(
@@ -52,13 +53,13 @@ def test_parse(words, expected):
 )  # fmt: skip
 def test_wrong_values_are_refused(word):
     with pytest.raises(ValueError, match=r"cannot be read|one of|at least 1"):
-        Behaviour.parse([word])
+        parse_behaviour([word])
 
 
 @pytest.mark.parametrize("word", ["max_sise=5", "ignore_sort", "=5", ""])
 def test_unknown_switches_are_refused_with_the_known_ones(word):
     with pytest.raises(ValueError, match="known switch") as refusal:
-        Behaviour.parse([word])
+        parse_behaviour([word])
     assert all(name in str(refusal.value) for name in Behaviour.switches())
 
 
@@ -71,25 +72,25 @@ def test_every_switch_is_documented_and_can_be_written():
         assert doc
         assert "\n" not in doc
         value = samples.get(name) or ("false" if getattr(usual, name) is True else "1")
-        assert getattr(Behaviour.parse([f"{name}={value}"]), name) != getattr(usual, name), name
+        assert getattr(parse_behaviour([f"{name}={value}"]), name) != getattr(usual, name), name
 
 
-def test_describe_names_what_differs_and_which_faults_last():
+def test_a_description_names_what_differs_and_which_faults_last():
     behaviour = Behaviour(
         max_size=5, faults=(Fault("429", times=2), Fault("500", probability=0.2), Fault("503"), Fault("slow"))
     )
-    assert Behaviour().describe() == "as documented"
-    lines = behaviour.describe().splitlines()
+    assert described(Behaviour()) == "as documented"
+    lines = described(behaviour).splitlines()
     assert lines[0] == "max_size = 5"
     assert [line.split()[0] for line in lines[1:]] == ["passing", "passing", "lasting", "passing"]
-    assert behaviour.lasting_obstacles
-    assert not Behaviour(faults=(Fault("429", times=2),)).lasting_obstacles
-    assert Behaviour(denied={"a": 403}).lasting_obstacles
+    assert has_lasting_obstacles(behaviour)
+    assert not has_lasting_obstacles(Behaviour(faults=(Fault("429", times=2),)))
+    assert has_lasting_obstacles(Behaviour(denied={"a": 403}))
 
 
 def test_random_mixtures_are_decided_by_their_seed_and_cover_the_switches():
-    mixtures = [Behaviour.random(seed) for seed in range(300)]
-    assert mixtures == [Behaviour.random(seed) for seed in range(300)]
+    mixtures = [random_mixture(seed) for seed in range(300)]
+    assert mixtures == [random_mixture(seed) for seed in range(300)]
     usual = Behaviour()
     left_alone = {
         name
@@ -99,26 +100,26 @@ def test_random_mixtures_are_decided_by_their_seed_and_cover_the_switches():
     assert left_alone == {
         "mutations", "denied", "malformed", "token_seconds", "token_requests", "latency_seconds", "hubs_hidden",
     }  # fmt: skip
-    assert 20 < sum(mixture.lasting_obstacles for mixture in mixtures) < 120
+    assert 20 < sum(map(has_lasting_obstacles, mixtures)) < 120
 
 
 def test_passing_faults_of_a_mixture_fail_an_address_twice_at_most():
     for seed in range(300):
-        faults = Behaviour.random(seed).faults
-        assert sum(fault.times or 0 for fault in faults if not fault.lasting) <= 2
-        assert all(fault.times is not None for fault in faults if not fault.lasting)
+        faults = random_mixture(seed).faults
+        assert sum(fault.times or 0 for fault in faults if not is_lasting(fault)) <= 2
+        assert all(fault.times is not None for fault in faults if not is_lasting(fault))
 
 
 @pytest.fixture(scope="module")
 def world():
-    return World.generate()
+    return demo_world()
 
 
 @pytest.mark.parametrize("seed", range(14))
 def test_the_sandbox_survives_every_mixture(world, opened, seed):
     """A crash of the sandbox itself would be raised when it closes."""
-    behaviour = Behaviour.random(seed)
-    server = opened(World.generate() if behaviour.churn else world, behaviour)
+    behaviour = random_mixture(seed)
+    server = opened(demo_world() if behaviour.churn else world, behaviour)
     answered = 0
     for facility_id in world.facility_ids(world.root_id) + world.facility_ids()[14:18]:
         for page in (1, 2, 1):

@@ -4,7 +4,8 @@ import math
 
 import pytest
 
-from dcycle_pipeline.sandbox import APPROVER, DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behaviour
+from dcycle_pipeline.sandbox import APPROVER, DEFORMATIONS, Behaviour
+from tests.sandbox.deformed import HARMLESS, RECORDS_ONLY
 
 RECORDS = "/v1/waste-water-treatments"
 

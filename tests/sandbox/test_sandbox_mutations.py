@@ -1,4 +1,4 @@
-"""The world moves while it is read, at the request it was told to."""
+"""The world changes while it is read, at the request that the behaviour names."""
 
 import pytest
 
@@ -65,18 +65,18 @@ def test_an_action_of_ones_own(small, opened):
     assert [server.get(FACILITIES, status__="archived").json()["total"] for _ in range(3)] == [1, 2, 2]
 
 
-def test_a_deletion_during_a_walk_hides_a_row_from_the_reader(small, opened):
-    """The first row of page one goes, so that the first of page two moves up unseen."""
+def test_a_deletion_during_a_pass_hides_a_row_from_the_reader(small, opened):
+    """The first row of page one is deleted, so the first row of page two moves up unseen."""
     first, *_ = [item["id"] for item in small.world.facility_records(small.plant)]
     mutation = Mutation(2, lambda world: world.delete_record(first))
     server = opened(small.world, Behaviour(mutations=[mutation]))
-    walked = {id_ for page in (1, 2, 3) for id_ in server.ids(small.plant, sort="start_date", size=5, page=page)}
-    missed = {item["id"] for item in small.world.facility_records(small.plant)} - walked
+    read = {id_ for page in (1, 2, 3) for id_ in server.ids(small.plant, sort="start_date", size=5, page=page)}
+    missed = {item["id"] for item in small.world.facility_records(small.plant)} - read
     assert len(missed) == 1
 
 
 def churned(seed, kind, limit=3, requests=12, path=RECORDS):
-    world = World.empty("root", "Root")
+    world = World("root", "Root")
     facility_id = world.add_facility("root")
     world.add_facility("root")
     world.add_records(facility_id, 5)

@@ -91,7 +91,7 @@ def test_serve_blocks_prints_nothing_and_ends_with_the_interrupt():
     program = """
 import os, signal, threading, httpx
 from dcycle_pipeline.sandbox import API_KEY, World, serve
-world = World.empty("root", "Root")
+world = World("root", "Root")
 def use(url):
     def ask():
         answer = httpx.get(url + "/v2/organizations/tree", headers={"x-api-key": API_KEY, "x-organization-id": "root"})
@@ -108,7 +108,7 @@ assert seen == ["Root"], seen
 
 def test_it_needs_nothing_of_the_pipeline():
     program = (
-        "import sys, dcycle_pipeline.sandbox as s; s.World.generate(); s.Behaviour.random(1); s.Behaviour.parse([]); "
+        "import sys, dcycle_pipeline.sandbox as s; s.demo_world(); s.parse_behaviour([]); "
         "print(sorted(n for n in sys.modules if n.startswith('dcycle_pipeline.') and '.sandbox' not in n), "
         "sorted(n for n in ('httpx', 'duckdb', 'dagster', 'pandas') if n in sys.modules))"
     )

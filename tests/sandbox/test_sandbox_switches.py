@@ -17,7 +17,7 @@ def many(small):
     return small
 
 
-def walk(server, facility_id, *, counter, size=100, **params):
+def read_pass(server, facility_id, *, counter, size=100, **params):
     """The documentation's own loop: until as many rows came as the counter says; at most 50 pages."""
     rows = []
     for number in range(1, 51):
@@ -32,16 +32,16 @@ def test_the_documentations_loop_with_total_loses_loading_and_error_rows(many, o
     for number, id_ in enumerate(many.ids[:237]):
         many.world.edit_record(id_, status="loading" if number % 2 else "error")
     server = opened(many.world)
-    lost = set(many.ids) - set(walk(server, many.many, counter="total"))
+    lost = set(many.ids) - set(read_pass(server, many.many, counter="total"))
     page = server.page(many.many)
     assert (page["total"], page["total2"], page["total_general"]) == (800, 118, 1037)
     assert len(lost) == 237
-    assert len(set(walk(server, many.many, counter="total_general"))) == 1037
+    assert len(set(read_pass(server, many.many, counter="total_general"))) == 1037
 
 
 def test_shuffled_ties_lose_rows_although_the_count_is_right(many, opened):
     server = opened(many.world, Behaviour(ties="shuffled"))
-    by_default = walk(server, many.many, counter="total_general")
+    by_default = read_pass(server, many.many, counter="total_general")
     assert len(by_default) == 1037
     assert len(set(by_default)) < 1000
     assert server.ids(many.many, size=100) != server.ids(many.many, size=100)
@@ -60,7 +60,7 @@ def test_shuffled_ties_keep_the_order_of_different_values(many, opened):
 def test_stable_ties_stay(many, opened):
     server = opened(many.world)
     assert server.ids(many.many, size=100) == server.ids(many.many, size=100)
-    assert len(set(walk(server, many.many, counter="total_general"))) == 1037
+    assert len(set(read_pass(server, many.many, counter="total_general"))) == 1037
 
 
 def test_an_ignored_sort_is_one_big_tie(many, opened):

@@ -9,7 +9,7 @@ RECORDS = "/v1/waste-water-treatments"
 
 @pytest.fixture
 def mixed(small):
-    """Statuses, pending and settled, projects, and a record across two years."""
+    """Statuses, pending and calculated, projects, and a record across two years."""
     world, plant = small.world, small.plant
     small.across = world.add_record(plant, start_date="2025-12-20", end_date="2026-01-18", status="uploaded")
     small.loading = world.add_record(plant, start_date="2026-02-01", status="loading")

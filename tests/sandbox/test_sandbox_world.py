@@ -9,21 +9,21 @@ from threading import Thread
 
 import pytest
 
-from dcycle_pipeline.sandbox import World
+from dcycle_pipeline.sandbox import World, demo_world
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
 
 @pytest.fixture
 def world():
-    world = World.empty("root", "Root")
+    world = World("root", "Root")
     world.facility_id = world.add_facility("root")
     return world
 
 
 @pytest.fixture(scope="module")
 def holding():
-    return World.generate()
+    return demo_world()
 
 
 def everything(world):
@@ -46,7 +46,7 @@ def test_records_are_consecutive_months(world):
         assert date.fromisoformat(before["end_date"]) + timedelta(days=1) == date.fromisoformat(after["start_date"])
 
 
-def test_records_start_where_they_are_told(world):
+def test_records_start_on_the_given_day(world):
     world.add_records(world.facility_id, 3, start_date=date(2022, 11, 15))
     assert starts(world, world.facility_id) == ["2022-11-15", "2022-12-15", "2023-01-15"]
     world.add_record(world.facility_id, start_date="2020-02-10", end_date="2020-02-10")
@@ -77,7 +77,7 @@ def test_water_out_has_two_names_and_one_value(world):
     assert (world.find_record(id_)["base_quantity"], world.find_record(id_)["m3_water_out"]) == (7, 8)
 
 
-def test_unsettled_statuses_have_no_emissions_unless_given(world):
+def test_unprocessed_statuses_have_no_emissions_unless_given(world):
     assert world.find_record(world.add_record(world.facility_id, status="loading"))["co2e"] is None
     assert world.find_record(world.add_record(world.facility_id, status="loading", co2e=1))["co2e"] == 1
     assert world.find_record(world.add_record(world.facility_id, co2e=None))["co2e"] is None
@@ -89,6 +89,7 @@ def test_unsettled_statuses_have_no_emissions_unless_given(world):
         lambda world: world.add_record(world.facility_id, colour="red"),
         lambda world: world.add_facility("root", colour="red"),
         lambda world: world.edit_facility(world.facility_id, colour="red"),
+        lambda world: world.edit_facility(world.facility_id, id="other"),
         lambda world: world.add_record(world.facility_id, quantity=True),
         lambda world: world.edit_record(world.add_record(world.facility_id), facility_id="other"),
     ],
@@ -126,7 +127,7 @@ def test_a_deleted_facility_takes_its_records_along(world):
     assert (world.find_record(id_), world.find_facility(world.facility_id), world.records("root")) == (None, None, [])
 
 
-def test_an_edit_moves_updated_at_unless_told_otherwise(world):
+def test_an_edit_moves_updated_at_unless_it_says_otherwise(world):
     before = world.find_facility(world.facility_id)["updated_at"]
     world.edit_facility(world.facility_id, name="New")
     assert world.find_facility(world.facility_id)["updated_at"] > before
@@ -146,7 +147,7 @@ def test_personal_strings_remember_people_who_left(world):
 
 def test_the_same_calls_give_the_same_world():
     def build():
-        world = World.empty("root", "Root")
+        world = World("root", "Root")
         world.add_records(world.add_facility("root"), 3)
         return everything(world)
 
@@ -163,8 +164,8 @@ def test_many_threads_may_change_a_world(world):
 
 
 def test_a_seed_decides_the_holding(holding):
-    assert everything(World.generate(7)) == everything(holding)
-    other = World.generate(8)
+    assert everything(demo_world(7)) == everything(holding)
+    other = demo_world(8)
     assert other.root_id != holding.root_id
     assert other.tree() != holding.tree()
     assert len(other.facility_ids()) == len(holding.facility_ids())

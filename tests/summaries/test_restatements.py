@@ -23,7 +23,7 @@ Figures = dict[tuple[str, date], tuple[Decimal, Decimal]]
 
 
 def tiny_world() -> World:
-    world = World.empty(ROOT, "Holding X")
+    world = World(ROOT, "Holding X")
     world.add_organization(CHILD, "Water North", ROOT)
     for organization, facility in ((ROOT, "f-a"), (ROOT, "f-b"), (CHILD, "f-c")):
         world.add_records(world.add_facility(organization, id=facility), 8)

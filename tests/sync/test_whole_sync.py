@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 from dcycle_pipeline.errors import SettingsError, UnavailableError
-from dcycle_pipeline.sandbox import DEFORMATIONS, HARMLESS, RECORDS_ONLY, Behaviour, Sandbox, World
+from dcycle_pipeline.sandbox import DEFORMATIONS, Behaviour, Sandbox, World, parse_behaviour
 from dcycle_pipeline.summaries import SUMMARIES
 from tests.conftest import CHILD, ROOT, Synced, assert_equal, records_of, settings_for, small_world, sync
+from tests.sandbox.deformed import HARMLESS, RECORDS_ONLY
 
 pytestmark = pytest.mark.usefixtures("few_summaries")
 
@@ -105,7 +106,7 @@ def test_an_unproven_scope_keeps_its_rows_while_its_neighbours_move_on(sandbox: 
     world = sandbox.world
     world.edit_record(world.facility_records("f-large")[0]["id"], quantity=1)
     world.edit_record(world.facility_records("f-north")[0]["id"], quantity=1)
-    sandbox.behaviour = Behaviour.parse(["fault=500,facility_id=f-large,page=2"])
+    sandbox.behaviour = parse_behaviour(["fault=500,facility_id=f-large,page=2"])
     again = sync(synced.settings)
     assert again.unproven_lists().keys() == {LARGE}
     part = {id_: row for id_, row in again.records().items() if row[1] != "f-large"}
@@ -118,7 +119,7 @@ def test_an_unproven_scope_keeps_its_rows_while_its_neighbours_move_on(sandbox: 
 def test_an_organisation_that_left_the_tree_keeps_its_rows_and_is_reported(tmp_path: Path) -> None:
     with Sandbox(small_world()) as sandbox:
         first = sync(settings_for(sandbox, tmp_path / "data"))
-    smaller = World.empty(ROOT, "Holding X")
+    smaller = World(ROOT, "Holding X")
     smaller.add_records(smaller.add_facility(ROOT, id="f-large"), 1)
     for facility in ("f-old", "f-empty"):
         smaller.add_facility(ROOT, id=facility)
@@ -180,7 +181,7 @@ def test_a_bad_item_among_many_is_not_counted_as_gone_for_ever(sandbox: Sandbox,
 
 def test_the_folder_of_another_root_is_refused_untouched(synced: Synced) -> None:
     before = {path: path.read_bytes() for path in synced.settings.data_dir.rglob("*") if path.is_file()}
-    other = World.empty("99999999-9999-4999-8999-999999999999", "Other")
+    other = World("99999999-9999-4999-8999-999999999999", "Other")
     with Sandbox(other) as sandbox, pytest.raises(SettingsError, match="choose another folder"):
         sync(settings_for(sandbox, synced.settings.data_dir))
     after = {path: path.read_bytes() for path in synced.settings.data_dir.rglob("*") if path.is_file()}
@@ -220,7 +221,7 @@ def test_a_second_writer_is_told_who_writes(sandbox: Sandbox, tmp_path: Path) ->
 
 
 def test_more_than_a_thousand_records_in_shuffled_ties_arrive_exactly(tmp_path: Path) -> None:
-    world = World.empty(ROOT, "Holding X")
+    world = World(ROOT, "Holding X")
     facility = world.add_facility(ROOT)
     world.add_records(facility, 800)
     world.add_records(facility, 237, status="error", co2e=None)

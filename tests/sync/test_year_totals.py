@@ -30,7 +30,7 @@ ASKED = [(ROOT, "2023"), (ROOT, "2024"), (CHILD, "2025")]
 
 def tiny_world() -> World:
     """Records over the turn of 2023 in one organisation, in 2025 in the other, and one organisation without any."""
-    world = World.empty(ROOT, "Holding X")
+    world = World(ROOT, "Holding X")
     world.add_organization(CHILD, "Water North", ROOT)
     world.add_organization("empty", "Empty", ROOT)
     plant = world.add_facility(ROOT, id="f-a")

@@ -32,7 +32,7 @@ class Veiled(World):
 
     def veil(self, id_: str, facility_id: str) -> None:
         self.veiled = self.veiled | {id_}
-        self._changed(facility_id)
+        self.derived.forget(facility_id)
 
 
 def veiled_world() -> Veiled:

@@ -1,4 +1,7 @@
-"""The ASGI application: routes, the wording of refusals, the watch on every request."""
+"""The ASGI application: its routes, the text of refusals, and the note of every request.
+
+What an address answers belongs to the module of its endpoint, the sockets to `server`.
+"""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping, Set
@@ -19,7 +22,7 @@ from dcycle_pipeline.sandbox.api.service import RequestSeen, Service
 from dcycle_pipeline.sandbox.api.totals import show_totals
 from dcycle_pipeline.sandbox.api.treatments import list_treatments, show_treatment
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
-from dcycle_pipeline.sandbox.faults.faults import Fault, Target
+from dcycle_pipeline.sandbox.faults.matching import Fault, Target
 from dcycle_pipeline.sandbox.faults.wire import answer_with
 from dcycle_pipeline.sandbox.world.items import encode
 from dcycle_pipeline.sandbox.world.world import World
@@ -30,11 +33,14 @@ LISTS = ("/v1/facilities", "/api/v1/facilities", "/v1/waste-water-treatments")
 NO_BEHAVIOUR = Behaviour()
 NO_KEYS: Mapping[str, Set[str]] = {}
 
-Endpoint = Callable[[Service, Request], Awaitable[bytes]]
+Answer = Callable[[Service, Request], Awaitable[bytes]]
 
 
 async def show_tree(service: Service, request: Request) -> bytes:
-    """Any organisation of the group, whichever of them the key belongs to."""
+    """GET /v2/organizations/tree (code.dcycle.io/api-reference/organizations/tree): the whole group.
+
+    Any organisation of the group may be named, whichever of them the key belongs to. Refusals: 401, 404, 422.
+    """
     service.gate.organizations_for(request.headers)
     organization_id = named_organization(request.headers)
     if organization_id not in service.world.organization_ids():
@@ -43,13 +49,22 @@ async def show_tree(service: Service, request: Request) -> bytes:
 
 
 async def log_in(service: Service, request: Request) -> bytes:
+    """POST /auth/login (docs.dcycle.io/docs/authentication): `{access_token, token_type, expires_in}`, in seconds.
+
+    Refusals: 401, 422.
+    """
     return encode(service.gate.log_in(await request.body(), service.behaviour))
 
 
-class DcycleApi(Starlette):
+class SandboxApp(Starlette):
+    """Answers, fails on purpose, and notes each request in `service.requests`.
+
+    An error of the sandbox itself gives a 500 and is noted in `service.crashes`.
+    """
+
     def __init__(self, service: Service) -> None:
         self.service = service
-        reads: dict[str, Endpoint] = {
+        reads: dict[str, Answer] = {
             "/v2/organizations/tree": show_tree,
             "/v1/facilities": list_facilities,
             "/v1/facilities/{id}": show_facility,
@@ -58,24 +73,24 @@ class DcycleApi(Starlette):
             "/v1/waste-water-treatments/{id}/detail": show_treatment,
             "/v1/total-impacts": show_totals,
         }
-        routes = [Route(path, self._route(endpoint), methods=["GET"]) for path, endpoint in reads.items()]
+        routes = [Route(path, self._route(answer), methods=["GET"]) for path, answer in reads.items()]
         routes.append(Route("/auth/login", self._route(log_in), methods=["POST"]))
         super().__init__(routes=routes, exception_handlers={HTTPException: _no_such_route})
         self.router.redirect_slashes = False
 
-    def _route(self, endpoint: Endpoint) -> Callable[[Request], Awaitable[Response]]:
+    def _route(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         async def run(request: Request) -> Response:
             try:
-                return _json(200, await endpoint(self.service, request))
+                return _json(200, await answer(self.service, request))
             except Refusal as refusal:
-                return _json(refusal.status, self._words(refusal))
+                return _json(refusal.status, self._refusal_text(refusal))
             except Exception as error:
                 self.service.crashes.append(error)
                 return _json(500, encode({"detail": "Internal Server Error"}))
 
         return run
 
-    def _words(self, refusal: Refusal) -> bytes:
+    def _refusal_text(self, refusal: Refusal) -> bytes:
         detail = refusal.body["detail"]
         if refusal.status == 422 and self.service.behaviour.validation_as_text:
             return encode({"detail": f"{detail[0]['loc'][-1]}: {detail[0]['msg']}", "code": "VALIDATION_ERROR"})
@@ -119,7 +134,7 @@ class DcycleApi(Starlette):
 
     def _watched(self, scope: Scope, target: Target, fault: Fault | None, send: Send) -> Send:
         async def watched(message: Message) -> None:
-            # Noted before the first byte leaves: who has read an answer finds its request in the list.
+            # Before the first byte leaves: a client that has read an answer finds its request in the list.
             if message["type"] == "http.response.start":
                 self._note(scope, target, fault, message["status"])
             await send(message)
@@ -143,8 +158,12 @@ def create_app(
     organization_keys: Mapping[str, Set[str]] | None = None,
     email: str = EMAIL,
     password: str = PASSWORD,
-) -> DcycleApi:
-    return DcycleApi(Service(world, behaviour, Gate(api_key, organization_keys or NO_KEYS, email, password)))
+) -> SandboxApp:
+    """The application for a server of one's own; `Sandbox` and `serve` bring theirs.
+
+    `api_key` opens every organisation, each of `organization_keys` only those named with it.
+    """
+    return SandboxApp(Service(world, behaviour, Gate(api_key, organization_keys or NO_KEYS, email, password)))
 
 
 def _json(status: int, body: bytes) -> Response:
@@ -152,7 +171,7 @@ def _json(status: int, body: bytes) -> Response:
 
 
 async def _no_such_route(request: Request, error: Exception) -> Response:
-    # The real API has writes at addresses that the sandbox does not know; all of them are refused alike.
+    # The real API takes writes at addresses that the sandbox does not know. It refuses all of them alike.
     if request.method in ("GET", "HEAD") and isinstance(error, HTTPException) and error.status_code == 404:
         return _json(404, b'{"detail":"Not Found"}')
     return _json(405, b'{"detail":"Method Not Allowed"}')

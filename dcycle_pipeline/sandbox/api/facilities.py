@@ -1,9 +1,9 @@
-"""The facility endpoints, new and legacy."""
+"""The facility endpoints of the new API: the list, and one facility. The legacy list belongs to `legacy`."""
 
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut, page_text, tied_rows
+from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut_page, page_text, tied_rows
 from dcycle_pipeline.sandbox.api.refusals import denied, foreign_facility, invalid, not_found
 from dcycle_pipeline.sandbox.api.service import Service
 from dcycle_pipeline.sandbox.world.items import Item
@@ -12,6 +12,10 @@ STATUSES = ("active", "archived")
 
 
 async def list_facilities(service: Service, request: Request) -> bytes:
+    """GET /v1/facilities (code.dcycle.io/api-reference/facilities/list): `{items, total, page, size, pages}`.
+
+    Emissions are in kg CO2e. `total` counts the rows that match. Refusals: 401, 403, 422.
+    """
     behaviour, world, query = service.behaviour, service.world, request.query_params
     organization_id = service.gate.organization(request.headers, world, behaviour)
     statuses = query.getlist("status[]") or (("active",) if behaviour.only_active_by_default else STATUSES)
@@ -27,7 +31,7 @@ async def list_facilities(service: Service, request: Request) -> bytes:
             for item in items
             if item["status"] in statuses and _matches(item, query) and not (behaviour.hubs_hidden and is_hub(item))
         ]
-        page = cut(tied_rows(rows, behaviour, number, one_tie=True), asked, behaviour)
+        page = cut_page(tied_rows(rows, behaviour, number, one_tie=True), asked, behaviour)
         texts = service.texts(page.rows, "facility")
     envelope = {"page": page.number, "size": page.size}
     if not behaviour.missing_counter:
@@ -36,6 +40,10 @@ async def list_facilities(service: Service, request: Request) -> bytes:
 
 
 async def show_facility(service: Service, request: Request) -> bytes:
+    """GET /v1/facilities/{id} (docs.dcycle.io/api-reference/facilities/get): an item of the list.
+
+    Refusals: 401, 403, 404.
+    """
     organization_id = service.gate.organization(request.headers, service.world, service.behaviour)
     facility_id = request.path_params["id"]
     with service.world.lock:
@@ -50,6 +58,7 @@ async def show_facility(service: Service, request: Request) -> bytes:
 
 
 def is_hub(item: Item) -> bool:
+    """Whether a facility is a logistics hub, which the legacy list leaves out."""
     return item["hub_category"] is not None
 
 

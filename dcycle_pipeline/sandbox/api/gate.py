@@ -1,4 +1,7 @@
-"""Who may ask: keys, tokens, organisations."""
+"""Who may ask: keys, tokens, organisations (docs.dcycle.io/docs/authentication).
+
+What a refusal says belongs to `refusals`.
+"""
 
 import secrets
 import time
@@ -14,19 +17,22 @@ from dcycle_pipeline.sandbox.world.world import World
 
 
 @dataclass
-class _Token:
+class _IssuedToken:
     expires_at: float
     requests_left: int | None
 
 
 class Gate:
+    """Knows the keys and the tokens it issued. Every method raises the Refusal that the documentation names."""
+
     def __init__(self, api_key: str, organization_keys: Mapping[str, Set[str]], email: str, password: str) -> None:
         self._keys: dict[str, Set[str] | None] = {api_key: None, **organization_keys}
         self._email = email
         self._password = password
-        self._tokens: dict[str, _Token] = {}
+        self._tokens: dict[str, _IssuedToken] = {}
 
     def log_in(self, body: bytes, behaviour: Behaviour) -> dict[str, Any]:
+        """Issues a token that lasts as long as the behaviour says, an hour if it says nothing."""
         try:
             given = msgspec.json.decode(body, type=dict[str, Any])
         except msgspec.DecodeError:
@@ -37,11 +43,11 @@ class Gate:
         if (given["email"], given["password"]) != (self._email, self._password):
             raise bad_login()
         token = f"eyJhbGciOiJIUzI1NiJ9.{secrets.token_urlsafe(24)}.{secrets.token_urlsafe(16)}"
-        self._tokens[token] = _Token(time.monotonic() + behaviour.token_seconds, behaviour.token_requests)
+        self._tokens[token] = _IssuedToken(time.monotonic() + behaviour.token_seconds, behaviour.token_requests)
         return {"access_token": token, "token_type": "bearer", "expires_in": int(behaviour.token_seconds)}
 
     def organizations_for(self, headers: Mapping[str, str]) -> Set[str] | None:
-        """The organisations that the credential is limited to; None: all."""
+        """The organisations that the key or token opens. None: all."""
         if (key := headers.get("x-api-key")) is not None:
             if key not in self._keys:
                 raise bad_key()
@@ -51,10 +57,10 @@ class Gate:
             raise bad_key()
         if credential in self._keys:
             return self._keys[credential]
-        self._spend(credential)
+        self._count_use_of(credential)
         return None
 
-    def _spend(self, credential: str) -> None:
+    def _count_use_of(self, credential: str) -> None:
         token = self._tokens.get(credential)
         if token is None or time.monotonic() >= token.expires_at or token.requests_left == 0:
             self._tokens.pop(credential, None)
@@ -63,7 +69,7 @@ class Gate:
             token.requests_left -= 1
 
     def organization(self, headers: Mapping[str, str], world: World, behaviour: Behaviour) -> str:
-        """The organisation asked about, if the credential may read its data."""
+        """The organisation that the request names, if its key or token may read the data."""
         allowed = self.organizations_for(headers)
         organization_id = named_organization(headers)
         if (status := behaviour.denial_of(organization_id)) is not None:
@@ -74,6 +80,7 @@ class Gate:
 
 
 def named_organization(headers: Mapping[str, str]) -> str:
+    """The organisation of the `x-organization-id` header. Raises a 422 Refusal if it is missing."""
     if not (organization_id := headers.get("x-organization-id")):
         raise missing("header", "x-organization-id")
     return organization_id

@@ -1,4 +1,4 @@
-"""The legacy facility list: other counters, other filters, other errors than the new one."""
+"""The legacy facility list. Its counters, filters and errors differ from those of the new list in `facilities`."""
 
 from collections.abc import Callable
 from datetime import datetime
@@ -7,13 +7,18 @@ from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
 from dcycle_pipeline.sandbox.api.facilities import is_hub
-from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut, page_text, tied_rows
+from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut_page, page_text, tied_rows
 from dcycle_pipeline.sandbox.api.refusals import Refusal, legacy_invalid, missing
 from dcycle_pipeline.sandbox.api.service import Service
 from dcycle_pipeline.sandbox.world.items import LEGACY_FACILITY_FIELDS, Item, facility_form
 
 
 async def list_legacy_facilities(service: Service, request: Request) -> bytes:
+    """GET /api/v1/facilities (docs.dcycle.io/api-reference/legacy/facilities/list).
+
+    `{items, page, size, total, total2}`. `total` counts the active facilities and `total2` the archived ones, whatever
+    the request filters. Hubs are in neither. Emissions are in kg CO2e. Refusals: 400, 401, 403, 422.
+    """
     behaviour, world, query = service.behaviour, service.world, request.query_params
     organization_id = service.gate.organization(request.headers, world, behaviour)
     if not request.headers.get("x-user-id"):
@@ -34,7 +39,7 @@ async def list_legacy_facilities(service: Service, request: Request) -> bytes:
         if not one_tie:
             shown.sort(key=lambda item: _comparable(item[field]), reverse=descending)
         rows: list[Row] = [(str(item[field]), item["id"]) for item in shown]
-        page = cut(tied_rows(rows, behaviour, number, one_tie=one_tie), asked, behaviour)
+        page = cut_page(tied_rows(rows, behaviour, number, one_tie=one_tie), asked, behaviour)
         texts = service.texts(page.rows, "legacy facility")
     envelope = {"page": page.number, "size": page.size}
     if not behaviour.missing_counter:

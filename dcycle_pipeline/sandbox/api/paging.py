@@ -1,4 +1,7 @@
-"""From all rows of a list to one page: order of ties, size, counters, the end, and the text of the answer."""
+"""From all rows of a list to one page: the order of ties, the size, the counter, the end, and the text of the answer.
+
+Which rows a list has, and in which order, belongs to the module of its endpoint.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.world.chance import dice
 from dcycle_pipeline.sandbox.world.items import encode
 
+# code.dcycle.io/api-reference/introduction: 100 rows a page at most.
 LARGEST = 100
 Row = tuple[object, str]
 """Sort value and id."""
@@ -18,25 +22,31 @@ Row = tuple[object, str]
 
 @dataclass(frozen=True)
 class Asked:
+    """What a request asks for: which page, from 1, and how many rows."""
+
     page: int
     size: int
 
 
 @dataclass(frozen=True)
-class Page:
+class ServedPage:
+    """The rows of an answer and what its envelope says of them."""
+
     rows: Sequence[Row]
     number: int
     size: int
-    """As echoed."""
+    """The size that the answer names, which may not be the one it has."""
     counter: int
-    """The rows there are, or what the server claims."""
+    """How many rows the list has, as the answer claims."""
 
     @property
     def pages(self) -> int:
+        """The number of pages that counter and size make."""
         return -(-self.counter // self.size)
 
 
 def asked_page(query: QueryParams, default_size: int, behaviour: Behaviour) -> Asked:
+    """Reads `page` and `size`. Raises a 422 Refusal if they are not whole numbers from 1, or the size is too large."""
     page = _positive(query, "page", 1)
     size = _positive(query, "size", default_size)
     if size > LARGEST and behaviour.max_size is None:
@@ -60,7 +70,7 @@ def _positive(query: QueryParams, name: str, default: int) -> int:
 
 
 def tied_rows(rows: Sequence[Row], behaviour: Behaviour, request_number: int, *, one_tie: bool) -> Sequence[Row]:
-    """The rows in the order of this very request."""
+    """The rows as this request gets them: as they are, or those of equal sort value shuffled."""
     if behaviour.ties == "stable":
         return rows
     random = dice(behaviour.seed, request_number)
@@ -70,7 +80,8 @@ def tied_rows(rows: Sequence[Row], behaviour: Behaviour, request_number: int, *,
     return [row for tie in ties for row in tie]
 
 
-def cut(rows: Sequence[Row], asked: Asked, behaviour: Behaviour) -> Page:
+def cut_page(rows: Sequence[Row], asked: Asked, behaviour: Behaviour) -> ServedPage:
+    """The rows of the page asked for. Raises a Refusal past the end if the behaviour says so."""
     size = min(asked.size, behaviour.max_size or LARGEST)
     last = max(1, -(-len(rows) // size))
     number = asked.page
@@ -80,9 +91,10 @@ def cut(rows: Sequence[Row], asked: Asked, behaviour: Behaviour) -> Page:
         number = last if behaviour.past_end == "repeat" else number
     echoed = size if behaviour.clamp_echo else asked.size
     counter = max(0, len(rows) + behaviour.counter_offset)
-    return Page(rows[(number - 1) * size : number * size], asked.page, echoed, counter)
+    return ServedPage(rows[(number - 1) * size : number * size], asked.page, echoed, counter)
 
 
 def page_text(texts: Sequence[bytes], envelope: dict[str, int], behaviour: Behaviour) -> bytes:
+    """The JSON of an answer from the JSON of its items and the other keys."""
     items = texts[0] if behaviour.items_as_object and len(texts) == 1 else b"[" + b",".join(texts) + b"]"
     return b'{"items":' + items + b"," + encode(envelope)[1:]

@@ -1,4 +1,7 @@
-"""The sandbox as a running server: in a thread for programs, in the foreground for people."""
+"""The sandbox as a running server: in a thread for programs, in the foreground for people.
+
+What it answers belongs to `app`.
+"""
 
 import asyncio
 import contextlib
@@ -9,7 +12,7 @@ from types import TracebackType
 
 import uvicorn
 
-from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, NO_BEHAVIOUR, PASSWORD, DcycleApi, create_app
+from dcycle_pipeline.sandbox.api.app import API_KEY, EMAIL, NO_BEHAVIOUR, PASSWORD, SandboxApp, create_app
 from dcycle_pipeline.sandbox.api.service import RequestSeen
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import APPROVER
@@ -17,7 +20,7 @@ from dcycle_pipeline.sandbox.world.world import World
 
 
 class _ThreadServer(uvicorn.Server):
-    """uvicorn leaves up to 0.3 s after it is told to; here that is the life of many a test."""
+    """A uvicorn server that ends at once. uvicorn's own takes up to 0.3 s, which is longer than many a test."""
 
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
@@ -45,7 +48,7 @@ class _ThreadServer(uvicorn.Server):
         for connection in list(self.server_state.connections):
             if (transport := getattr(connection, "transport", None)) is not None:
                 transport.abort()
-        # One round lets the protocols hear of it; whatever still runs then (a slow answer) is cancelled with the loop.
+        # In one round of the loop the protocols notice. A slow answer that still runs is cancelled with the loop.
         await asyncio.sleep(0)
 
     def leave(self) -> None:
@@ -55,7 +58,19 @@ class _ThreadServer(uvicorn.Server):
 
 
 class Sandbox:
-    """`with Sandbox(World.generate()) as sandbox:` serves at `sandbox.base_url` until the block ends."""
+    """Serves a world at `base_url` until the `with` block ends, in a thread of this process.
+
+    `api_key` opens every organisation, each of `organization_keys` only those named with it. Port 0 takes a free one.
+    Leaving the block raises RuntimeError if the sandbox itself failed while it answered.
+
+    >>> world = World("org-1", "Holding X")
+    >>> with Sandbox(world, Behaviour(max_size=50)) as sandbox:
+    ...     print(sandbox.base_url)
+    ...     world.add_facility("org-1", id="facility-1")
+    ...     sandbox.behaviour = Behaviour(denied={"facility-1": 403})
+    http://127.0.0.1:...
+    'facility-1'
+    """
 
     def __init__(
         self,
@@ -95,15 +110,16 @@ class Sandbox:
 
     @property
     def world(self) -> World:
+        """The world that is served; another one may be assigned."""
         return self._app.service.world
 
     @world.setter
     def world(self, world: World) -> None:
-        """From the next request on another world is served."""
         self._app.service.world = world
 
     @property
     def behaviour(self) -> Behaviour:
+        """How requests are answered. Another one may be assigned; its faults and mutations count from zero."""
         return self._app.service.behaviour
 
     @behaviour.setter
@@ -112,13 +128,15 @@ class Sandbox:
 
     @property
     def requests(self) -> list[RequestSeen]:
+        """The requests since the start or since `clear_requests`, in the order of their answers."""
         return list(self._app.service.requests)
 
     def clear_requests(self) -> None:
+        """Forgets the requests noted so far."""
         self._app.service.requests.clear()
 
     def personal_strings(self) -> set[str]:
-        """Those of the world and those that undocumented fields may carry."""
+        """Names, e-mails and signed addresses of the world and of the undocumented fields: no file may show them."""
         return self.world.personal_strings() | set(APPROVER.values())
 
 
@@ -134,7 +152,10 @@ def serve(
     password: str = PASSWORD,
     on_ready: Callable[[str], None] | None = None,
 ) -> None:
-    """Blocks until interrupted. `on_ready` gets the base URL once connections are accepted."""
+    """Serves a world until the process is interrupted; calls `on_ready` with the base URL when it accepts connections.
+
+    The keys are those of `Sandbox`. Raises OSError if the port cannot be used.
+    """
     app = create_app(
         world, behaviour, api_key=api_key, organization_keys=organization_keys, email=email, password=password
     )
@@ -145,14 +166,14 @@ def serve(
         uvicorn.Server(_config(app)).run([listener])
 
 
-def _config(app: DcycleApi) -> uvicorn.Config:
+def _config(app: SandboxApp) -> uvicorn.Config:
     return uvicorn.Config(
         app,
         lifespan="off",
         ws="none",
         access_log=False,
         log_config=None,
-        # Faults are meant; uvicorn must not report them as errors.
+        # Faults are on purpose: uvicorn must not report them as errors.
         log_level="critical",
         proxy_headers=False,
         server_header=False,

@@ -1,4 +1,7 @@
-"""The endpoint of total impacts: an organisation's emissions of a period from all sources, in tonnes."""
+"""The endpoint of total impacts: the emissions of an organisation in a period from all sources, in tonnes of CO2e.
+
+The records behind them belong to `world`. Only the other sources are invented here.
+"""
 
 import calendar
 from collections import defaultdict
@@ -18,16 +21,17 @@ from dcycle_pipeline.sandbox.world.items import Item, as_date
 from dcycle_pipeline.sandbox.world.world import World
 
 UNIT = "tCO2e"
+# code.dcycle.io/api-reference/emissions/get-summary: two years at most.
 LONGEST_DAYS = 730
 GROUPINGS = ("scope", "category", "month")
 TREATMENT = (1, "waste_water_treatments")
-# Scope, category, and the most kilograms that a facility emits in a month of it.
+# GHG Protocol scope, category, and the most kg CO2e that a facility emits from it in a month. All invented.
 OTHER_SOURCES = ((1, "heat", 900), (2, "electricity", 4_000), (3, "purchases", 3_000))
 _TRUTHS = {"true": True, "1": True, "false": False, "0": False}
 
 
 class Share(NamedTuple):
-    """Kilograms of one source in one calendar month."""
+    """Kilograms of CO2e from one source in one calendar month. `scope` is that of the GHG Protocol."""
 
     scope: int
     category: str
@@ -37,6 +41,11 @@ class Share(NamedTuple):
 
 
 async def show_totals(service: Service, request: Request) -> bytes:
+    """GET /v1/total-impacts (code.dcycle.io/api-reference/emissions/get-summary): tonnes by scope, category or month.
+
+    `{organization_id, start_date, end_date, unit, total_co2e, items: [{scope, co2e, category, year, month}]}`. The keys
+    that an item is not grouped by are null. Refusals: 400, 401, 403, 422.
+    """
     world, query = service.world, request.query_params
     organization_id = service.gate.organization(request.headers, world, service.behaviour)
     start, end = _day(query, "start_date"), _day(query, "end_date")
@@ -61,7 +70,10 @@ async def show_totals(service: Service, request: Request) -> bytes:
 
 
 def shares_of(world: World, organization_id: str, start: date, end: date) -> Iterator[Share]:
-    """What an organisation emits from `start` to `end`: active calculated treatments by days, and invented other sources."""
+    """What an organisation emits from `start` to `end`, both inclusive.
+
+    Active, calculated records are spread over their days; the other sources are invented by `chance`.
+    """
     for facility_id in world.facility_ids(organization_id):
         for record in world.peek_records(facility_id):
             if record["status"] == "active" and record["co2e"] is not None:
@@ -77,7 +89,7 @@ def shares_of(world: World, organization_id: str, start: date, end: date) -> Ite
 
 
 def _months(first: date, last: date) -> Iterator[tuple[date, int]]:
-    """The parts of a period that lie in one calendar month each: first day, and days."""
+    """The parts of a period by calendar month: the first day of each, and its number of days."""
     while first <= last:
         until = min(first.replace(day=_length(first)), last)
         yield first, (until - first).days + 1
@@ -87,7 +99,7 @@ def _months(first: date, last: date) -> Iterator[tuple[date, int]]:
 
 
 def _length(day: date) -> int:
-    """Days of the month that a day lies in."""
+    """How many days the month of a day has."""
     return calendar.monthrange(day.year, day.month)[1]
 
 

@@ -1,4 +1,4 @@
-"""The two endpoints of waste water treatments."""
+"""The two endpoints of waste water treatments: the list of a facility, and one record."""
 
 from dataclasses import dataclass
 from datetime import date
@@ -7,7 +7,7 @@ from typing import Any
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut, page_text, tied_rows
+from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut_page, page_text, tied_rows
 from dcycle_pipeline.sandbox.api.refusals import denied, foreign_facility_records, invalid, missing, not_found
 from dcycle_pipeline.sandbox.api.service import Service
 from dcycle_pipeline.sandbox.world.items import Item
@@ -19,6 +19,8 @@ DEFAULT_SORT = "-created_at"
 
 @dataclass(frozen=True)
 class _Wanted:
+    """The filters and the sort of a request. A period is included only if it lies between the dates as a whole."""
+
     start_date: str
     end_date: str
     statuses: frozenset[str]
@@ -27,17 +29,22 @@ class _Wanted:
     sort: str
 
     def includes(self, item: Item) -> bool:
-        settled = "not_calculated" if item["co2e"] is None else "calculated"
+        co2e_status = "not_calculated" if item["co2e"] is None else "calculated"
         return (
             item["status"] in self.statuses
             and item["start_date"][:10] >= self.start_date
             and item["end_date"][:10] <= self.end_date
-            and self.co2e_status in (None, settled)
+            and self.co2e_status in (None, co2e_status)
             and (self.project_id is None or self.project_id in _project_ids(item))
         )
 
 
 async def list_treatments(service: Service, request: Request) -> bytes:
+    """GET /v1/waste-water-treatments (code.dcycle.io/api-reference/waste-water-treatments/list): a facility's records.
+
+    `{items, total, total2, total_general, page, size}`: only `total_general` counts the rows that match. Water is in
+    m³, sludge in kg, emissions are in kg CO2e. Refusals: 401, 403, 404, 422.
+    """
     behaviour, world, query = service.behaviour, service.world, request.query_params
     organization_id = service.gate.organization(request.headers, world, behaviour)
     if not (facility_id := query.get("facility_id")):
@@ -49,10 +56,10 @@ async def list_treatments(service: Service, request: Request) -> bytes:
         number = service.new_list_request(request.url.path, organization_id, facility_id)
         if world.organization_of(facility_id) is None:
             raise not_found("Facility", facility_id)
-        ignored = behaviour.ignore_sort
-        rows = world.remembered(facility_id, (wanted, ignored), lambda: _rows(service, facility_id, wanted, ignored))
-        page = cut(tied_rows(rows, behaviour, number, one_tie=ignored), asked, behaviour)
-        envelope = world.remembered(facility_id, "counters", lambda: _counters(service, facility_id))
+        ignored, derived = behaviour.ignore_sort, world.derived
+        rows = derived.remembered(facility_id, (wanted, ignored), lambda: _rows(service, facility_id, wanted, ignored))
+        page = cut_page(tied_rows(rows, behaviour, number, one_tie=ignored), asked, behaviour)
+        envelope = derived.remembered(facility_id, "counters", lambda: _counters(service, facility_id))
         if not behaviour.missing_counter:
             envelope = envelope | {"total_general": page.counter}
         texts = service.texts(page.rows, "record")
@@ -60,6 +67,10 @@ async def list_treatments(service: Service, request: Request) -> bytes:
 
 
 async def show_treatment(service: Service, request: Request) -> bytes:
+    """GET /v1/waste-water-treatments/{id}/detail (code.dcycle.io/api-reference/waste-water-treatments/detail): an item.
+
+    Refusals: 401, 403, 404.
+    """
     organization_id = service.gate.organization(request.headers, service.world, service.behaviour)
     record_id = request.path_params["id"]
     with service.world.lock:
@@ -115,6 +126,7 @@ def _rows(service: Service, facility_id: str, wanted: _Wanted, ignore_sort: bool
 
 
 def _counters(service: Service, facility_id: str) -> dict[str, int]:
+    """The counters that no filter changes; records in error are in neither."""
     statuses = [item["status"] for item in service.world.peek_records(facility_id)]
     return {"total": statuses.count("active") + statuses.count("uploaded"), "total2": statuses.count("loading")}
 

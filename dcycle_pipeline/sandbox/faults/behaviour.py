@@ -1,11 +1,14 @@
-"""How the sandbox answers: every switch in one frozen value. `switches` reads it from text, `mixtures` draws it."""
+"""How the sandbox answers: every switch in one frozen value.
 
-from collections.abc import Mapping, Sequence
+How a switch reads from text belongs to `switches`, how it acts to `api` and to the other modules of this room.
+"""
+
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any
 
 from dcycle_pipeline.sandbox.faults.deformations import DEFORMATIONS, Deformation
-from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.chance import chance
 from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS, Mutation
 
@@ -22,7 +25,17 @@ def _switch(default: Any, doc: str) -> Any:
 
 @dataclass(frozen=True)
 class Behaviour:
-    """`Behaviour()` is a well-behaved server that does what the documentation says."""
+    """The switches. `Behaviour()` is a server that does what the documentation says.
+
+    Durations are in seconds, sizes in rows, shares between 0 and 1. `seed` decides what looks
+    random, so the same requests get the same answers. Raises ValueError on a value that a switch does not know.
+
+    >>> behaviour = Behaviour(max_size=50, past_end="404", denied={"facility-1": 403})
+    >>> behaviour.denial_of("facility-1", facility=True)
+    403
+    >>> Behaviour.switches()["counter_offset"]
+    'added to the counter that paging relies on'
+    """
 
     seed: int = _switch(0, "decides every random choice below")
     max_size: int | None = _switch(None, "rows per page at most; larger sizes are accepted and clamped")
@@ -66,20 +79,6 @@ class Behaviour:
         if (self.max_size is not None and self.max_size < 1) or (self.churn and self.churn[1] < 1):
             raise ValueError("max_size and the distance between churn changes are at least 1")
 
-    @classmethod
-    def parse(cls, words: Sequence[str]) -> "Behaviour":
-        """From `name=value` texts; see `switches` for the values of the compound ones."""
-        from dcycle_pipeline.sandbox.faults.switches import parse  # noqa: PLC0415 - it builds on this class
-
-        return parse(words)
-
-    @classmethod
-    def random(cls, seed: int) -> "Behaviour":
-        """A mixture for fuzzing: most faults pass after at most two failures per address, some never do."""
-        from dcycle_pipeline.sandbox.faults.mixtures import mixture  # noqa: PLC0415 - it builds on this class
-
-        return mixture(seed)
-
     @staticmethod
     def switches() -> dict[str, str]:
         """Every switch and its one line of documentation."""
@@ -87,14 +86,11 @@ class Behaviour:
 
     @property
     def alters_all_items(self) -> bool:
+        """Whether no item is served as the world holds it."""
         return self.numbers_as_text or self.extra_fields
 
-    @property
-    def lasting_obstacles(self) -> bool:
-        """Whether some rows can never be read, however often one asks."""
-        return bool(self.denied) or self.denied_share > 0 or any(fault.lasting for fault in self.faults)
-
     def deformation_of(self, item_id: str) -> str | Deformation | None:
+        """How an item is deformed, by its id; None if it is not."""
         if item_id in self.malformed:
             return self.malformed[item_id]
         if self.malformed_share and chance(self.seed, "malformed", item_id) < self.malformed_share:
@@ -102,17 +98,10 @@ class Behaviour:
         return None
 
     def denial_of(self, id_: str, *, facility: bool = False) -> int | None:
+        """The status with which an organisation or facility is denied; None if it is not."""
         if id_ in self.denied:
             return self.denied[id_]
         return 403 if facility and chance(self.seed, "denied", id_) < self.denied_share else None
-
-    def describe(self) -> str:
-        """The switches that differ from the documented behaviour, one a line, and whether asking again helps."""
-        usual = Behaviour()
-        changed = [switch.name for switch in fields(self) if getattr(self, switch.name) != getattr(usual, switch.name)]
-        lines = [f"{name} = {getattr(self, name)!r}" for name in changed if name != "faults"]
-        lines += [f"{'lasting' if fault.lasting else 'passing'} fault: {fault}" for fault in self.faults]
-        return "\n".join(lines) or "as documented"
 
 
 def _one_of(switch: str, value: object, known: tuple[object, ...]) -> None:

@@ -1,4 +1,7 @@
-"""Items as they should not be: named ways in which an item may deviate from the documentation."""
+"""Items that are not as documented: the named ways in which an item may deviate.
+
+Which item deviates belongs to `behaviour`, what a reader has to make of it to the tests.
+"""
 
 from collections.abc import Callable
 from decimal import Decimal
@@ -13,14 +16,13 @@ APPROVER = {
     "last_name": "Ó Maolchathaigh",
     "email": "hildegunde.omaolchathaigh@example.org",
 }
-"""The person inside the fields that the documentation does not know."""
+"""The person in the undocumented fields."""
 
 FOREIGN_ID = "f0f0f0f0-0f0f-4f0f-8f0f-f0f0f0f0f0f0"
-HARMLESS = frozenset({"number_as_text", "date_with_time", "missing_optional", "unknown_field"})
-"""A careful reader accepts these items; all others are to be set aside."""
 
 
 def _number_field(item: Item) -> str:
+    # Of a record, a facility, or the answer of total impacts.
     return next(name for name in ("quantity", "co2e", "total_co2e") if name in item)
 
 
@@ -37,6 +39,7 @@ def _missing_id(item: Item) -> Item:
 
 
 def numbers_as_text(item: Item) -> Item:
+    """Every number of an item as text, without an exponent."""
     numbers = {name: value for name, value in item.items() if isinstance(value, Decimal)}
     return {**item, **{name: f"{value:f}" for name, value in numbers.items()}}
 
@@ -70,6 +73,7 @@ def _wrong_unit(item: Item) -> Item:
 
 
 def unknown_field(item: Item) -> Item:
+    """The item with two undocumented fields, one of them a person."""
     return {**item, "approved_by": dict(APPROVER), "methodology_version": "2026.1"}
 
 
@@ -103,9 +107,8 @@ DEFORMATIONS: dict[str, Deformation] = {
     "foreign_facility_id": _foreign_facility_id,
     "out_values_differ": _out_values_differ,
 }
-RECORDS_ONLY = frozenset({"end_before_start", "wrong_unit", "foreign_facility_id", "out_values_differ"})
-"""These leave a facility as it is."""
 
 
 def deform(item: Item, how: str | Deformation) -> Any:
+    """A deformed copy. `how` is a function, or a name of DEFORMATIONS: KeyError if it is not one."""
     return (DEFORMATIONS[how] if isinstance(how, str) else how)(copied(item))

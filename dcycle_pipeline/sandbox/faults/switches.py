@@ -1,11 +1,12 @@
-"""Behaviour from text, one `name=value` a switch, for the command line.
+"""Reads a Behaviour from text, one `name=value` for each switch, for the command line.
 
-Compound values:
+What the switches mean belongs to `behaviour`. Compound values:
+
   fault=429,probability=0.1,times=2,retry_after=seconds   (may be repeated; any field of Fault)
   denied=<organisation or facility id>:403                (may be repeated)
   malformed=<record or facility id>:missing_id            (may be repeated)
-  mutation=3,delete[,facility_id=...][,count=2]           (may be repeated; just before the third list request)
-  churn=7,5,mixed                                         (seed, every five list requests, kind)
+  mutation=3,delete[,facility_id=...][,count=2]           (may be repeated; just before the third answer of a list)
+  churn=7,5,mixed                                         (seed, every 5 list requests, kind)
 """
 
 from collections.abc import Callable, Sequence
@@ -13,20 +14,25 @@ from dataclasses import fields
 from typing import Any
 
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
-from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.mutations import Mutation
 
 _TRUE, _FALSE = ("true", "yes", "on", "1"), ("false", "no", "off", "0")
 _REPEATED = {"fault": "faults", "mutation": "mutations"}
 
 
-def parse(words: Sequence[str]) -> Behaviour:
+def parse_behaviour(words: Sequence[str]) -> Behaviour:
+    """The behaviour that `name=value` texts describe. Raises ValueError if a name or a value is unknown.
+
+    >>> parse_behaviour(["max_size=50", "denied=facility-1:403"]) == Behaviour(max_size=50, denied={"facility-1": 403})
+    True
+    """
     values: dict[str, Any] = {}
     for word in words:
         name, equals, text = word.partition("=")
         name = _REPEATED.get(name, name)
         if not equals or name not in Behaviour.switches():
-            raise ValueError(f"{word!r} is no name=value of a known switch; known: {', '.join(Behaviour.switches())}")
+            raise ValueError(f"{word!r} is not name=value of a known switch: {', '.join(Behaviour.switches())}")
         try:
             value = _READERS[name](text.strip())
         except (ValueError, KeyError, TypeError) as error:
@@ -41,7 +47,7 @@ def parse(words: Sequence[str]) -> Behaviour:
 
 def _truth(text: str) -> bool:
     if text.lower() not in _TRUE + _FALSE:
-        raise ValueError(f"true or false expected, not {text!r}")
+        raise ValueError(f"expected true or false, not {text!r}")
     return text.lower() in _TRUE
 
 

@@ -1,4 +1,4 @@
-"""What a fault looks like to the other side of the connection."""
+"""What the client sees of a fault. Which request meets it belongs to `matching`."""
 
 import asyncio
 import math
@@ -8,7 +8,7 @@ from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.items import encode
 
 JSON, HTML = "application/json", "text/html; charset=utf-8"
@@ -27,13 +27,16 @@ _GATEWAY = {"502": "Bad Gateway", "503": "Service Unavailable", "504": "Gateway 
 async def answer_with(
     fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, raw_send: Send
 ) -> None:
-    """`send` is watched by the caller; `raw_send` leads to the connection itself."""
+    """Answers a request with a fault. The caller watches what goes through `send`; `raw_send` is the connection's own.
+
+    Raises ConnectionResetError if the fault cuts the connection and the server is not uvicorn.
+    """
     if fault.kind == "slow":
         await asyncio.sleep(fault.seconds)
         await app(scope, receive, send)
     elif fault.kind == "reset":
         _connection(raw_send).abort()
-        await _gone(receive)
+        await _until_disconnected(receive)
     elif fault.kind in ("truncated", "bad_json"):
         await _cut_short(fault, await _answer_of(app, scope, receive), receive, send, raw_send)
     else:
@@ -72,7 +75,7 @@ async def _cut_short(fault: Fault, answer: tuple[int, bytes], receive: Receive, 
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": half, "more_body": True})
     _connection(raw_send).close()
-    await _gone(receive)
+    await _until_disconnected(receive)
 
 
 async def _send(
@@ -94,14 +97,14 @@ async def _answer_of(app: ASGIApp, scope: Scope, receive: Receive) -> tuple[int,
 
 
 def _connection(raw_send: Send) -> Any:
-    # ASGI has no word for cutting a connection; uvicorn's `send` is a method of the object that holds the transport.
+    # ASGI cannot cut a connection. uvicorn's `send` is a method of the object that holds the transport.
     cycle = getattr(raw_send, "__self__", None)
     if (transport := getattr(cycle, "transport", None)) is None:
         raise ConnectionResetError("the sandbox cuts this connection")
     return transport
 
 
-async def _gone(receive: Receive) -> None:
-    # Returning earlier would make uvicorn report an answer that never came.
+async def _until_disconnected(receive: Receive) -> None:
+    # If the application returned earlier, uvicorn would report an answer that never came.
     while (await receive())["type"] != "http.disconnect":
         pass

@@ -1,1 +1,4 @@
-"""What exists behind the sandbox: organisations, facilities, records, and how they change. No HTTP, no misbehaviour."""
+"""What exists behind the sandbox: organisations, facilities and records, how they change, and the demo's holding.
+
+HTTP does not belong here, nor does misbehaviour. This room imports neither `faults` nor `api`.
+"""

@@ -1,4 +1,7 @@
-"""The believable demo world: the sites of `places` with years of treatment records. Decided by the seed alone."""
+"""The demo's world: the sites of `places` with years of treatment records. The seed alone decides every number.
+
+Names and places belong to `places`, what a world can do to `world`.
+"""
 
 import math
 import unicodedata
@@ -13,7 +16,9 @@ from uuid import UUID
 from dcycle_pipeline.sandbox.world.places import COMPANIES, PEOPLE, PLACES, Place
 from dcycle_pipeline.sandbox.world.world import World
 
+# Fixed: a holding that grew with the calendar would make other numbers every day.
 _LAST_DAY = date(2026, 9, 30)
+# Invented, kg CO2e per m³ of water by country.
 _KG_PER_M3 = {"ES": 0.36, "PT": 0.41, "FR": 0.29, "DE": 0.24, "PL": 0.52, "MX": 0.67}
 
 
@@ -25,7 +30,14 @@ class _Holding:
     projects: list[tuple[str, str]]
 
 
-def fill(world: World, seed: int) -> None:
+def demo_world(seed: int = 7) -> World:
+    """A water company with 7 organisations, some 40 facilities and 2,000 records; the same one for the same seed.
+
+    >>> world = demo_world()
+    >>> world.tree()["name"], len(world.organization_ids())
+    ('Grupo Áurea Agua', 7)
+    """
+    world = World(_uuid(Random(seed)), "Grupo Áurea Agua", seed)
     random = Random(f"holding {seed}")
     companies = {"root": world.root_id}
     for key, name, parent in COMPANIES:
@@ -36,6 +48,7 @@ def fill(world: World, seed: int) -> None:
     holding = _Holding(world, random, people, projects)
     for number, place in enumerate(PLACES, start=1):
         _build(holding, companies[place.company], place, number)
+    return world
 
 
 def _build(holding: _Holding, organization_id: str, place: Place, number: int) -> None:
@@ -63,21 +76,21 @@ def _build(holding: _Holding, organization_id: str, place: Place, number: int) -
         updated_at=_moment(random, _LAST_DAY) if random.random() < 0.7 else None,
     )
     own = _treat(holding, facility_id, place) if place.monthly_m3 else Decimal(0)
-    # A facility's total covers all its invoices, electricity and the rest too.
+    # The API's total of a facility covers all its invoices, so it is never less than its own records.
     others = Decimal(f"{random.uniform(500, 60_000):.2f}") + round(own * Decimal(f"{random.uniform(0, 0.7):.3f}"), 3)
     being_built = place.kind == "factory" and not place.monthly_m3
     total = None if being_built else own + others
-    settled = holding.world.peek_facility(facility_id)["updated_at"]
+    before = holding.world.peek_facility(facility_id)["updated_at"]
     holding.world.edit_facility(
         facility_id,
         co2e=total,
         co2e_biomass=None if total is None else round(total * Decimal("0.0125"), 4),
-        updated_at=settled,
+        updated_at=before,
     )
 
 
 def _treat(holding: _Holding, facility_id: str, place: Place) -> Decimal:
-    """Adds the plant's records; gives the kilograms of CO2e that they name."""
+    """Adds the records of a plant; gives the sum of their emissions in kg CO2e."""
     random, total = holding.random, Decimal(0)
     places, trend = random.randint(0, 9), random.uniform(-0.05, 0.06)
     code = _plain(place.name).upper()[:12].strip("-")
@@ -105,6 +118,7 @@ def _treat(holding: _Holding, facility_id: str, place: Place) -> Decimal:
 
 
 def _periods(random: Random, place: Place) -> Iterator[tuple[date, date]]:
+    """First and last day of each record. A few come after a gap, a few overlap the record before."""
     day = date(place.first_year, 1, random.randint(1, 20))
     last = min(date(place.last_year, 12, 31), _LAST_DAY)
     while True:
@@ -123,7 +137,9 @@ def _periods(random: Random, place: Place) -> Iterator[tuple[date, date]]:
 
 
 def _figures(random: Random, place: Place, start: date, end: date, *, trend: float, places: int) -> dict[str, Any]:
+    """Water in m³, sludge in kg, emissions in kg CO2e with `places` decimal places, and the status."""
     days = 30 if place.rhythm == "day" else (end - start).days + 1
+    # 1 at the end of July, the 210th day, and -1 half a year later.
     phase = math.cos((start.timetuple().tm_yday - 210) / 365 * 2 * math.pi)
     season = 1 + (0.55 if place.tourism else 0.12) * phase
     years = start.year - place.first_year + start.month / 12
@@ -145,7 +161,7 @@ def _figures(random: Random, place: Place, start: date, end: date, *, trend: flo
 
 
 def _links(random: Random, projects: list[tuple[str, str]]) -> list[Any]:
-    """The shape of the elements is not documented: ids and objects both occur."""
+    """The documentation does not say what the elements look like, so ids and objects both occur."""
     chosen = random.sample(projects, k=random.choices((0, 1, 2), (85, 12, 3))[0])
     return [id_ if random.random() < 0.5 else {"id": id_, "name": name} for id_, name in chosen]
 

@@ -1,4 +1,9 @@
-"""Items as the API sends them: their fields, defaults and JSON text. No state, no behaviour."""
+"""Items as the API sends them: their fields, defaults and JSON text.
+
+Which items exist belongs to `world`, how they are deformed to `faults`. The fields come from
+code.dcycle.io/api-reference/facilities/list, docs.dcycle.io/api-reference/legacy/facilities/list and
+code.dcycle.io/api-reference/waste-water-treatments/list.
+"""
 
 import calendar
 from collections.abc import Mapping
@@ -32,19 +37,18 @@ DEFAULT_USER = {
 CUBIC_METRE = {"id": "0c0b1c3e-7d5a-4b7e-9f30-2f6f0a6d3b11", "name": "cubic_meter_(m3)", "type": "volume"}
 
 _encoder = msgspec.json.Encoder(decimal_format="number")
-_decoder = msgspec.json.Decoder(float_hook=Decimal)
 
 
 def encode(value: Any) -> bytes:
+    """JSON, in which a Decimal is a number with all its digits."""
     return _encoder.encode(value)
 
 
-def decode(text: bytes) -> Any:
-    """The JSON value with every non-integer number as an exact Decimal."""
-    return _decoder.decode(text)
-
-
 def facility_item(facility_id: str, number: int, now: str, fields: Mapping[str, Any]) -> Item:
+    """A facility with the fields of both forms, emissions in kg CO2e. `number` is in its default name.
+
+    Raises TypeError on an unknown field.
+    """
     item: Item = {
         "id": facility_id,
         "name": f"Planta {number}",
@@ -70,9 +74,12 @@ def facility_item(facility_id: str, number: int, now: str, fields: Mapping[str, 
 
 
 def record_item(record_id: str, facility_id: str, now: str, number: int, fields: Mapping[str, Any]) -> Item:
-    """A treatment of one month; `number` makes the default figures differ from record to record."""
+    """A treatment of one month: water in m³, sludge in kg, emissions in kg CO2e, pending if it is not yet processed.
+
+    `number` makes the default figures differ from record to record. Raises TypeError on an unknown field.
+    """
     start = as_date(fields.get("start_date", "2025-01-01"))
-    settled = fields.get("status", "active") in ("active", "uploaded")
+    calculated = fields.get("status", "active") in ("active", "uploaded")
     water_in = as_number(fields.get("quantity", Decimal(10_000 + number * 37 % 5_000) + Decimal("0.25")))
     usual = Decimal(0) if water_in is None else water_in
     water_out = round(usual * Decimal("0.96"), 3)
@@ -89,7 +96,7 @@ def record_item(record_id: str, facility_id: str, now: str, number: int, fields:
         "m3_water_out": water_out,
         "kg_sludge": round(usual * Decimal("0.07"), 2),
         "percentage": Decimal(1),
-        "co2e": round(usual * Decimal("0.3617"), 4) if settled else None,
+        "co2e": round(usual * Decimal("0.3617"), 4) if calculated else None,
         "co2e_biomass": Decimal("0.0"),
         "unit": dict(CUBIC_METRE),
         "user": dict(DEFAULT_USER),
@@ -104,7 +111,7 @@ def record_item(record_id: str, facility_id: str, now: str, number: int, fields:
 
 
 def changed(item: Item, fields: Mapping[str, Any], numbers: frozenset[str]) -> Item:
-    """The item with other values; unknown names are refused because they are typing errors."""
+    """The item with other values. Raises TypeError on an unknown field: it is a typing error of the caller."""
     if unknown := fields.keys() - item.keys():
         raise TypeError(f"no such field: {', '.join(sorted(unknown))}")
     new = {name: as_number(value) if name in numbers else as_text(value) for name, value in fields.items()}
@@ -114,15 +121,23 @@ def changed(item: Item, fields: Mapping[str, Any], numbers: frozenset[str]) -> I
 
 
 def facility_form(item: Item, *, legacy: bool) -> Item:
+    """The fields of a facility that the new list shows, or the legacy one."""
     if not legacy:
         return {name: item[name] for name in FACILITY_FIELDS}
-    # The legacy page types these as never null.
+    # The legacy page gives these a type without null.
     filled = {**item, "co2e": item["co2e"] or Decimal("0.0"), "updated_at": item["updated_at"] or item["created_at"]}
     return {name: filled[name] for name in LEGACY_FACILITY_FIELDS}
 
 
+def personal_strings(record: Item) -> set[str]:
+    """The names, the e-mail and the signed address that a record shows."""
+    user = record["user"] or {}
+    texts = [record["file_url"], *(user.get(name) for name in ("first_name", "last_name", "email"))]
+    return {text for text in texts if text}
+
+
 def copied(item: Item) -> Item:
-    """Like copy.deepcopy, but quick: items hold only JSON."""
+    """What copy.deepcopy gives, at less cost: items hold only JSON."""
     return {name: _copied(part) for name, part in item.items()}
 
 
@@ -133,21 +148,25 @@ def _copied(value: Any) -> Any:
 
 
 def as_number(value: Any) -> Decimal | None:
+    """The exact number, never a float. Raises TypeError on a truth value."""
     if value is None or isinstance(value, Decimal):
         return value
     if isinstance(value, bool):
-        raise TypeError("a truth value is no number")
+        raise TypeError("a truth value is not a number")
     return Decimal(str(value))
 
 
 def as_text(value: Any) -> Any:
+    """A date as YYYY-MM-DD, anything else as it is."""
     return value.isoformat() if isinstance(value, date) else value
 
 
 def as_date(value: str | date) -> date:
+    """The day of a date or of ISO text with or without a time."""
     return value if isinstance(value, date) else date.fromisoformat(value[:10])
 
 
 def month_after(day: date) -> date:
+    """The same day of the next month, or that month's last day."""
     year, month = (day.year + 1, 1) if day.month == 12 else (day.year, day.month + 1)
     return date(year, month, min(day.day, calendar.monthrange(year, month)[1]))

@@ -1,4 +1,7 @@
-"""Changes of the world while somebody reads it, timed by the list requests that arrive."""
+"""Changes of the world while a client reads it, timed by the list requests that arrive.
+
+What a change does to the items belongs to `world`.
+"""
 
 from collections import Counter
 from collections.abc import Callable
@@ -17,16 +20,22 @@ RECORD_LIST = "/v1/waste-water-treatments"
 
 @dataclass(frozen=True)
 class Mutation:
-    """Happens just before the `after_requests`-th matching list request is answered."""
+    """A change just before the answer to the `after_requests`-th matching list request.
+
+    `action` is one of RECORD_ACTIONS or FACILITY_ACTIONS, or a function of the world.
+    Raises ValueError on an action of another name.
+    """
 
     after_requests: int
     action: str | Callable[[World], None]
     facility_id: str | None = None
-    """Counts this facility's record lists only and changes this facility; None: any, and the one then asked for."""
+    """Counts the record lists of this facility and changes this facility. None: any list, and the facility it is of."""
     organization_id: str | None = None
+    """Counts only the requests for this organisation."""
     path: str | None = None
-    """The list whose requests count; by default the one that shows what the action changes."""
+    """The list whose requests count. None: the one that shows what the action changes."""
     count: int = 1
+    """How many items change."""
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -36,12 +45,19 @@ class Mutation:
 
 @dataclass(frozen=True)
 class ListRequest:
+    """What the clock sees of a request for a page of a list."""
+
     path: str
     organization_id: str
     facility_id: str | None = None
 
 
 class MutationClock:
+    """Counts list requests and makes the changes that are due.
+
+    `churn` is (seed, every n list requests, kind), `churn_limit` the number of changes after which it stops.
+    """
+
     def __init__(
         self, mutations: tuple[Mutation, ...], churn: tuple[int, int, str] | None = None, churn_limit: int = 10
     ) -> None:
@@ -51,7 +67,7 @@ class MutationClock:
         self._seen: Counter[int | str] = Counter()
 
     def before(self, world: World, request: ListRequest) -> None:
-        """To be called with every list request, before its rows are chosen."""
+        """To be called at every list request, before its rows are chosen."""
         for index, mutation in enumerate(self._mutations):
             if _counts(mutation, request):
                 self._seen[index] += 1

@@ -1,15 +1,19 @@
-"""The invented holding in words: organisations, sites, people. How the numbers come about is in `holding`."""
+"""The invented holding in words: its organisations, sites and people. Its numbers belong to `holding`."""
 
 from typing import NamedTuple
 
 
 class Company(NamedTuple):
+    """An organisation below the root; `key` and `parent` are names within this file."""
+
     key: str
     name: str
     parent: str
 
 
 class Place(NamedTuple):
+    """A facility, and how its treatment records come: water in m³ a month, from the first year to the last."""
+
     company: str
     name: str
     country: str
@@ -19,8 +23,9 @@ class Place(NamedTuple):
     first_year: int = 2021
     last_year: int = 2026
     rhythm: str = "month"
-    """month (28 to 35 days) | week | day (one a month) | quarter"""
+    """The length of a record: month (28 to 35 days) | week | day (one a month) | quarter."""
     tourism: bool = False
+    """Much more water in summer than in winter."""
     hub_category: str | None = None
 
 

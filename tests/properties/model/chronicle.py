@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from dcycle_pipeline.sandbox import HARMLESS, RECORDS_ONLY, Behaviour, World
+from dcycle_pipeline.sandbox import Behaviour, World
 from dcycle_pipeline.sandbox.world.items import facility_form
 from tests.conftest import facility_row, record_row
+from tests.sandbox.deformed import HARMLESS, RECORDS_ONLY
 
 Item = dict[str, Any]
 Row = tuple[Any, ...]

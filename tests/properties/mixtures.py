@@ -1,11 +1,15 @@
-"""Random mixtures of switches and faults for fuzzing: bounded, so that a patient reader gets to an end."""
+"""Random mixtures of the sandbox's switches and faults, and what they mean to a reader.
 
+Every mixture is bounded, so that a patient reader comes to an end. What a sync makes of one belongs to `test_mixtures`.
+"""
+
+from dataclasses import fields
 from random import Random
 from typing import Any
 
 from dcycle_pipeline.sandbox.faults.behaviour import PAST_END, Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import DEFORMATIONS
-from dcycle_pipeline.sandbox.faults.faults import Fault
+from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.chance import dice
 from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS
 
@@ -15,7 +19,8 @@ PASSING = (
 LASTING = ("401", "403", "404", "500", "503", "reset", "not_json", "truncated", "redirect")
 
 
-def mixture(seed: int) -> Behaviour:
+def random_mixture(seed: int) -> Behaviour:
+    """The mixture of a seed: most faults pass after at most two failures an address, some never do."""
     random = dice("mixture", seed)
     values: dict[str, Any] = {"seed": seed}
     values |= _paging(random)
@@ -76,3 +81,23 @@ def _lasting(random: Random) -> list[Fault]:
         return []
     path = random.choice(("/v1/facilities", "/v1/waste-water-treatments", "/api/v1/facilities"))
     return [Fault(random.choice(LASTING), path=path, page=random.choice((None, 1, 2)))]
+
+
+def is_lasting(fault: Fault) -> bool:
+    """Whether asking again never helps. A slow answer is an answer."""
+    return fault.times is None and fault.probability == 1 and fault.kind != "slow"
+
+
+def has_lasting_obstacles(behaviour: Behaviour) -> bool:
+    """Whether some rows can never be read, however often one asks."""
+    return bool(behaviour.denied) or behaviour.denied_share > 0 or any(map(is_lasting, behaviour.faults))
+
+
+def described(behaviour: Behaviour) -> str:
+    """The switches that differ from the documented behaviour, one a line, and whether asking again helps."""
+    usual = Behaviour()
+    names = [switch.name for switch in fields(behaviour)]
+    changed = [name for name in names if getattr(behaviour, name) != getattr(usual, name)]
+    lines = [f"{name} = {getattr(behaviour, name)!r}" for name in changed if name != "faults"]
+    lines += [f"{'lasting' if is_lasting(fault) else 'passing'} fault: {fault}" for fault in behaviour.faults]
+    return "\n".join(lines) or "as documented"

@@ -1,4 +1,4 @@
-"""Which request meets which fault. What a fault does on the wire is in `wire`."""
+"""Which request meets which fault. What the client then sees belongs to `wire`."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ RETRY_AFTER = (None, "seconds", "date")
 
 @dataclass(frozen=True)
 class Target:
-    """What the matchers see of a request."""
+    """What a fault is matched with: the parts of a request that it may name."""
 
     method: str
     path: str
@@ -27,29 +27,42 @@ class Target:
 
     @property
     def address(self) -> tuple[object, ...]:
-        """The organisation travels in a header, so two organisations share addresses but not faults."""
+        """What failures are counted by: with the organisation, because two of them share URLs but not faults."""
         return (self.method, self.path, tuple(sorted(self.query)), self.organization_id)
 
 
 @dataclass(frozen=True)
 class Fault:
+    """A wrong answer, and the requests that get it: those that match every field given.
+
+    `Fault("429", path="/v1/facilities", times=2, retry_after="seconds")` refuses the first two requests of each address
+    below that path. Raises ValueError on an unknown kind, a wrong `retry_after` or a probability outside 0 to 1.
+    """
+
     kind: str
+    """A status, or one of these words of FAULT_KINDS:
+
+    slow | reset (no answer) | truncated (the connection ends within the body) | bad_json (200 with half a document) |
+    not_json (200 with a maintenance page) | empty_body | redirect.
+    """
     organization_id: str | None = None
     facility_id: str | None = None
     path: str | None = None
-    """A prefix."""
+    """The path of the URL begins with this."""
     page: int | None = None
     probability: float = 1.0
+    """The chance of a matching request to fail."""
     times: int | None = None
-    """How often one address fails before it works; None = for ever."""
+    """How often one address fails before it works. None: for ever."""
     retry_after: str | None = None
+    """Form of the Retry-After header: seconds | date. None: no header."""
     retry_after_seconds: int = 1
     seconds: float = 0.0
-    """How late a slow answer is."""
+    """The delay of a slow answer."""
     location: str = "https://elsewhere.example.org/"
-    """Where a redirect leads."""
+    """The address that a redirect leads to."""
     chunked: bool = False
-    """A truncated answer lacks its last chunk instead of contradicting its Content-Length."""
+    """A truncated answer lacks its last chunk. If false, it is shorter than its Content-Length."""
 
     def __post_init__(self) -> None:
         if self.kind not in FAULT_KINDS:
@@ -59,12 +72,8 @@ class Fault:
         if not 0 <= self.probability <= 1:
             raise ValueError(f"probability is between 0 and 1, not {self.probability}")
 
-    @property
-    def lasting(self) -> bool:
-        """Whether asking again never helps. A slow answer is an answer."""
-        return self.times is None and self.probability == 1 and self.kind != "slow"
-
     def matches(self, target: Target) -> bool:
+        """Whether a request has everything that the fault names. Its chance and `times` are for FaultDice to judge."""
         return (
             self.organization_id in (None, target.organization_id)
             and self.facility_id in (None, target.facility_id)
@@ -74,7 +83,10 @@ class Fault:
 
 
 class FaultDice:
-    """Counts askings per address, so that what happens does not depend on the order of other requests."""
+    """Chooses the fault of each request.
+
+    It counts the requests of each address by itself, so the choice does not depend on other requests or their order.
+    """
 
     def __init__(self, faults: Sequence[Fault], seed: int) -> None:
         self._faults = tuple(enumerate(faults))
@@ -84,18 +96,19 @@ class FaultDice:
         self._lock = Lock()
 
     def choose(self, target: Target) -> Fault | None:
+        """The first fault that matches and strikes; None if the request is answered as usual."""
         if not self._faults:
             return None
         with self._lock:
             self._asked[target.address] += 1
             asked = self._asked[target.address]
             for index, fault in self._faults:
-                if fault.matches(target) and self._falls(index, fault, target.address, asked):
+                if fault.matches(target) and self._strikes(index, fault, target.address, asked):
                     self._fired[(index, *target.address)] += 1
                     return fault
         return None
 
-    def _falls(self, index: int, fault: Fault, address: tuple[object, ...], asked: int) -> bool:
+    def _strikes(self, index: int, fault: Fault, address: tuple[object, ...], asked: int) -> bool:
         if fault.times is not None and self._fired[(index, *address)] >= fault.times:
             return False
         return fault.probability >= 1 or chance(self._seed, index, address, asked) < fault.probability

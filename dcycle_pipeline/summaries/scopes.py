@@ -1,6 +1,7 @@
-"""Declares what concerns the scopes of the GHG Protocol (ghgprotocol.org/corporate-standard): the editable mapping, and emissions by it.
+"""Declares what concerns the scopes of the GHG Protocol: the editable mapping, and emissions by it.
 
-Category 5 of scope 3 is waste generated in operations (ghgprotocol.org/scope-3-calculation-guidance-2).
+Waste water that others treat is category 5 of scope 3, waste water treated in own plants is not (GHG Protocol, Technical
+Guidance for Calculating Scope 3 Emissions, category 5).
 """
 
 from dcycle_pipeline.schema import Column, Table

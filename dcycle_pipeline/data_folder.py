@@ -36,10 +36,12 @@ class DataFolder:
 
     @property
     def report(self) -> Path:
+        """The report of the last publication."""
         return self.root / "report.html"
 
     @property
     def snapshots(self) -> Path:
+        """The snapshots: what the link points at, and earlier ones for a rollback."""
         return self.root / "snapshots"
 
     def published_snapshots(self) -> list[Path]:

@@ -1,6 +1,6 @@
 """The words for tables: columns, units, meanings, keys, and the DDL that follows from them.
 
-Declarations of concrete tables stand beside their endpoint or summary; running SQL belongs to the warehouse.
+Each table is declared beside its endpoint or summary; running SQL belongs to the warehouse.
 """
 
 from dataclasses import dataclass

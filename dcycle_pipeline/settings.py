@@ -117,7 +117,7 @@ class Settings(BaseSettings):
                 "DCYCLE_API_KEY is not set: create a key in Dcycle (organisation settings → API keys) and set it"
             )
         if self.facilities_api == "legacy" and not self.user_id:
-            raise ValueError("DCYCLE_FACILITIES_API=legacy needs DCYCLE_USER_ID")
+            raise ValueError("DCYCLE_FACILITIES_API=legacy needs DCYCLE_USER_ID: set it")
         return self
 
     @cached_property
@@ -129,7 +129,7 @@ class Settings(BaseSettings):
             return OrganizationsFile.model_validate(tomllib.loads(self.organizations_file.read_text(encoding="utf-8")))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
             raise SettingsError(
-                f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file} cannot be read: {error}."
+                f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file} cannot be read: {error}. Correct it or unset the variable."
             ) from None
         except ValidationError as error:
             raise SettingsError(f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file}: {_problems(error)}.") from None
@@ -142,7 +142,7 @@ class Settings(BaseSettings):
             value = variables.get(entry.api_key_variable)
             if not value or not is_header_text(value):
                 raise SettingsError(
-                    f"{entry.api_key_variable} is not set to a key, but {self.organizations_file} names it as the key of organisation {entry.id}."
+                    f"{entry.api_key_variable} holds no key, but {self.organizations_file} names it for organisation {entry.id}: set it."
                 )
             keys[entry.id] = SecretStr(value)
         return keys

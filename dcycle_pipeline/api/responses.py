@@ -65,7 +65,7 @@ def _error(response: httpx.Response, text: str) -> DcycleError:
             f"{text}: redirected to {_target(response)}; the credential is not sent there. Check DCYCLE_BASE_URL."
         )
     if 400 <= status < 500:
-        return RejectedError(f"{text}.")
+        return RejectedError(f"{text}: the API does not accept this request.")
     return ContractError(f"{text}: this API is not known to answer so.")
 
 

@@ -78,7 +78,7 @@ FACILITIES = Table(
         Column(
             "co2e_kg",
             QUANTITY,
-            "Emissions of the facility over all its invoices, waste-water treatments included: never add them to it. "
+            "Emissions of the facility over all its invoices, which include its waste-water treatments: never add the two. "
             "Null means not known; the legacy API sends 0 instead",
             f"{LIST}: co2e",
             KILOGRAMS_CO2E,

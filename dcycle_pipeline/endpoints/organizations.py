@@ -11,6 +11,7 @@ from dcycle_pipeline.schema import Column, Table
 
 PATH = "/v2/organizations/tree"
 _SOURCE = f"GET {PATH}"
+_REPORT = "So the organisations are not known: report it to Dcycle."
 
 ORGANIZATIONS = Table(
     "dcycle",
@@ -21,7 +22,7 @@ ORGANIZATIONS = Table(
         Column("organization_id", "VARCHAR", "Organisation", f"{_SOURCE}: id"),
         Column("name", "VARCHAR", "Name of the organisation", f"{_SOURCE}: name"),
         Column("parent_organization_id", "VARCHAR", "Organisation above it in the tree; null for the root", _SOURCE),
-        Column("depth", "INTEGER", "Steps below the root of the tree, 0 for the root", _SOURCE, "1"),
+        Column("depth", "INTEGER", "Steps below the root of the tree; 0 for the root", _SOURCE, "1"),
     ),
     _SOURCE,
 )
@@ -40,7 +41,7 @@ class Organization:
 def flatten(tree: Any) -> list[Organization]:
     """The nodes of the tree, parents first. `tree` is the answer as plain Python values: id, name, children.
 
-    Raises ContractError if a node has no usable id or children, or if an organisation stands twice in the tree.
+    Raises ContractError if a node has no usable id or children, or if an organisation is in the tree twice.
     """
     found: dict[str, Organization] = {}
     waiting: list[tuple[Any, str | None, int]] = [(tree, None, 0)]
@@ -48,12 +49,14 @@ def flatten(tree: Any) -> list[Organization]:
         node, parent, depth = waiting.pop(0)
         organization = _node(node, parent, depth)
         if organization.organization_id in found:
-            raise ContractError(f"{_SOURCE}: organisation {organization.organization_id} stands twice in the tree.")
+            raise ContractError(
+                f"{_SOURCE}: organisation {organization.organization_id} is in the tree twice. {_REPORT}"
+            )
         found[organization.organization_id] = organization
         children = node.get("children") or []
         if not isinstance(children, list):
             raise ContractError(
-                f"{_SOURCE}: the children of organisation {organization.organization_id} are not a list."
+                f"{_SOURCE}: the children of organisation {organization.organization_id} are not a list. {_REPORT}"
             )
         waiting.extend((child, organization.organization_id, depth + 1) for child in children)
     return list(found.values())
@@ -68,7 +71,7 @@ def _node(node: Any, parent: str | None, depth: int) -> Organization:
         or not identifier.strip()
     ):
         raise ContractError(
-            f"{_SOURCE}: a node below {parent or 'the root'} has no usable id, so the list of organisations is not known."
+            f"{_SOURCE}: {f'a node below organisation {parent}' if parent else 'the root'} has no usable id. {_REPORT}"
         )
     name = node.get("name")
     return Organization(identifier, name if isinstance(name, str) else identifier, parent, depth)

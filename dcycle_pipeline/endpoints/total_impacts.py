@@ -115,7 +115,9 @@ TOTAL_IMPACTS = Table(
             _quantity(f"scope_{scope}_co2e_kg", f"The part of scope {scope}; 0 if the answer names none", "items.co2e")
             for scope in SCOPES
         ),
-        Column("unit", "VARCHAR", "Unit in which Dcycle sent them", f"{_SOURCE}: unit", example="tCO2e"),
+        Column(
+            "unit", "VARCHAR", "Unit in which Dcycle sent the total and its parts", f"{_SOURCE}: unit", example="tCO2e"
+        ),
         Column(
             "total_co2e",
             QUANTITY,

@@ -72,7 +72,7 @@ def page_lines(path: Path) -> Iterator[bytes]:
 
 
 def raw_page(line: bytes) -> RawPage:
-    """A page line taken apart, with its items as they are."""
+    """The page that a page line holds. Raises DecodeError if the line is not one."""
     return _raw_page.decode(line)
 
 

@@ -1,6 +1,6 @@
 """Reads the published file: read-only, with exact numbers, as pandas frames or plain Python values.
 
-Notebooks use `open_published` (`from dcycle_pipeline import open_published`). The queries of the command line stand here;
+Notebooks use `open_published` (`from dcycle_pipeline import open_published`). The queries of the command line are here;
 those of the report belong to `report`.
 """
 

@@ -1,4 +1,4 @@
-"""Writes the report, for the command line and for Dagster. What stands in it belongs to the other modules of this room."""
+"""Writes the report, for the command line and for Dagster. What it shows belongs to the other modules of this room."""
 
 from dataclasses import dataclass
 from pathlib import Path

@@ -75,7 +75,7 @@ LAST_SWEEP_VIEWS = {
 VERSIONED = Table(
     "history",
     EMISSIONS_BY_FACILITY_MONTH.name,
-    f"Every version of each row of {EMISSIONS_BY_FACILITY_MONTH.qualified}",
+    f"One row per version of a row of {EMISSIONS_BY_FACILITY_MONTH.qualified}, the current one included",
     (*EMISSIONS_BY_FACILITY_MONTH.key, "valid_from"),
     (*EMISSIONS_BY_FACILITY_MONTH.columns, VALID_FROM, VALID_TO),
     EMISSIONS_BY_FACILITY_MONTH.source,

@@ -16,8 +16,8 @@ from dcycle_pipeline.summaries.declaration import (
 COVERAGE_GAPS = Summary(
     "summaries",
     "coverage_gaps",
-    "One row per facility and stretch of days, as long as possible, between its first and last covered day, that has no active "
-    "record (gap) or more than one (overlap). Nothing is repaired: the days of an overlap count twice in every total",
+    "One row per facility and stretch of days without an active record (gap) or with more than one (overlap), between its first and "
+    "last covered day; a stretch is as long as possible. Nothing is repaired: the days of an overlap count twice in every total",
     ("organization_id", "facility_id", "first_date"),
     (
         organization_id(WWT),

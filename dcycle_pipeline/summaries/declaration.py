@@ -125,7 +125,7 @@ def measures(source: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
             CUBIC_METRES,
             "12000.125000000",
         ),
-        total(f"{prefix}sludge_kg", f"Sludge produced{of}", f"{source}: sludge_kg", KILOGRAMS, "850.062500000"),
+        total(f"{prefix}sludge_kg", f"Sludge from the plants{of}", f"{source}: sludge_kg", KILOGRAMS, "850.062500000"),
     )
 
 

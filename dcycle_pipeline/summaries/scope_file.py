@@ -36,10 +36,14 @@ def read(own: Path | None = None) -> list[Line]:
     try:
         reader = csv.DictReader(path.read_text(encoding="utf-8-sig").splitlines(), strict=True)
         if missing := set(_NAMES) - set(reader.fieldnames or ()):
-            raise SettingsError(f"{path}: the columns {', '.join(sorted(missing))} are missing from its first line.")
+            raise SettingsError(
+                f"{path}: the columns {', '.join(sorted(missing))} are missing from its first line. Add them, or remove the file."
+            )
         lines = [(number, *_line(path, reader.line_num, fields)) for number, fields in enumerate(reader, start=1)]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise SettingsError(f"{path} cannot be read: {error}.") from None
+        raise SettingsError(
+            f"{path} cannot be read: {error}. Correct it, or remove it to use the package's mapping."
+        ) from None
     if not lines:
         raise SettingsError(
             f"{path} has no line below the first: add a line, or remove the file to use the package's mapping."

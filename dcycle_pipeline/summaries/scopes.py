@@ -1,6 +1,7 @@
-"""Declares what concerns the scopes of the GHG Protocol (ghgprotocol.org/corporate-standard): the editable mapping, and emissions by it.
+"""Declares what concerns the scopes of the GHG Protocol: the editable mapping, and emissions by it.
 
-Category 5 of scope 3 is waste generated in operations (ghgprotocol.org/scope-3-calculation-guidance-2).
+Waste water that others treat is category 5 of scope 3, waste water treated in own plants is not (GHG Protocol, Technical
+Guidance for Calculating Scope 3 Emissions, category 5).
 """
 
 from dcycle_pipeline.schema import Column, Table
@@ -24,8 +25,8 @@ _FILE = "scope_mapping.csv"
 SCOPE_MAPPING = Table(
     "summaries",
     "scope_mapping",
-    "One row per line of the mapping from facilities to scopes. For each facility the first line counts whose filled conditions all "
-    "hold; a facility without such a line is unmapped",
+    "One row per line of the mapping from facilities to scopes. A facility gets its scope from the first line of which all filled "
+    "conditions hold; without such a line it is unmapped",
     ("line",),
     (
         Column("line", "INTEGER", "Place in the mapping, from 1: the first that fits counts", _FILE, "1", example="1"),

@@ -29,7 +29,7 @@ FACILITY_RECONCILIATION = Summary(
         Column(
             "facility_co2e_kg",
             QUANTITY,
-            "Emissions of the facility as reported, over all its invoices, for the period that Dcycle takes, which is not documented",
+            "Emissions of the facility as reported, over all its invoices; of which period is not documented",
             f"{FACILITIES}: co2e_kg",
             KILOGRAMS_CO2E,
             example="125000.500000000",

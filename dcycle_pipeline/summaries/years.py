@@ -25,7 +25,7 @@ from dcycle_pipeline.summaries.declaration import (
 )
 from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH, TREE
 
-_CALCULATED_MONTHS = "over the months of the year in which nothing is pending"
+_CALCULATED_MONTHS = "in the months of the year in which nothing is pending"
 
 
 def _intensity(name: str, numerator: str, denominator: str, unit: str, example: str) -> Column:
@@ -52,14 +52,14 @@ WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
         total("calculated_months_co2e_kg", f"Emissions {_CALCULATED_MONTHS}", FACILITY_MONTH, KILOGRAMS_CO2E),
         total(
             "calculated_months_water_in_m3",
-            f"Water in {_CALCULATED_MONTHS}",
+            f"Water entering the plant {_CALCULATED_MONTHS}",
             FACILITY_MONTH,
             CUBIC_METRES,
             "12500.250000000",
         ),
         total(
             "calculated_months_water_out_m3",
-            f"Water out {_CALCULATED_MONTHS}",
+            f"Water leaving the plant {_CALCULATED_MONTHS}",
             FACILITY_MONTH,
             CUBIC_METRES,
             "12000.125000000",

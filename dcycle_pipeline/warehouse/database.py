@@ -88,9 +88,8 @@ def failure(file: Path, error: duckdb.Error) -> UnavailableError:
     said = str(error).splitlines()[0].rstrip(".")
     if _DAMAGE.search(said):
         return DamagedError(f"The working file {file} is damaged: {said}")
-    return UnavailableError(
-        f"The working file {file} failed: {said}. {FREE_SPACE if _FULL.search(said) else ''}".rstrip()
-    )
+    next_step = FREE_SPACE if _FULL.search(said) else "Sync again; what was published stays."
+    return UnavailableError(f"The working file {file} failed: {said}. {next_step}")
 
 
 def set_memory(connection: duckdb.DuckDBPyConnection, megabytes: int) -> None:

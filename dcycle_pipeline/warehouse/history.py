@@ -42,7 +42,7 @@ def versions(endpoint: Endpoint) -> Table:
     return Table(
         "history",
         endpoint.table.name,
-        f"Every version of each row of {endpoint.table.qualified}",
+        f"One row per version of a row of {endpoint.table.qualified}, the current one included",
         (*endpoint.table.key, "valid_from"),
         (*endpoint.table.content, *lists, FIRST_SEEN, VALID_FROM, VALID_TO, CHANGE, RUN, PAGE),
         endpoint.table.source,
@@ -107,7 +107,7 @@ def as_published(stored: Table) -> View:
     return View(
         stored.schema,
         f"{stored.name}_as_published",
-        f"{stored.grain}, as each publication said; filter on published_at",
+        f"One row per publication and version of {stored.qualified} that was valid then: what the publication said. Filter on published_at",
         ("published_at", *stored.key[:-1]),
         (published, *stored.columns),
         stored.source,

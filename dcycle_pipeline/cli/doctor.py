@@ -26,7 +26,7 @@ _CODES = {"ok": 0, "warn": 1, "error": 2, "down": 3}
 
 
 @dataclass(frozen=True)
-class Finding:
+class Diagnosis:
     """One thing looked at. `error` is a wrong setting, `down` something out of reach, `warn` a risk."""
 
     level: Level
@@ -35,22 +35,22 @@ class Finding:
     advice: str = ""
 
 
-def examine() -> list[Finding]:
+def examine() -> list[Diagnosis]:
     """Everything that can be looked at without writing data."""
-    findings = [Finding("ok", "versions", _versions())]
+    findings = [Diagnosis("ok", "versions", _versions())]
     try:
         loaded = settings.load()
     except SettingsError as error:
-        return [*findings, Finding("error", "settings", str(error), "set it in the environment or in .env")]
+        return [*findings, Diagnosis("error", "settings", str(error), "set it in the environment or in .env")]
     findings.append(
-        Finding(
+        Diagnosis(
             "ok", "settings", f"{loaded.base_url}, facilities API {loaded.facilities_api}, credential as {loaded.auth}"
         )
     )
     return [*findings, *_folder(loaded), *_api(loaded)]
 
 
-def exit_code(findings: list[Finding]) -> int:
+def exit_code(findings: list[Diagnosis]) -> int:
     """0 all well, 1 warnings, 2 a wrong setting, 3 something out of reach."""
     levels = {finding.level for finding in findings}
     return 2 if "error" in levels else max(_CODES[level] for level in levels)
@@ -61,13 +61,13 @@ def _versions() -> str:
     return f"Python {platform.python_version()}, {packages}"
 
 
-def _folder(loaded: Settings) -> Iterator[Finding]:
+def _folder(loaded: Settings) -> Iterator[Diagnosis]:
     folder = DataFolder(loaded.data_dir)
     try:
         folder.prepare()
-        yield Finding("ok", "data folder", f"{folder.root.absolute()} can be written")
+        yield Diagnosis("ok", "data folder", f"{folder.root.absolute()} can be written")
     except SettingsError as error:
-        yield Finding("error", "data folder", str(error))
+        yield Diagnosis("error", "data folder", str(error))
         return
     free = shutil.disk_usage(folder.root).free
     enough = free >= LEAST_FREE_BYTES
@@ -76,36 +76,36 @@ def _folder(loaded: Settings) -> Iterator[Finding]:
         if enough
         else "a sync needs room for a copy of the file and ten runs of pages: free some or move DCYCLE_DATA_DIR"
     )
-    yield Finding("ok" if enough else "warn", "disk", f"{free / (1 << 30):.1f} GiB free", advice)
+    yield Diagnosis("ok" if enough else "warn", "disk", f"{free / (1 << 30):.1f} GiB free", advice)
     if not folder.published.exists():
-        yield Finding("ok", "published file", "none yet", "run `dcycle-pipeline sync`")
+        yield Diagnosis("ok", "published file", "none yet", "run `dcycle-pipeline sync`")
         return
     try:
         last = published_file.rows(folder.published, published_file.LAST_RUN)[0]
-        yield Finding(
+        yield Diagnosis(
             "ok",
             "published file",
             f"{folder.published}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
         )
     except (UnavailableError, IndexError) as error:
-        yield Finding(
+        yield Diagnosis(
             "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"
         )
 
 
-def _api(loaded: Settings) -> Iterator[Finding]:
+def _api(loaded: Settings) -> Iterator[Diagnosis]:
     try:
         found = wanted_organizations(loaded)
     except SettingsError as error:
-        yield Finding("error", "credential", str(error))
+        yield Diagnosis("error", "credential", str(error))
         return
     except UnavailableError as error:
-        yield Finding("down", "API", str(error), "check the network and DCYCLE_BASE_URL, then try again")
+        yield Diagnosis("down", "API", str(error), "check the network and DCYCLE_BASE_URL, then try again")
         return
-    yield Finding("ok", "API", f"{loaded.base_url} answers; {len(found)} organisations to sync")
+    yield Diagnosis("ok", "API", f"{loaded.base_url} answers; {len(found)} organisations to sync")
     owner = DataFolder(loaded.data_dir).about().get("root_organization_id")
     if owner not in (None, found[0] if found else None):
-        yield Finding(
+        yield Diagnosis(
             "warn",
             "data folder",
             f"holds data of root organisation {owner}",
@@ -114,33 +114,33 @@ def _api(loaded: Settings) -> Iterator[Finding]:
     yield from asyncio.run(_credentials(loaded, found))
 
 
-async def _credentials(loaded: Settings, organization_ids: list[str]) -> list[Finding]:
-    reading = declared(loaded.facilities_api)[0].paging
+async def _credentials(loaded: Settings, organization_ids: list[str]) -> list[Diagnosis]:
+    paging = declared(loaded.facilities_api)[0].paging
     findings = []
     async with DcycleApi(loaded) as api:
         for identifier in organization_ids:
-            where = f"GET {reading.path} (organisation {identifier})"
+            where = f"GET {paging.path} (organisation {identifier})"
             try:
-                await api.get(reading.path, (("size", "1"), ("page", "1")), identifier, where)
-                findings.append(Finding("ok", "credential", f"organisation {identifier} can be read"))
+                await api.get(paging.path, (("size", "1"), ("page", "1")), identifier, where)
+                findings.append(Diagnosis("ok", "credential", f"organisation {identifier} can be read"))
             except DcycleError as error:
                 level: Level = "warn" if isinstance(error, ListError) else "down"
                 findings.append(
-                    Finding(level, "credential", str(error), "its rows will stay as they are until this is mended")
+                    Diagnosis(level, "credential", str(error), "its rows will stay as they are until this is mended")
                 )
     return [*findings, _clock(api.server_date)]
 
 
-def _clock(server_date: str) -> Finding:
+def _clock(server_date: str) -> Diagnosis:
     try:
         difference = abs((datetime.now(UTC) - parsedate_to_datetime(server_date)).total_seconds())
     except (TypeError, ValueError):
-        return Finding("ok", "clock", "the API does not tell its time")
+        return Diagnosis("ok", "clock", "the API does not tell its time")
     if difference > MOST_CLOCK_DIFFERENCE_SECONDS:
-        return Finding(
+        return Diagnosis(
             "warn",
             "clock",
             f"differs from the API's by {difference:.0f} s",
             "set the clock (NTP): history is stamped with it",
         )
-    return Finding("ok", "clock", f"within {MOST_CLOCK_DIFFERENCE_SECONDS} s of the API's")
+    return Diagnosis("ok", "clock", f"within {MOST_CLOCK_DIFFERENCE_SECONDS} s of the API's")

@@ -18,7 +18,7 @@ def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
 
 
 def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
-    """What one run published, and what is unproven or quarantined of the organisations asked for (all, where none is named)."""
+    """What one run published, and what is unproven or quarantined of the organisations asked for (all, if none is named)."""
     facts = published_file.rows(file, published_file.RUN, [run_id])[0]
     unproven_lists = [row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _asked(row, organizations)]
     quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _asked(row, organizations)]
@@ -33,6 +33,7 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
 
 
 def tell(result: dict[str, Any]) -> None:
+    """What one run published, a line each, and last what may be missing."""
     for field in result["drift"] if result["drift"] is not None else ():
         console.show(f"New in the API and not read: {field}")
     for item in result["quarantined"]:
@@ -56,6 +57,7 @@ def tell(result: dict[str, Any]) -> None:
 
 
 def show_tables(data_dir: Path) -> None:
+    """Every table with its number of rows, and what each organisation has."""
     file = DataFolder(data_dir).published
     console.table("Tables", published_file.contents(file))
     console.table("Organisations", published_file.rows(file, published_file.BY_ORGANIZATION))

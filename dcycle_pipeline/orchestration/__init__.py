@@ -1,4 +1,4 @@
-"""Dagster: assets, checks, partitions, job and schedule over the stages. The only importer of Dagster."""
+"""Dagster: assets, checks, partitions, job and schedule over the steps of a sync. The only importer of Dagster."""
 
 import warnings
 

@@ -15,7 +15,7 @@ from dcycle_pipeline.orchestration.step import OPEN_RUN, Environment, step
 from dcycle_pipeline.publish import checks
 from dcycle_pipeline.publish.checks import Finding
 from dcycle_pipeline.schema import Table
-from dcycle_pipeline.sync.lists import Swept, sync_endpoint
+from dcycle_pipeline.sync.lists import SweepResult, sync_endpoint
 from dcycle_pipeline.sync.organizations import note_unreached, refresh_organizations
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.sync.year_totals import sync_totals
@@ -93,7 +93,7 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
     return sync
 
 
-def describe_partitions(context: dg.AssetExecutionContext, endpoint: Declared, swept: Swept) -> None:
+def describe_partitions(context: dg.AssetExecutionContext, endpoint: Declared, swept: SweepResult) -> None:
     """What the step did for each organisation, as metadata of its partition."""
     for organization_id, results in swept.lists.items():
         context.add_asset_metadata(

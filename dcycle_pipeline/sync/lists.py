@@ -1,4 +1,7 @@
-"""The step of one endpoint: read every list, stage what landed, confirm what vanished, merge; organisation by organisation."""
+"""The step of one endpoint, organisation by organisation: read every list, confirm what vanished, merge.
+
+A list with a row that vanished without being deleted is read again, a bounded number of times, and then left unproven.
+"""
 
 import asyncio
 from dataclasses import dataclass, field, replace
@@ -32,7 +35,7 @@ READS_AT_MOST = 3
 
 
 @dataclass(frozen=True)
-class Swept:
+class SweepResult:
     """What a step did: the lists of each organisation, the fields that no declaration knows, and the requests that it took."""
 
     lists: dict[str, list[ListResult]]
@@ -40,7 +43,7 @@ class Swept:
     requests_count: int = 0
 
 
-def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> Swept:
+def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> SweepResult:
     """Sweep one endpoint of several organisations through one pool of connections and merge each as it is complete.
 
     What cannot be read is in the result and in `sync.lists`. Raises UnavailableError if the data folder fails.
@@ -59,7 +62,7 @@ def first_error(error: Exception) -> Exception:
 
 async def _sync_endpoint(
     run: Run, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_ids: list[str]
-) -> Swept:
+) -> SweepResult:
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
     merged = run_log.last_merged_by(connection, endpoint.name)
@@ -78,7 +81,7 @@ async def _sync_endpoint(
     undeclared = {each: frozenset(policy.undeclared) for each, policy in policies.items()}
     drift = {f"{endpoint.name}.{name}" for names in undeclared.values() for name in names}
     run_log.add_requests(connection, run.run_id, api.requests_count, drift)
-    return Swept({each: task.result() for each, task in tasks.items()}, undeclared, api.requests_count)
+    return SweepResult({each: task.result() for each, task in tasks.items()}, undeclared, api.requests_count)
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> list[ListKey]:

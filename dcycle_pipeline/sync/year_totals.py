@@ -12,7 +12,7 @@ from dcycle_pipeline.landing.lists import ListKey, ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.sync.lists import Swept, first_error
+from dcycle_pipeline.sync.lists import SweepResult, first_error
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
@@ -23,7 +23,7 @@ MOST_YEARS = 30
 MOST_ATTEMPTS, MOST_SECONDS = 3, 30.0
 
 
-def sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> Swept:
+def sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> SweepResult:
     """Ask for the totals of several organisations, side by side, and merge what came.
 
     What cannot be read is in the result and in `sync.lists`, leaves the last rows and counts as no gap. Raises UnavailableError if
@@ -47,7 +47,7 @@ def sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> S
         }
         undeclared = frozenset(policy.undeclared)
         run_log.add_requests(connection, run.run_id, requests_count, {f"{endpoint.name}.{name}" for name in undeclared})
-    return Swept(merged, dict.fromkeys(merged, undeclared), requests_count)
+    return SweepResult(merged, dict.fromkeys(merged, undeclared), requests_count)
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal, organization_id: str) -> list[ListKey]:

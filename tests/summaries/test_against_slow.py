@@ -108,7 +108,7 @@ def assert_stretches(connection: duckdb.DuckDBPyConnection, account: Account) ->
 
 def assert_intensity(connection: duckdb.DuckDBPyConnection, account: Account, cells: dict[slow.Cell, Sum]) -> None:
     sums = slow.added_up(cells, lambda cell: [(*cell[0], cell[1].year)])
-    settled = slow.added_up(
+    calculated = slow.added_up(
         {cell: found for cell, found in cells.items() if found.covered and not found.pending},
         lambda cell: [(*cell[0], cell[1].year)],
     )
@@ -119,8 +119,8 @@ def assert_intensity(connection: duckdb.DuckDBPyConnection, account: Account, ce
         assert_coverage(row, sums[key])
         assert row["country_code"] == account.facilities.get(key[:2], {}).get("country_code")
         for name in ("co2e_kg", "water_in_m3", "water_out_m3"):
-            parts = settled[key].amounts[name]
-            assert abs(Fraction(row[f"settled_{name}"] or 0) - sum(parts)) <= len(parts) * BILLIONTH
+            parts = calculated[key].amounts[name]
+            assert abs(Fraction(row[f"calculated_months_{name}"] or 0) - sum(parts)) <= len(parts) * BILLIONTH
         assert_ratio(row["co2e_kg_per_m3_in"], row["calculated_months_co2e_kg"], row["calculated_months_water_in_m3"])
         assert_ratio(row["co2e_kg_per_m3_out"], row["calculated_months_co2e_kg"], row["calculated_months_water_out_m3"])
         assert_ratio(row["sludge_kg_per_m3_in"], row["sludge_kg"], row["water_in_m3"])

@@ -73,7 +73,7 @@ def tell_explanation(facility_id: str, month: date, found: Explanation) -> None:
         console.show(f"{record['waste_water_treatment_id']}, {where}: {item}")
     agree = "the shares above add up to it" if found.agrees else "the shares above do NOT add up to it"
     console.show(
-        f"{_exact(found.co2e_kg)} kg CO2e (biomass, apart: {_exact(found.co2e_biomass_kg)} kg; {found.pending_record_count} of "
+        f"{_exact(found.co2e_kg)} kg CO2e (biogenic, separate: {_exact(found.co2e_biomass_kg)} kg; {found.pending_record_count} of "
         f"{len(found.records)} records pending), as published at {found.published_at:%Y-%m-%d %H:%M:%S} UTC: {agree}."
     )
 

@@ -1,62 +1,21 @@
-"""One direction of imports, one owner for each outside library, and the size budgets of the design."""
+"""The contracts on imports of pyproject.toml, what they cannot see, and the size budgets of the design."""
 
 import ast
+import re
 from pathlib import Path
 
-import pytest
+from importlinter.cli import EXIT_STATUS_SUCCESS, lint_imports
 
 import dcycle_pipeline
 
 ROOT = Path(dcycle_pipeline.__file__).parent
-
-# A module imports only from its own line or from lines above it.
-ORDER = (
-    ("errors",),
-    ("schema",),
-    ("settings",),
-    ("data_folder",),
-    ("api",),
-    ("endpoints",),
-    ("landing",),
-    ("warehouse",),
-    ("summaries",),
-    ("publish",),
-    ("sync",),
-    ("readers",),
-    ("report",),
-    ("sandbox",),
-    ("orchestration",),
-    ("definitions",),
-    ("cli",),
-    ("__main__",),
-)
-LEVEL = {name: level for level, names in enumerate(ORDER) for name in names}
-
-OWNERS = {
-    "httpx": {"api"},
-    "stamina": {"api"},
-    "aiolimiter": {"api"},
-    "dagster": {"orchestration"},
-    "zstandard": {"landing"},
-    "pydantic": {"settings"},
-    "pydantic_settings": {"settings"},
-    "dotenv": {"settings"},
-    "filelock": {"data_folder"},
-    "rich": {"cli"},
-    "typer": {"cli"},
-    "starlette": {"sandbox"},
-    "uvicorn": {"sandbox"},
-    "pandas": {"readers"},
-    "jinja2": {"report"},
-    "markupsafe": {"report"},
-    "vl_convert": {"report"},
-}
+PRIVATE = re.compile("_(?!_)")
 
 FILES = sorted(ROOT.rglob("*.py"))
 
 
 def part(path: Path) -> str:
-    """The line of ORDER that a file belongs to."""
+    """The room that a file belongs to."""
     first = path.relative_to(ROOT).parts[0]
     return first.removesuffix(".py")
 
@@ -76,24 +35,18 @@ def functions(path: Path) -> list[ast.FunctionDef | ast.AsyncFunctionDef]:
     return [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)]
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_upwards_and_libraries_have_owners(path: Path) -> None:
-    here = part(path)
-    for name in imported(path):
-        top, *rest = name.split(".")
-        if top == "dcycle_pipeline" and rest and rest[0] in LEVEL and here != "__init__":
-            assert LEVEL[rest[0]] <= LEVEL[here], f"{here} imports {name}, which stands below it"
-        if top in OWNERS:
-            assert here in OWNERS[top], f"{here} imports {top}, which belongs to {OWNERS[top]}"
+def test_imports_keep_their_contracts() -> None:
+    assert lint_imports(config_filename=str(ROOT.parent / "pyproject.toml"), no_cache=True) == EXIT_STATUS_SUCCESS
+
+
+def test_nothing_private_is_imported_of_libraries_or_of_each_other() -> None:
+    names = [(str(path.relative_to(ROOT)), name) for path in FILES for name in imported(path)]
+    assert [(path, name) for path, name in names if any(PRIVATE.match(part) for part in name.split("."))] == []
 
 
 def test_the_environment_has_one_reader() -> None:
     readers = {part(path) for path in FILES if "os.environ" in path.read_text(encoding="utf-8")}
     assert readers == {"settings"}
-
-
-def test_every_file_has_a_place_in_the_order() -> None:
-    assert {part(path) for path in FILES} - {"__init__"} == set(LEVEL)
 
 
 def test_files_and_functions_are_small() -> None:

@@ -2,14 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from unittest.mock import patch
 from uuid import uuid4
 
@@ -27,6 +27,10 @@ from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.sync.whole import sync_whole
 from dcycle_pipeline.warehouse import database
 
+if TYPE_CHECKING:
+    from tests.properties.aftermath import Scene
+
+T = TypeVar("T")
 FEW = ("coverage_gaps", "emissions_by_facility_month")
 ROOT = "11111111-1111-4111-8111-111111111111"
 # Outcomes of a list after which no row of it can be missing.
@@ -44,7 +48,31 @@ BUSINESS = {
 hypothesis_settings.register_profile(
     "ours", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
 )
+# Other examples each time: what they find becomes an @example, so nothing is kept beside.
+hypothesis_settings.register_profile(
+    "fresh", hypothesis_settings.get_profile("ours"), derandomize=False, database=None, print_blob=True
+)
 hypothesis_settings.load_profile("ours")
+
+
+def quick_only(chosen: Collection[T], values: Iterable[T]) -> list[Any]:
+    """The values as cases of a test: the chosen ones are the quick tier's, all others are exhaustive."""
+    return [value if value in chosen else pytest.param(value, marks=pytest.mark.exhaustive) for value in values]
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Of a test that is marked quick(n), all cases but n are exhaustive: the first, the last, and those evenly between."""
+    cases: dict[str, list[pytest.Item]] = {}
+    for item in items:
+        if item.get_closest_marker("quick"):
+            cases.setdefault(item.nodeid.split("[", maxsplit=1)[0], []).append(item)
+    for same in cases.values():
+        (count,) = same[0].get_closest_marker("quick").args
+        kept = {round(at * (len(same) - 1) / max(count - 1, 1)) for at in range(count)}
+        for index, item in enumerate(same):
+            if index not in kept:
+                item.add_marker("exhaustive")
 
 
 @pytest.fixture(autouse=True)
@@ -238,6 +266,15 @@ def small_world() -> World:
     world.add_record("f-old", status="loading", linked_projects=["p-1", {"id": "p-2", "name": "x"}])
     world.add_records("f-north", 4, quantity="9007199254740993.123456789", co2e=None)
     return world
+
+
+@pytest.fixture(scope="session")
+def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator["Scene"]:
+    """What is killed and damaged, always in a copy of its folder: made once, for it takes three syncs."""
+    from tests.properties.aftermath import scene
+
+    with scene(tmp_path_factory.mktemp("scene")) as prepared:
+        yield prepared
 
 
 @pytest.fixture

@@ -4,7 +4,7 @@ import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,18 +20,12 @@ from dcycle_pipeline.settings import load
 from dcycle_pipeline.sync.run import Run
 from tests.cli.conftest import PROGRAM, variables
 from tests.conftest import ROOT, assert_equal, settings_for, steps, sync
-from tests.properties.aftermath import Scene, contents, landed, left_over, moments, query, scene, snapshots_are_whole
+from tests.properties.aftermath import Scene, contents, landed, left_over, moments, query, snapshots_are_whole
 from tests.properties.nursery import Death, Life
 from tests.properties.places import Place
 
 WORKING = "working/warehouse.duckdb"
 SETTLED = Place("warehouse/database.py", 'connection.execute("COMMIT")', 4, after=True, within="merge_sweep")
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with scene(tmp_path_factory.mktemp("scene")) as prepared:
-        yield prepared
 
 
 @pytest.fixture
@@ -58,6 +52,7 @@ def room(folder: Path, most: float) -> int:
 
 
 # Enough for nothing, for small files, for small pages; for half of the working file, and for most of it.
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("most", [0, 400, 4_000, 0.5, 0.9])
 def test_a_full_disk_is_said_in_one_line_and_leaves_what_was_published(stage: Scene, folder: Path, most: float) -> None:
     life = stage.life(folder)
@@ -70,6 +65,7 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_what_was_published(stage: Sc
     check_complete(stage, folder, stage.children.run(life))
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("most", [400, 4_000, 0.1, 0.8])
 def test_killed_in_the_middle_of_a_write(stage: Scene, folder: Path, most: float) -> None:
     life = stage.life(folder)
@@ -79,6 +75,7 @@ def test_killed_in_the_middle_of_a_write(stage: Scene, folder: Path, most: float
     check_complete(stage, folder, stage.children.run(life))
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("nth", [1, 3])
 def test_the_command_killed_on_its_way(stage: Scene, folder: Path, nth: int) -> None:
     life = command(stage, stage.life(folder), "sync", "--json")
@@ -88,6 +85,7 @@ def test_the_command_killed_on_its_way(stage: Scene, folder: Path, nth: int) -> 
     check_complete(stage, folder, death)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("back", [timedelta(hours=2), timedelta(days=366)])
 def test_a_clock_that_is_put_back_fools_nobody(sandbox: Sandbox, tmp_path: Path, back: timedelta) -> None:
     settings = settings_for(sandbox, tmp_path / "data", keep_runs=2, keep_snapshots=2)
@@ -181,6 +179,7 @@ LOSSES = {
 }
 
 
+@pytest.mark.quick(5)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> None:
     LOSSES[loss](folder)
@@ -190,6 +189,7 @@ def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> No
     assert death.content_hash == stage.content_hash
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("loss", ["working file", "working file is all noise", "working folder"])
 def test_versions_that_were_landed_and_not_published_are_kept(stage: Scene, folder: Path, loss: str) -> None:
     assert stage.children.run(stage.life(folder), place=SETTLED).killed
@@ -233,6 +233,7 @@ def test_what_readers_have_counts_as_published_though_its_note_cannot_be_written
     assert sync(settings).publication.content_changed is False
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("cut", [0.0, 0.3, 0.9])
 def test_a_log_of_the_working_file_that_is_cut(stage: Scene, folder: Path, cut: float) -> None:
     assert stage.children.run(stage.life(folder), place=SETTLED).killed

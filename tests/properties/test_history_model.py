@@ -30,7 +30,7 @@ from tests.properties.test_mixtures import swift
 
 EXAMPLES = int(os.environ.get("HISTORY_MODEL_EXAMPLES", "500"))
 STEPS = int(os.environ.get("HISTORY_MODEL_STEPS", "0"))
-PARTS = 20
+PARTS = 50
 
 changes = st.lists(st.tuples(st.sampled_from(sorted(CHANGES)), st.integers(0, 9), st.integers(0, 99)), max_size=4)
 jumps = st.sampled_from([0, 0, 0, -400, -1, 2])
@@ -120,8 +120,14 @@ def machine(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> It
         reader.close()
 
 
+@pytest.mark.hypothesis
+@pytest.mark.quick(2)
+@pytest.mark.timeout(60 + EXAMPLES // PARTS * (STEPS or 2) * 5)
 @pytest.mark.parametrize("part", range(PARTS))
-def test_history_tells_what_was_and_what_was_published(part: int, machine: type[Remembering]) -> None:
+def test_history_tells_what_was_and_what_was_published(
+    part: int, machine: type[Remembering], pytestconfig: pytest.Config
+) -> None:
+    fresh = pytestconfig.getoption("--hypothesis-seed")  # each part has lives of its own, also with a seed from outside
     steps = STEPS or (1 if part % 10 else 2)
     limits = hypothesis_settings(
         max_examples=-(-EXAMPLES // PARTS),
@@ -129,4 +135,5 @@ def test_history_tells_what_was_and_what_was_published(part: int, machine: type[
         suppress_health_check=list(HealthCheck),
         print_blob=True,
     )
-    run_state_machine_as_test(seed(part)(type("Remembering", (machine,), {})), settings=limits)
+    lives = seed(part if fresh is None else f"{fresh} {part}")
+    run_state_machine_as_test(lives(type("Remembering", (machine,), {})), settings=limits)

@@ -13,7 +13,7 @@ from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.sync.publication import publish
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse.run_log import note_run
-from tests.conftest import Published, Synced, settings_for, sync
+from tests.conftest import Published, Synced, quick_only, settings_for, sync
 
 READER = """
 import sys, duckdb
@@ -40,7 +40,8 @@ def publish_again(synced: Synced, number: int) -> Published:
         return Published(publish(run).file)
 
 
-def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synced) -> None:
+@pytest.mark.parametrize("publications", quick_only([3], [3, 20]))
+def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synced, publications: int) -> None:
     command = [sys.executable, "-c", READER, str(DataFolder(synced.settings.data_dir).published)]
     readers = [
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
@@ -49,7 +50,7 @@ def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synce
     for reader in readers:
         assert reader.stdout
         assert reader.stdout.readline() == "ready\n"
-    for number in range(20):
+    for number in range(publications):
         publish_again(synced, number)
     for reader in readers:
         output, errors = reader.communicate("\n")

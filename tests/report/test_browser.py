@@ -83,17 +83,20 @@ def opened(browser: Browser, report: Written, request: pytest.FixtureRequest) ->
     watched.page.close()
 
 
+@pytest.mark.quick(1)
 def test_it_opens_without_a_request_or_a_complaint(opened: Watched, report: Written) -> None:
     opened.open_everything()
     assert opened.asked == [report.report.file.as_uri()]
     assert opened.complaints == []
 
 
+@pytest.mark.exhaustive
 def test_nothing_is_wider_than_the_screen(opened: Watched) -> None:
     opened.open_everything()
     assert opened.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+@pytest.mark.exhaustive
 def test_one_drawing_of_each_chart_is_seen_and_its_text_is_readable(opened: Watched) -> None:
     for figure in opened.page.query_selector_all("figure"):
         (seen,) = [svg for svg in figure.query_selector_all("svg") if svg.is_visible()]
@@ -103,10 +106,12 @@ def test_one_drawing_of_each_chart_is_seen_and_its_text_is_readable(opened: Watc
         assert min(sizes) >= 9.5
 
 
+@pytest.mark.exhaustive
 def test_axe_finds_no_violation(browser: Browser, report: Written) -> None:
     assert_accessible(Watched(browser, report.report.file, 375, "light"))
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("width", "scheme"), EVERYWHERE)
 def test_axe_finds_no_violation_where_much_is_missing(
     browser: Browser, troubled: Written, width: int, scheme: str
@@ -125,6 +130,7 @@ def assert_accessible(watched: Watched) -> None:
     watched.page.close()
 
 
+@pytest.mark.exhaustive
 def test_colours_follow_the_scheme(browser: Browser, report: Written) -> None:
     papers = set()
     for scheme in SCHEMES:
@@ -139,6 +145,7 @@ def test_colours_follow_the_scheme(browser: Browser, report: Written) -> None:
     assert len(papers) == 4
 
 
+@pytest.mark.exhaustive
 def test_everything_is_reached_by_keyboard(browser: Browser, report: Written) -> None:
     page = Watched(browser, report.report.file, 1440, "light").page
     page.keyboard.press("Tab")
@@ -156,6 +163,7 @@ def test_everything_is_reached_by_keyboard(browser: Browser, report: Written) ->
     page.close()
 
 
+@pytest.mark.exhaustive
 def test_a_query_opens_by_keyboard(browser: Browser, report: Written) -> None:
     page = Watched(browser, report.report.file, 1440, "light").page
     query = page.locator("#years details.query")
@@ -166,6 +174,7 @@ def test_a_query_opens_by_keyboard(browser: Browser, report: Written) -> None:
     page.close()
 
 
+@pytest.mark.exhaustive
 def test_it_prints(browser: Browser, report: Written, tmp_path: Path) -> None:
     page = Watched(browser, report.report.file, 1440, "dark").page
     page.emulate_media(media="print", color_scheme="dark")

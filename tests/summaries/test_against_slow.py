@@ -210,7 +210,7 @@ def assert_conserved(connection: duckdb.DuckDBPyConnection, account: Account) ->
         assert sum(of_root, Decimal(0)) == sum(in_tree, Decimal(0))
 
 
-@settings(max_examples=40)
+@settings(max_examples=5)
 @given(worlds.accounts)
 def test_each_summary_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
     worlds.fill(connection, account)
@@ -233,6 +233,14 @@ def test_each_summary_equals_a_slow_calculation(connection: duckdb.DuckDBPyConne
     assert_reconciled(connection, account)
     assert_quality(connection, account)
     assert_conserved(connection, account)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(900)
+@settings(max_examples=40)
+@given(worlds.accounts)
+def test_each_summary_of_many_accounts(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
+    test_each_summary_equals_a_slow_calculation.hypothesis.inner_test(connection, account)  # type: ignore[attr-defined]
 
 
 def test_a_record_between_three_years_is_in_every_month_of_them(connection: duckdb.DuckDBPyConnection) -> None:

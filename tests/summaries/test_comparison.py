@@ -83,7 +83,7 @@ def assert_reasons(row: dict[str, Any]) -> None:
     assert {words: any(words in reason for reason in reasons) for words in told} == told
 
 
-@settings(max_examples=40)
+@settings(max_examples=10)
 @given(account=worlds.accounts, theirs=totals)
 def test_it_equals_a_calculation_in_fractions(
     connection: duckdb.DuckDBPyConnection, account: Account, theirs: dict[Key, Decimal]
@@ -113,3 +113,12 @@ def test_it_equals_a_calculation_in_fractions(
             assert abs(Fraction(row["prorated_share"]) * ours - crossing) <= abs(ours) * BILLIONTH
         assert row["verdict"] == verdict(row["ours_co2e_kg"], theirs.get(key), year.counts["record_count"])
         assert_reasons(row)
+
+
+@pytest.mark.exhaustive
+@settings(max_examples=40)
+@given(account=worlds.accounts, theirs=totals)
+def test_many_equal_a_calculation_in_fractions(
+    connection: duckdb.DuckDBPyConnection, account: Account, theirs: dict[Key, Decimal]
+) -> None:
+    test_it_equals_a_calculation_in_fractions.hypothesis.inner_test(connection, account, theirs)  # type: ignore[attr-defined]

@@ -92,7 +92,7 @@ def slowly(items: list[dict[str, Any]]) -> dict[tuple[str, date], dict[str, Any]
     return months
 
 
-@settings(max_examples=50)
+@settings(max_examples=12)
 @given(records)
 def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:
     rows, truth = filled(connection, items), slowly(items)
@@ -110,7 +110,14 @@ def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, ite
                 assert abs(Fraction(row[name]) - sum(expected[name])) <= parts * Fraction(1, 10**9)
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=50)
+@given(records)
+def test_many_equal_a_slow_calculation(connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:
+    test_it_equals_a_slow_calculation.hypothesis.inner_test(connection, items)  # type: ignore[attr-defined]
+
+
+@settings(max_examples=12)
 @given(records.filter(len))
 def test_the_months_of_a_record_add_up_to_it(
     connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]
@@ -119,6 +126,15 @@ def test_the_months_of_a_record_add_up_to_it(
     for name in MEASURES:
         given = [item[name] for item in items if item[name] is not None]
         assert sum((row[name] or Decimal(0) for row in rows.values()), Decimal(0)) == sum(given, Decimal(0))
+
+
+@pytest.mark.exhaustive
+@settings(max_examples=50)
+@given(records.filter(len))
+def test_the_months_of_many_records_add_up_to_them(
+    connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]
+) -> None:
+    test_the_months_of_a_record_add_up_to_it.hypothesis.inner_test(connection, items)  # type: ignore[attr-defined]
 
 
 @pytest.mark.parametrize("count", [1, 2, 20])

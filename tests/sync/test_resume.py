@@ -1,6 +1,6 @@
 """What a run that died had landed is not asked for again, unless there is any reason to."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import load
 from dcycle_pipeline.sync.run import Run
 from tests.conftest import assert_equal, settings_for, steps, sync
-from tests.properties.aftermath import Scene, contents, landed, scene
+from tests.properties.aftermath import Scene, contents, landed
 from tests.properties.nursery import Life
 from tests.properties.places import Place
 
@@ -25,12 +25,6 @@ HALF_LANDED = Place("landing/files.py", "os.replace(self._beside, self.path)", 5
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TRAILER = Trailer(Proof(True, "", 1, 1, 1, 1, 1), NOW, NOW)
 KEY = ListKey("o", "facilities", "s")
-
-
-@pytest.fixture(scope="module")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Scene]:
-    with scene(tmp_path_factory.mktemp("scene")) as prepared:
-        yield prepared
 
 
 @pytest.fixture
@@ -47,6 +41,7 @@ def sync_at(life: Life, moment: datetime, **settings: Any) -> None:
     steps(Run(f"later-{moment:%H%M%S%f}", load(**life.settings | settings), now=lambda: moment))
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("hours", "taken_over"), [(0.01, 5), (5.9, 5), (6.1, 0), (-0.5, 0), (-9000, 0)])
 def test_only_a_short_time_later(stage: Scene, died: Path, hours: float, taken_over: int) -> None:
     there = landed(died)
@@ -55,6 +50,7 @@ def test_only_a_short_time_later(stage: Scene, died: Path, hours: float, taken_o
     assert contents(died / "dcycle.duckdb") == stage.after
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("setting", [{"personal_data": "keep"}, {"resume_hours": 0}])
 def test_not_under_other_settings(stage: Scene, died: Path, setting: dict[str, Any]) -> None:
     there = landed(died)
@@ -84,6 +80,7 @@ def end(folder: Path) -> None:
     manifest.end_run(folder.parent, folder.name)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("how", [damage_all, end])
 def test_not_what_is_damaged_or_was_ended(stage: Scene, died: Path, how: Callable[[Path], None]) -> None:
     there = landed(died)

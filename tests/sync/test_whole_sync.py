@@ -73,6 +73,7 @@ def test_edits_deletions_and_insertions_arrive(sandbox: Sandbox, synced: Synced)
     assert again.query("SELECT category FROM dcycle.facility_categories WHERE facility_id = 'f-old'") == [("heat",)]
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("facility", ["f-large", "f-old", "f-empty", "f-north"])
 def test_a_deleted_facility_goes_with_its_records(sandbox: Sandbox, synced: Synced, facility: str) -> None:
     sandbox.world.delete_facility(facility)
@@ -80,6 +81,7 @@ def test_a_deleted_facility_goes_with_its_records(sandbox: Sandbox, synced: Sync
     assert_clean(sync(synced.settings, accepted), sandbox.world)
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("status", [401, 403, 404])
 @pytest.mark.parametrize("denied", [CHILD, "f-large"])
 def test_what_is_denied_keeps_its_last_rows_and_is_named(
@@ -139,6 +141,7 @@ def test_the_legacy_list_of_facilities_gives_the_same_rows(tmp_path: Path, hidde
         assert_clean(sync(settings), sandbox.world, legacy=True)
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize("how", sorted(DEFORMATIONS))
 def test_a_bad_item_is_set_aside_and_its_last_good_version_stays(sandbox: Sandbox, synced: Synced, how: str) -> None:
     world, id_ = sandbox.world, sandbox.world.facility_records("f-north")[2]["id"]
@@ -157,6 +160,7 @@ def test_a_bad_item_is_set_aside_and_its_last_good_version_stays(sandbox: Sandbo
         assert [row[0] for row in again.quarantined()] == [id_]
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("how", sorted(set(DEFORMATIONS) - HARMLESS - RECORDS_ONLY))
 def test_a_bad_facility_is_set_aside_and_its_last_good_version_stays(
     sandbox: Sandbox, synced: Synced, how: str
@@ -233,6 +237,7 @@ def odd_text(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "invoice_id": "\x00\x01'; DROP TABLE x; -- \U0001f4a7"}
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize(
     "deformed",
     [

@@ -131,6 +131,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("behaviour", FAULTS.values(), ids=FAULTS.keys())
 def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
     sandbox: Sandbox, template: Path, tmp_path: Path, behaviour: Behaviour
@@ -213,6 +214,7 @@ def test_a_replay_brings_the_totals_back_without_the_api(tmp_path: Path) -> None
     assert Published(publication.snapshot).query(SAID) == first.query(SAID)
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("lost", [["working/warehouse.duckdb"], ["working/warehouse.duckdb", "snapshots"]])
 def test_a_lost_working_file_is_made_again_with_the_totals(tmp_path: Path, lost: list[str]) -> None:
     with Sandbox(tiny_world()) as sandbox:

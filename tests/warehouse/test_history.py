@@ -68,6 +68,7 @@ def life(synced: Synced, id_: str, table: str = RECORDS) -> list[str]:
     return [row[0] for row in synced.query(f"SELECT change FROM {table} WHERE {key} = ? ORDER BY valid_from", id_)]
 
 
+@pytest.mark.quick(6)
 @pytest.mark.parametrize(
     ("id_", "fields", "change"),
     [
@@ -92,6 +93,7 @@ def test_a_change_of_a_record_has_its_kind(
     assert life(sync(synced.settings), id_) == ["new", change]
 
 
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     ("fields", "change"),
     [
@@ -205,6 +207,7 @@ def test_a_drop_that_is_accepted_is_confirmed_all_the_same(sandbox: Sandbox, syn
     assert again.records() == synced.records()
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("counter_offset", [0, 1, -1])
 @pytest.mark.parametrize(("id_", "scope"), [("w-2", (ROOT, WWT, "f-1")), ("f-1", (ROOT, "facilities", None))])
 def test_what_the_list_hides_but_the_api_still_has_is_never_deleted(

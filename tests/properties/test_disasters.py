@@ -179,7 +179,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.quick(5)
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> None:
     LOSSES[loss](folder)

@@ -237,7 +237,7 @@ def odd_text(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "invoice_id": "\x00\x01'; DROP TABLE x; -- \U0001f4a7"}
 
 
-@pytest.mark.quick(6)
+@pytest.mark.quick(4)
 @pytest.mark.parametrize(
     "deformed",
     [

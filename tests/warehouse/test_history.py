@@ -68,7 +68,7 @@ def life(synced: Synced, id_: str, table: str = RECORDS) -> list[str]:
     return [row[0] for row in synced.query(f"SELECT change FROM {table} WHERE {key} = ? ORDER BY valid_from", id_)]
 
 
-@pytest.mark.quick(6)
+@pytest.mark.quick(4)
 @pytest.mark.parametrize(
     ("id_", "fields", "change"),
     [

@@ -18,6 +18,7 @@ print([name for name in {packages!r} if name in sys.modules])
 HEAVY = ["dagster", "starlette", "uvicorn", "vl_convert"]
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     "words", [["--help"], ["status"], ["doctor"], ["explain", "f", "2025-03"], ["rollback", "--list"]], ids=" ".join
 )

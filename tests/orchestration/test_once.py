@@ -62,6 +62,7 @@ def expected_checks() -> set[str]:
     return endpoints | of_summaries
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("again", [False, True], ids=["empty folder", "folder with a past"])
 def test_a_job_does_each_thing_once(pipeline: Pipeline, again: bool) -> None:
     if again:

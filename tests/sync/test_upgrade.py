@@ -106,6 +106,7 @@ def test_what_its_runs_did_is_kept_under_the_new_names(invoke: Invoke, api: Sand
     assert all(item in rows(file, "sync.quarantine", columns) for item in quarantined)
 
 
+@pytest.mark.exhaustive
 def test_a_replay_takes_it_over(invoke: Invoke, api: Sandbox, old: Path) -> None:
     assert invoke("replay", **variables(api, old, DCYCLE_ORGANIZATION_ID=ROOT)).exit_code == 1
     check_content(old)
@@ -131,6 +132,7 @@ def test_until_then_readers_are_told_what_to_do_and_a_notebook_reads_on(
         assert published.rows("SELECT count(*) AS n FROM dcycle.facilities")[0]["n"] == 7
 
 
+@pytest.mark.exhaustive
 def test_a_rollback_to_an_older_snapshot_is_still_possible(invoke: Invoke, api: Sandbox, old: Path) -> None:
     before = (old / "dcycle.duckdb").resolve()
     synced(invoke, api, old)
@@ -141,6 +143,7 @@ def test_a_rollback_to_an_older_snapshot_is_still_possible(invoke: Invoke, api: 
     check_content(old)
 
 
+@pytest.mark.exhaustive
 def test_a_figure_is_explained_from_a_page_that_the_old_version_landed(invoke: Invoke, api: Sandbox, old: Path) -> None:
     synced(invoke, api, old)
     result = invoke("explain", uid("Alta"), "2024-05", **variables(api, old, DCYCLE_ORGANIZATION_ID=ROOT))

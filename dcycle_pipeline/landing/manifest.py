@@ -3,7 +3,7 @@
 The tables follow from manifests and pages alone, so a rebuild or a replay needs no API. The pages belong to `files`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -86,12 +86,12 @@ def _write(path: Path, record: object) -> None:
 
 def trees(root: Path) -> Iterator[TreeManifest]:
     """Every tree that is landed below `root`. One that cannot be read is skipped: it never was whole."""
-    return _read(tree_paths(root), TreeManifest)
+    return _read_all(tree_paths(root), TreeManifest)
 
 
 def sweeps(root: Path) -> Iterator[SweepManifest]:
     """Every sweep that is landed below `root`. One that cannot be read is skipped: it never was whole."""
-    return _read(sweep_paths(root), SweepManifest)
+    return _read_all(sweep_paths(root), SweepManifest)
 
 
 def tree_paths(root: Path) -> Iterator[Path]:
@@ -106,18 +106,23 @@ def sweep_paths(root: Path) -> Iterator[Path]:
 
 def ends(root: Path) -> dict[str, RunEnd]:
     """The ends of all runs that noted one, by run id."""
-    paths = list(root.glob(f"*/{ENDED}"))
-    return {path.parent.name: end for path in paths for end in _read(iter([path]), RunEnd)}
+    found = {path.parent.name: read(path, RunEnd) for path in root.glob(f"*/{ENDED}")}
+    return {run_id: end for run_id, end in found.items() if end is not None}
 
 
 def was_published(root: Path, run_id: str) -> bool:
     """Whether a run noted at its end that it published."""
-    return any(end.published_at for end in _read(iter([root / run_id / ENDED]), RunEnd))
+    end = read(root / run_id / ENDED, RunEnd)
+    return end is not None and end.published_at is not None
 
 
-def _read(paths: Iterator[Path], kind: type[T]) -> Iterator[T]:
-    for path in paths:
-        try:
-            yield msgspec.json.decode(path.read_bytes(), type=kind)
-        except (OSError, msgspec.MsgspecError):
-            continue
+def read(path: Path, kind: type[T]) -> T | None:
+    """The record in a file; None if there is no such file, or if it holds something else: it was never whole, or is of another layout."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=kind)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def _read_all(paths: Iterable[Path], kind: type[T]) -> Iterator[T]:
+    return (record for path in paths if (record := read(path, kind)) is not None)

@@ -6,7 +6,6 @@ Names with scope and settled are those of layout 2. The tables have an upgrade o
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import TypeVar
 
 import msgspec
 
@@ -18,8 +17,6 @@ from dcycle_pipeline.landing.files import Landing
 from dcycle_pipeline.landing.landed_file import key_of
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -60,18 +57,11 @@ def upgrade_manifests(root: Path) -> None:
     Raises UnavailableError if one cannot be written. Those before it stay upgraded, and the next call goes on from there.
     """
     for path in manifest.tree_paths(root):
-        if old_tree := _read(path, _TreeOfLayout2):
+        if old_tree := manifest.read(path, _TreeOfLayout2):
             write_whole(path, msgspec.json.encode(_tree(old_tree)))
     for path in manifest.sweep_paths(root):
-        if old_sweep := _read(path, _SweepOfLayout2):
+        if old_sweep := manifest.read(path, _SweepOfLayout2):
             write_whole(path, msgspec.json.encode(_sweep(root, old_sweep)))
-
-
-def _read(path: Path, kind: type[T]) -> T | None:
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=kind)
-    except (OSError, msgspec.MsgspecError):
-        return None
 
 
 def _tree(old: _TreeOfLayout2) -> TreeManifest:

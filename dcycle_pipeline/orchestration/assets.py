@@ -8,7 +8,6 @@ import dagster as dg
 from dcycle_pipeline.endpoints import waste_water_treatments
 from dcycle_pipeline.endpoints.declaration import Declared, Endpoint, YearTotal
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
-from dcycle_pipeline.errors import DcycleError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.checks import note_blocked, result_of, spec
 from dcycle_pipeline.orchestration.step import OPEN_RUN, Environment, step
@@ -138,12 +137,10 @@ def totals_asset(environment: Environment, endpoint: YearTotal) -> dg.AssetsDefi
 
 
 def _total_findings(run: Run, endpoint: YearTotal, context: dg.AssetExecutionContext) -> list[Finding]:
-    """What became of the totals. They inform, so no failure of theirs fails the step."""
-    try:
-        swept = sync_totals(run, endpoint, list(context.partition_keys))
-        with run.working_file() as connection:
-            findings = checks.total_findings(connection, endpoint)
-    except DcycleError as error:
-        return [Finding(endpoint.name, checks.EVERY_TOTAL_READ, False, False, str(error))]
+    """What became of the totals."""
+    swept = sync_totals(run, endpoint, list(context.partition_keys))
+    if swept.failure:
+        return [Finding(endpoint.name, checks.EVERY_TOTAL_READ, False, False, swept.failure)]
     describe_partitions(context, endpoint, swept)
-    return findings
+    with run.working_file() as connection:
+        return checks.total_findings(connection, endpoint)

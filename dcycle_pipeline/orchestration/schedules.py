@@ -6,7 +6,7 @@ from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.settings import ScheduleSettings
-from dcycle_pipeline.sync.organizations import wanted_organizations
+from dcycle_pipeline.sync.organizations import NONE_LEFT, wanted_organizations
 
 
 def daily_sync(environment: Environment, job: str, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
@@ -36,9 +36,7 @@ def _daily(environment: Environment, job: str, schedule: ScheduleSettings) -> dg
             raise dg.Failure(str(error)) from None
         partitions.keep_in_step(context.instance, found)
         if not found:
-            return dg.SkipReason(
-                "No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE."
-            )
+            return dg.SkipReason(NONE_LEFT)
         return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance)))
 
     return daily_sync

@@ -36,11 +36,15 @@ READS_AT_MOST = 3
 
 @dataclass(frozen=True)
 class SweepResult:
-    """What a step did: the lists of each organisation, the fields that no declaration knows, and the requests that it took."""
+    """What a step did: the lists of each organisation, the fields that no declaration knows, and the requests that it took.
+
+    `failure` says why a step that may fail without harm did nothing; empty if it did not fail.
+    """
 
     lists: dict[str, list[ListResult]]
     undeclared: dict[str, frozenset[str]] = field(default_factory=dict)
     requests_count: int = 0
+    failure: str = ""
 
 
 def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> SweepResult:

@@ -18,6 +18,7 @@ from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import transaction
 from dcycle_pipeline.warehouse.load import merge_tree, tree_result
 
+NONE_LEFT = "No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE."
 APPEARED = "appeared in the tree while this run was starting and is not part of it: sync again"
 
 
@@ -55,7 +56,7 @@ def organizations_to_sync(settings: Settings, named: Iterable[str]) -> list[str]
             f"Organisation {', '.join(unknown)} is not among those that are synced: {', '.join(found)}."
         )
     if not found:
-        raise SettingsError("No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE.")
+        raise SettingsError(NONE_LEFT)
     return found
 
 

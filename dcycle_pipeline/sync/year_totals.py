@@ -6,6 +6,7 @@ import duckdb
 
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.endpoints.declaration import YearTotal
+from dcycle_pipeline.errors import DcycleError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import ListReader
 from dcycle_pipeline.landing.lists import ListKey, ListResult
@@ -26,9 +27,16 @@ MOST_ATTEMPTS, MOST_SECONDS = 3, 30.0
 def sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> SweepResult:
     """Ask for the totals of several organisations, side by side, and merge what came.
 
-    What cannot be read is in the result and in `sync.lists`, leaves the last rows and counts as no gap. Raises UnavailableError if
-    the data folder fails.
+    What cannot be read is in the result and in `sync.lists`, leaves the last rows and counts as no gap. Totals inform, so no failure
+    of theirs fails a sync: it is in the result too.
     """
+    try:
+        return _sync_totals(run, endpoint, organization_ids)
+    except DcycleError as error:
+        return SweepResult({}, failure=str(error))
+
+
+def _sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> SweepResult:
     with run.working_file(LOADING_MEMORY_MB) as connection:
         keys = {each: _keys(connection, endpoint, each) for each in organization_ids}
         for each in organization_ids:

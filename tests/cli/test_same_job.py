@@ -2,10 +2,13 @@
 
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
+from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
+from dcycle_pipeline.sync import year_totals
 from tests.cli.conftest import Invoke, variables
 from tests.conftest import Published
 from tests.properties.aftermath import contents, said_as_json
@@ -35,3 +38,16 @@ def test_both_ways_publish_the_same(sandbox: Sandbox, invoke: Invoke, tmp_path: 
     assert said[0] == said[1]
     assert (tmp_path / "here" / "report.html").exists()
     assert (tmp_path / "there" / "report.html").exists()
+
+
+@pytest.mark.quick(1)
+@pytest.mark.parametrize("with_dagster", [False, True])
+def test_totals_that_fail_hold_up_neither_way(
+    sandbox: Sandbox, invoke: Invoke, tmp_path: Path, with_dagster: bool
+) -> None:
+    (tmp_path / "home").mkdir()
+    home = {"DAGSTER_HOME": str(tmp_path / "home")} if with_dagster else {}
+    with patch.object(year_totals, "merge_year_totals", side_effect=UnavailableError("no room for totals")):
+        code, said = outcome(invoke, sandbox, tmp_path / "data", **home)
+    assert (code, said["outcome"]) == (0, "published")
+    assert Published(tmp_path / "data" / "dcycle.duckdb").query("SELECT count(*) FROM dcycle.total_impacts") == [(0,)]

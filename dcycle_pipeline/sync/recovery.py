@@ -39,8 +39,7 @@ def open_or_rebuild(folder: DataFolder, run_id: str, memory_limit_mb: int) -> It
         opening = opened(folder.warehouse, folder.spill, everything(), memory_limit_mb)
         try:
             connection = stack.enter_context(opening)
-            if not run_log.is_noted(connection, run_id):
-                _verify_readable(folder, connection)
+            _verify_readable(folder, connection, run_id)
         except DamagedError as error:
             stack.close()
             _log.warning("%s", error)
@@ -49,8 +48,10 @@ def open_or_rebuild(folder: DataFolder, run_id: str, memory_limit_mb: int) -> It
         yield connection
 
 
-def _verify_readable(folder: DataFolder, connection: duckdb.DuckDBPyConnection) -> None:
+def _verify_readable(folder: DataFolder, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     try:
+        if run_log.is_noted(connection, run_id):
+            return
         for table in filled_tables():
             connection.execute(f"SELECT bit_xor(hash(stored)) FROM {table.qualified} AS stored").fetchall()
     except duckdb.Error as error:

@@ -189,6 +189,20 @@ def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> No
     assert death.content_hash == stage.content_hash
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("share", [step / 24 for step in range(24)])
+@pytest.mark.parametrize("damage", ["cut", "noise"])
+def test_a_working_file_damaged_anywhere_is_made_again(stage: Scene, folder: Path, damage: str, share: float) -> None:
+    # Which table lies in which block differs from machine to machine, so one place would not do.
+    size = (folder / WORKING).stat().st_size
+    place = int(size * share)
+    (truncate(WORKING, place) if damage == "cut" else overwrite(WORKING, place, NOISE[: size - place]))(folder)
+    death = stage.children.run(stage.life(folder))
+    assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
+    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert death.content_hash == stage.content_hash
+
+
 @pytest.mark.quick(1)
 @pytest.mark.parametrize("loss", ["working file", "working file is all noise", "working folder"])
 def test_versions_that_were_landed_and_not_published_are_kept(stage: Scene, folder: Path, loss: str) -> None:

@@ -15,7 +15,7 @@ from typing import TypeVar
 import duckdb
 
 from dcycle_pipeline.errors import FREE_SPACE, DamagedError, UnavailableError
-from dcycle_pipeline.schema import Macro, Rules, Table, quoted
+from dcycle_pipeline.schema import Macro, Rules, Table, View, quoted
 from dcycle_pipeline.warehouse.upgrade import upgrade
 
 STORAGE_VERSION = "v1.4.0"  # a format that every DuckDB from 1.4 on reads
@@ -131,7 +131,7 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declaration, ...]) -> None:
-    """Create what is missing, and replace views, macros and comments. If all is as declared, the file stays untouched.
+    """Create what is missing, columns too, and replace views, macros and comments. If all is as declared, the file stays untouched.
 
     A macro in the file holds the digest of what was last declared: it costs neither a table nor a row.
     """
@@ -142,7 +142,22 @@ def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declarati
         found = []
     if found != [(digest,)]:
         with transaction(connection):
+            _add_columns(connection, declarations)
             connection.execute(f"{statements}; CREATE OR REPLACE MACRO sync.layout_digest() AS {quoted(digest)}")
+
+
+def _add_columns(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declaration, ...]) -> None:
+    """Add the columns that the tables of an older file lack. They are empty in its rows."""
+    found = connection.execute(
+        """SELECT schema_name || '.' || table_name, list(column_name) FROM duckdb_columns()
+        WHERE database_name = 'warehouse' AND NOT internal GROUP BY ALL"""
+    ).fetchall()
+    present = dict(found)
+    tables = [each for each in declarations if isinstance(each, Table) and not isinstance(each, View)]
+    for table in tables:
+        for column in table.columns:
+            if column.name not in present.get(table.qualified, [column.name]):
+                connection.execute(f"ALTER TABLE {table.qualified} ADD COLUMN {column.name} {column.type}")
 
 
 @lru_cache(maxsize=8)
@@ -167,7 +182,7 @@ def replace_changed_rows(connection: duckdb.DuckDBPyConnection, table: Table, qu
         f"DELETE FROM {table.qualified} AS old WHERE ({within}) AND NOT EXISTS (SELECT 1 FROM wanted WHERE {same})"
     ).fetchall()
     come = connection.execute(
-        f"INSERT INTO {table.qualified} SELECT {names} FROM wanted WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} AS old WHERE {same})"
+        f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM wanted WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} AS old WHERE {same})"
     ).fetchall()
     connection.execute("DROP TABLE wanted")
     return int(gone[0][0]) + int(come[0][0])

@@ -54,10 +54,11 @@ class ThrottledError(TransientError):
 class ListError(DcycleError):
     """Skip one list, leave its last rows as they are, and report it. The other lists go on.
 
-    `outcome` is what `sync.lists` says of the list.
+    `outcome` is what `sync.lists` says of the list. `code` is the API's own word for the error; empty if it gave none.
     """
 
     outcome = "unproven"
+    code = ""
 
 
 class UnauthorizedError(ListError):
@@ -71,11 +72,24 @@ class ForbiddenError(ListError):
 
     outcome = "forbidden"
 
+    @property
+    def is_of_another_organization(self) -> bool:
+        """Whether the API itself says that the facility does not belong to the organisation that was asked for."""
+        return self.code == "FACILITY_NOT_BELONG_TO_ORGANIZATION"
+
 
 class NotFoundError(ListError):
-    """404 or 410: the organisation, facility or record does not exist."""
+    """404 or 410: the organisation, facility or record does not exist, or the route does not.
+
+    Only the API's own word, its `code`, says which: a proxy, or an API whose route is gone, answers 404 too.
+    """
 
     outcome = "not_found"
+
+    @property
+    def is_the_apis_word(self) -> bool:
+        """Whether the API itself says that the thing does not exist (docs.dcycle.io/api-reference/facilities/get)."""
+        return self.code == "NOT_FOUND"
 
 
 class RejectedError(ListError):

@@ -25,7 +25,7 @@ from dcycle_pipeline.sync import rewrite, whole
 from dcycle_pipeline.sync.publication import Publication
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.sync.whole import sync_whole
-from dcycle_pipeline.warehouse import database
+from dcycle_pipeline.warehouse import database, run_tables
 
 if TYPE_CHECKING:
     from tests.properties.aftermath import Scene
@@ -187,6 +187,11 @@ class Synced(Published):
             "SELECT item_id, reason FROM sync.quarantine WHERE run_id = ? AND endpoint <> 'total_impacts' ORDER BY ALL"
         )
         return self.query(rejected, self.run_id)
+
+    def doubtful(self) -> dict[str, str]:
+        """The reason of each doubtful row that nobody has decided, by its id."""
+        rows = self.query(run_tables.DOUBTFUL)
+        return {row[3]: row[4] for row in rows}
 
 
 def sync(settings: Settings, accepted_drops: frozenset[str] = frozenset()) -> Synced:

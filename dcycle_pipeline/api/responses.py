@@ -16,6 +16,7 @@ from dcycle_pipeline.errors import (
     ContractError,
     DcycleError,
     ForbiddenError,
+    ListError,
     NotFoundError,
     RejectedError,
     ThrottledError,
@@ -45,7 +46,10 @@ def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> by
             # A proxy answers so during maintenance, with a page in HTML.
             raise TransientError(f"{where}: 200, but the body is not JSON (a maintenance page?).") from None
         return response.content
-    raise _error(response, f"{where}: {status} {_detail(response, mask)}".rstrip())
+    error = _error(response, f"{where}: {status} {_detail(response, mask)}".rstrip())
+    if isinstance(error, ListError):
+        error.code = _code(response)
+    raise error
 
 
 def _error(response: httpx.Response, text: str) -> DcycleError:
@@ -78,17 +82,25 @@ def _target(response: httpx.Response) -> str:
 
 def _detail(response: httpx.Response, mask: Callable[[str], str]) -> str:
     """The `detail` and `code` of an error body in whatever form they came: short, without secrets and e-mail addresses."""
-    try:
-        body: Any = msgspec.json.decode(response.content.decode("utf-8"))
-    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
-        return ""
-    if not isinstance(body, dict):
-        return ""
+    body = _error_body(response)
     detail = body.get("detail")
     text = detail if isinstance(detail, str) else "" if detail is None else msgspec.json.encode(detail).decode()
-    code = body.get("code")
+    code = _code(response)
     said = _EMAIL.sub("[e-mail]", mask(" ".join(text.split())))[:LONGEST_DETAIL]
-    return f"{said} [{mask(code)[:LONGEST_DETAIL]}]" if isinstance(code, str) else said
+    return f"{said} [{mask(code)[:LONGEST_DETAIL]}]" if code else said
+
+
+def _code(response: httpx.Response) -> str:
+    code = _error_body(response).get("code")
+    return code if isinstance(code, str) else ""
+
+
+def _error_body(response: httpx.Response) -> dict[str, Any]:
+    try:
+        body = msgspec.json.decode(response.content.decode("utf-8"))
+    except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
+        return {}
+    return body if isinstance(body, dict) else {}
 
 
 def retry_after_seconds(response: httpx.Response, now: datetime | None = None) -> float | None:

@@ -1,4 +1,4 @@
-"""The verbs that bring back what was read before: replay and rollback."""
+"""The verbs that work on what was read before, without the API: replay, rollback and resolve."""
 
 from typing import Annotated
 from uuid import uuid4
@@ -10,9 +10,13 @@ from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.cli.results import result_of, tell
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.sync import replay, rollback
-from dcycle_pipeline.sync.outcome import OK
+from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.landing.lists import Decision
+from dcycle_pipeline.readers import published_file
+from dcycle_pipeline.sync import replay, resolve, rollback
+from dcycle_pipeline.sync.outcome import GAPS, OK
 from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.warehouse import run_tables
 
 
 @app.command(name="replay")
@@ -68,3 +72,48 @@ def put_back(
         return OK
 
     end(run, json)
+
+
+@app.command(name="resolve")
+def decide(
+    *,
+    organization: Annotated[str, typer.Option(help="Organisation of the row.")] = "",
+    endpoint: Annotated[str, typer.Option(help="facilities or waste_water_treatments.")] = "",
+    item: Annotated[str, typer.Option("--id", help="Id of the row.")] = "",
+    decision: Annotated[str, typer.Option("--as", help="deleted (it is gone) or kept (it stays, and is no gap).")] = "",
+    by: Annotated[str, typer.Option(help="Who decides.")] = "",
+    reason: Annotated[str, typer.Option(help="Why.")] = "",
+    json: AsJson = False,
+) -> None:
+    """List the rows that are in doubt; or decide one of them, and publish."""
+
+    def run() -> int:
+        given = {"--organization": organization, "--endpoint": endpoint, "--id": item, "--as": decision, "--by": by}
+        given["--reason"] = reason
+        if not any(given.values()):
+            return _show_doubtful(json)
+        if lacking := [name for name, value in given.items() if not value.strip()]:
+            raise SettingsError(f"A decision needs {', '.join(lacking)} too; without any option, the rows are listed.")
+        if decision not in (resolve.DELETED, resolve.KEPT):
+            raise SettingsError(f"--as is {decision!r}; it must be {resolve.DELETED} or {resolve.KEPT}.")
+        loaded = settings.load_offline()
+        with Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as deciding:
+            resolve.resolve(deciding, organization, endpoint, Decision(item, decision, by, reason))
+        result = result_of(DataFolder(loaded.data_dir).published, deciding.run_id, [])
+        if json:
+            console.as_json(result)
+        else:
+            tell(result)
+        return int(result["exit_code"])
+
+    end(run, json)
+
+
+def _show_doubtful(json: bool) -> int:
+    rows = published_file.rows(DataFolder(settings.data_dir()).published, run_tables.DOUBTFUL)
+    code = GAPS if rows else OK
+    if json:
+        console.as_json({"doubtful_rows": rows, "exit_code": code})
+    else:
+        console.table("Doubtful rows", rows) if rows else console.show("No row is in doubt.")
+    return code

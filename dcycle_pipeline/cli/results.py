@@ -22,13 +22,15 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
     facts = published_file.rows(file, published_file.RUN, [run_id])[0]
     unproven_lists = [row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _asked(row, organizations)]
     quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _asked(row, organizations)]
-    code = GAPS if unproven_lists or quarantined else OK
+    doubtful = [row for row in published_file.rows(file, run_tables.DOUBTFUL) if _asked(row, organizations)]
+    code = GAPS if unproven_lists or quarantined or doubtful else OK
     return {
         "exit_code": code,
         "file": file.absolute(),
         **facts,
         "unproven_lists": unproven_lists,
         "quarantined": quarantined,
+        "doubtful_rows": doubtful,
     }
 
 
@@ -39,6 +41,11 @@ def tell(result: dict[str, Any]) -> None:
     for item in result["quarantined"]:
         where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
         console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
+    for row in result["doubtful_rows"]:
+        where = f"organisation {row['organization_id']}, {row['endpoint']}, row {row['item_id']}"
+        console.show(
+            f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
+        )
     for found in result["unproven_lists"]:
         where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
         console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
@@ -52,7 +59,8 @@ def tell(result: dict[str, Any]) -> None:
         )
         more = f" and {len(result['unproven_lists']) - 5} more" if len(result["unproven_lists"]) > 5 else ""
         console.show(
-            f"With gaps: {len(result['unproven_lists'])} lists unproven ({named}{more}), {len(result['quarantined'])} items quarantined; their last rows stay."
+            f"With gaps: {len(result['unproven_lists'])} lists unproven ({named}{more}), {len(result['quarantined'])} items quarantined, "
+            f"{len(result['doubtful_rows'])} rows in doubt; their last rows stay."
         )
 
 

@@ -134,13 +134,15 @@ class ListReader:
         return ask
 
     async def exists(self, detail_path: str, organization_id: str, item_id: str) -> bool:
-        """Whether the API still has an item that its list no longer shows.
+        """Whether the API has an item, by its id. Only the API's own word says that it has not.
 
         Raises ListError or TransientError if the API does not tell.
         """
         path = detail_path.format(id=quote(item_id, safe=""))
         try:
             await self._api.get(path, (), organization_id, f"GET {path} (organisation {organization_id})")
-        except NotFoundError:
-            return False
+        except NotFoundError as error:
+            if error.is_the_apis_word:
+                return False
+            raise
         return True

@@ -21,6 +21,25 @@ NOTHING_MISSING = (PROVEN, FACILITY_DELETED, NO_FACILITIES, ANSWERED)
 
 
 @dataclass(frozen=True)
+class DoubtfulRow:
+    """A row that its list no longer shows although the API does not say that it is gone. Its last version stays."""
+
+    item_id: str
+    facility_id: str | None
+    reason: str
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What a person decided about a doubtful row, `deleted` or `kept`: who, and why."""
+
+    item_id: str
+    decision: str
+    decided_by: str
+    reason: str
+
+
+@dataclass(frozen=True)
 class ListKey:
     """Which list: organisation, endpoint, and the facility if the endpoint has one list per facility. A total has a calendar year."""
 

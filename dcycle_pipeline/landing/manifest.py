@@ -4,7 +4,7 @@ The tables follow from manifests and pages alone, so a rebuild or a replay needs
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -14,7 +14,7 @@ import msgspec
 from dcycle_pipeline.data_folder import write_whole
 from dcycle_pipeline.endpoints.organizations import Organization
 from dcycle_pipeline.landing.files import ENDED, organization_folder, runs_that_died
-from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.landing.lists import Decision, DoubtfulRow, ListResult
 
 TREE = "tree.json"
 SUFFIX = ".sweep.json"
@@ -37,7 +37,9 @@ class TreeManifest:
 class SweepManifest:
     """One organisation's sweep of one endpoint, with what was decided about each list.
 
-    `deleted` maps the ids that the API confirmed to be gone to the facility of their list.
+    `deleted` maps the ids that the API confirmed to be gone to the facility of their list. `unlisted` are ids that the API shows
+    by id only, `doubtful` the rows that are neither listed nor confirmed to be gone. A `part` is what was decided later, apart
+    from lists: its name, and by a person the `decision`.
     """
 
     run_id: str
@@ -47,6 +49,10 @@ class SweepManifest:
     endpoint: str
     results: list[ListResult]
     deleted: dict[str, str | None]
+    unlisted: list[str] = field(default_factory=list)
+    doubtful: list[DoubtfulRow] = field(default_factory=list)
+    part: str = ""
+    decision: Decision | None = None
 
 
 @dataclass(frozen=True)
@@ -63,7 +69,8 @@ def write_tree(root: Path, tree: TreeManifest) -> None:
 
 def write_sweep(root: Path, sweep: SweepManifest) -> None:
     """Write a sweep into the folder of its run and organisation below `root`."""
-    _write(organization_folder(root / sweep.run_id, sweep.organization_id) / f"{sweep.endpoint}{SUFFIX}", sweep)
+    name = ".".join(part for part in (sweep.endpoint, sweep.part) if part)
+    _write(organization_folder(root / sweep.run_id, sweep.organization_id) / f"{name}{SUFFIX}", sweep)
 
 
 def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> None:

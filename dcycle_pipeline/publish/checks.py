@@ -105,7 +105,8 @@ def _every_list_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint
 def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
     """A proven list has at most as many rows as its counter says, and lacks at most those that were quarantined.
 
-    Rows beyond the counter are right if they are older versions of items that moved to another list and were quarantined there.
+    Rows beyond the counter are right if they are older versions of items that moved to another list and were quarantined there,
+    or rows that the list no longer shows and nobody confirms to be gone.
     """
     main = endpoint.table
     facility = f"main.{endpoint.parent_parameter}" if endpoint.parent else "NULL::VARCHAR"
@@ -115,11 +116,15 @@ def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -
         LEFT JOIN (
             SELECT organization_id, {facility} AS list_facility_id, count(*) AS row_count, count(*) FILTER (EXISTS (
                 SELECT 1 FROM ({run_tables.CURRENT_QUARANTINE}) AS q WHERE q.endpoint = $1 AND q.organization_id = main.organization_id
-                    AND q.item_id = main.{endpoint.id_column} AND q.facility_id IS DISTINCT FROM {facility})) AS moved_count
+                    AND q.item_id = main.{endpoint.id_column} AND q.facility_id IS DISTINCT FROM {facility}) OR EXISTS (
+                SELECT 1 FROM ({run_tables.LAST_DOUBTFUL_ROWS}) AS d WHERE d.endpoint = $1 AND d.organization_id = main.organization_id
+                    AND d.item_id = main.{endpoint.id_column}) OR EXISTS (
+                SELECT 1 FROM history.{main.name} AS v WHERE v.organization_id = main.organization_id AND v.valid_to IS NULL
+                    AND v.{endpoint.id_column} = main.{endpoint.id_column} AND v.change = 'unlisted')) AS kept_count
             FROM {main.qualified} AS main GROUP BY ALL
         ) AS t ON t.organization_id = s.organization_id AND t.list_facility_id IS NOT DISTINCT FROM s.facility_id
         WHERE s.endpoint = $1 AND s.outcome = '{PROVEN}' AND (coalesce(t.row_count, 0) < s.counter - s.quarantined_count
-            OR coalesce(t.row_count - t.moved_count, 0) > s.counter)""",
+            OR coalesce(t.row_count - t.kept_count, 0) > s.counter)""",
         [endpoint.name],
     ).fetchall()
     named = "; ".join(

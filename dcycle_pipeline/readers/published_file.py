@@ -15,6 +15,7 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.schema import quoted
+from dcycle_pipeline.warehouse.run_tables import DOUBTFUL_ROWS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -109,8 +110,9 @@ class Published:
         return UnavailableError(f"{self.file}: {said}")
 
     def _is_of_older_layout(self) -> bool:
-        query = "SELECT 1 FROM duckdb_tables() WHERE schema_name = 'sync' AND table_name = 'scopes'"
-        return bool(self._connection.execute(query).fetchall())
+        query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'sync'"
+        tables = {row[0] for row in self._connection.execute(query).fetchall()}
+        return "runs" in tables and DOUBTFUL_ROWS.name not in tables
 
 
 def open_published(path: str | Path | None = None) -> Published:

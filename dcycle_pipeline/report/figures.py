@@ -11,7 +11,7 @@ from typing import Any
 
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
-from dcycle_pipeline.warehouse.run_tables import CURRENT_LISTS, CURRENT_QUARANTINE
+from dcycle_pipeline.warehouse.run_tables import CURRENT_DOUBTFUL_ROWS, CURRENT_LISTS, CURRENT_QUARANTINE
 
 Row = Mapping[str, Any]
 _LONG = 15  # rows: a longer table hides the next figure, so it opens on demand
@@ -121,6 +121,7 @@ def query(name: str, year: int | None) -> str:
     """The SQL of a figure, which anybody can run on the published file."""
     text = (files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8").strip()
     given = {"year": year or "NULL", "current_lists": CURRENT_LISTS, "current_quarantine": CURRENT_QUARANTINE}
+    given["current_doubtful_rows"] = CURRENT_DOUBTFUL_ROWS
     return Template(text).substitute(given)
 
 

@@ -67,6 +67,7 @@ SUMMARIES: tuple[Summary, ...] = (
 LAST_SWEEP_VIEWS = {
     "current_lists": run_tables.CURRENT_LISTS,
     "current_quarantine": run_tables.CURRENT_QUARANTINE,
+    "current_doubtful_rows": run_tables.CURRENT_DOUBTFUL_ROWS,
     "current_year_totals": run_tables.CURRENT_YEAR_TOTALS,
     "year_totals_quarantine": run_tables.YEAR_TOTALS_QUARANTINE,
 }

@@ -41,6 +41,15 @@ WITH organizations AS (
     SELECT organization_id, count(*) AS quarantined_count
     FROM current_quarantine
     GROUP BY organization_id
+), doubtful AS (
+    SELECT organization_id, count(*) AS doubtful_row_count
+    FROM current_doubtful_rows
+    GROUP BY organization_id
+), unlisted AS (
+    SELECT organization_id, count(*) AS unlisted_facility_count
+    FROM history.facilities
+    WHERE valid_to IS NULL AND change = 'unlisted'
+    GROUP BY organization_id
 )
 SELECT organization_id,
     coalesce(facility_count, 0) AS facility_count,
@@ -56,6 +65,8 @@ SELECT organization_id,
     coalesce(proven_list_count, 0) AS proven_list_count,
     coalesce(unproven_list_count, 0) AS unproven_list_count,
     coalesce(quarantined_count, 0) AS quarantined_count,
+    coalesce(doubtful_row_count, 0) AS doubtful_row_count,
+    coalesce(unlisted_facility_count, 0) AS unlisted_facility_count,
     oldest_proof_at, newest_proof_at
 FROM organizations
 LEFT JOIN facilities USING (organization_id)
@@ -63,3 +74,5 @@ LEFT JOIN records USING (organization_id)
 LEFT JOIN stretches USING (organization_id)
 LEFT JOIN lists USING (organization_id)
 LEFT JOIN quarantined USING (organization_id)
+LEFT JOIN doubtful USING (organization_id)
+LEFT JOIN unlisted USING (organization_id)

@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
+    DOUBTFUL_ROWS,
     FACILITIES,
     LISTS,
     ORGANIZATIONS,
@@ -97,6 +98,8 @@ DATA_QUALITY = Summary(
         count("proven_list_count", "Lists that the last sweep proved", LISTS, "10"),
         count("unproven_list_count", "Lists that the last sweep left unproven: their last rows stay", LISTS, "0"),
         count("quarantined_count", "Items that the last sweep quarantined", QUARANTINE, "0"),
+        count("doubtful_row_count", "Rows in doubt that nobody has decided", DOUBTFUL_ROWS, "0"),
+        count("unlisted_facility_count", "Facilities that the API shows by their id only", "history.facilities", "0"),
         _moment(
             "oldest_proof_at",
             "When the list with the oldest proof was proven; null if a list never was",
@@ -104,6 +107,15 @@ DATA_QUALITY = Summary(
         _moment("newest_proof_at", "When a list was last proven"),
     ),
     "sync.lists, sync.quarantine and dcycle",
-    sources=(ORGANIZATIONS, FACILITIES, WWT, "summaries.coverage_gaps", LISTS, QUARANTINE),
+    sources=(
+        ORGANIZATIONS,
+        FACILITIES,
+        WWT,
+        "summaries.coverage_gaps",
+        LISTS,
+        QUARANTINE,
+        DOUBTFUL_ROWS,
+        "history.facilities",
+    ),
     conserves=(Conserved(WWT, ("record_count",), theirs=("1",)),),
 )

@@ -1,6 +1,6 @@
 """The step of one endpoint, organisation by organisation: read every list, confirm what vanished, merge.
 
-A list with a row that vanished without being deleted is read again, a bounded number of times, and then left unproven.
+A list with a row that vanished without being deleted is read again, a bounded number of times. Then that row alone is doubtful.
 """
 
 import asyncio
@@ -10,7 +10,7 @@ import duckdb
 
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import ListError, TransientError
+from dcycle_pipeline.errors import ForbiddenError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import ListReader
 from dcycle_pipeline.landing.lists import (
@@ -25,6 +25,8 @@ from dcycle_pipeline.landing.lists import (
 )
 from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
+from dcycle_pipeline.sync.judgement import Judge, Verdict
+from dcycle_pipeline.sync.moves import end_moved_rows
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log, run_tables
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
@@ -85,6 +87,7 @@ async def _sync_endpoint(
     undeclared = {each: frozenset(policy.undeclared) for each, policy in policies.items()}
     drift = {f"{endpoint.name}.{name}" for names in undeclared.values() for name in names}
     run_log.add_requests(connection, run.run_id, api.requests_count, drift)
+    end_moved_rows(run, connection, endpoint)
     return SweepResult({each: task.result() for each, task in tasks.items()}, undeclared, api.requests_count)
 
 
@@ -117,8 +120,8 @@ class _Organization:
             return await self._merge({result.key: self._with_its_facility(result) for result in results})
 
     def _with_its_facility(self, result: ListResult) -> ListResult:
-        """404 for a facility that is confirmed deleted: nothing is left of its list, once each of its rows is confirmed too."""
-        if result.outcome != NOT_FOUND or self.endpoint.parent is None:
+        """A list denied for a facility that is confirmed deleted: nothing is left of it, once each of its rows is confirmed too."""
+        if result.outcome not in (NOT_FOUND, ForbiddenError.outcome) or self.endpoint.parent is None:
             return result
         listed = self.connection.execute(
             f"SELECT 1 FROM dcycle.{self.endpoint.parent} WHERE organization_id = ? AND {self.endpoint.parent_parameter} = ?",
@@ -127,25 +130,31 @@ class _Organization:
         return result if listed else replace(result, outcome=FACILITY_DELETED, reason="")
 
     async def _merge(self, results: dict[ListKey, ListResult]) -> list[ListResult]:
-        """Stage, confirm and merge; a list with a row that vanished without being deleted is read again."""
+        """Stage, judge and merge; a list with news that may be a race with a writer is read again."""
         staging = Staging(self.connection, self.endpoint, self.organization_id, self.run.folder.landing)
-        deleted: dict[str, str | None] = {}
+        orphaned = {key.facility_id for key, found in results.items() if found.outcome == FACILITY_DELETED}
+        judge = Judge(self.endpoint, self.organization_id, self.reader, staging, orphaned)
+        verdict, contradictions = Verdict(), dict[str | None, str]()
         for read in range(1, READS_AT_MOST + 1):
             await self._load(staging, results)
-            vanished = staging.vanished()
-            if held := self._why_held(staging, vanished):
-                await self._leave_out(staging, results, HELD, dict.fromkeys(vanished.values(), held))
+            vanished, contradictions = staging.vanished(), staging.contradictions()
+            news = vanished.keys() - judge.off_the_list
+            if held := self._why_held(staging, len(news)):
+                reasons = {vanished[item]: held for item in news}
+                await self._leave_out(staging, results, HELD, reasons)
+                vanished = {item: facility for item, facility in vanished.items() if facility not in reasons}
+                verdict = await judge.verdict(vanished)
                 break
-            deleted, doubts = await self._confirm(vanished)
-            if not doubts:
+            verdict = await judge.verdict(vanished)
+            doubted = contradictions.keys() | {vanished[item] for item in verdict.not_deleted & news}
+            if not doubted or read == READS_AT_MOST:
                 break
-            doubted = [key for key in results if key.facility_id in doubts]
-            if read < READS_AT_MOST:
-                results |= {result.key: result for result in await self.reader.read(doubted, again=True)}
-            else:
-                await self._leave_out(staging, results, UNPROVEN, doubts)
-                deleted = {item: facility for item, facility in deleted.items() if facility not in doubts}
-        return await asyncio.to_thread(self._decide, staging, self._complete(list(results.values())), deleted)
+            keys = [key for key in results if key.facility_id in doubted]
+            results |= {result.key: result for result in await self.reader.read(keys, again=True)}
+        if contradictions:
+            await self._leave_out(staging, results, UNPROVEN, contradictions)
+        verdict = verdict.without(contradictions.keys())
+        return await asyncio.to_thread(self._decide, staging, self._complete(list(results.values())), verdict)
 
     async def _leave_out(
         self, staging: Staging, results: dict[ListKey, ListResult], outcome: str, reasons: dict[str | None, str]
@@ -160,31 +169,16 @@ class _Organization:
         limit = self.run.settings.memory_limit_mb
         await asyncio.to_thread(load_lists, staging, list(results.values()), limit)
 
-    def _why_held(self, staging: Staging, vanished: dict[str, str | None]) -> str:
+    def _why_held(self, staging: Staging, vanished: int) -> str:
         """Why so many rows may not vanish at once; empty if they are few or the organisation's drop is accepted."""
         settings, known = self.run.settings, staging.current_count()
-        few = len(vanished) <= settings.large_drop_rows or len(vanished) * 100 <= known * settings.large_drop_percent
+        few = vanished <= settings.large_drop_rows or vanished * 100 <= known * settings.large_drop_percent
         if few or self.organization_id in self.run.accepted_drops:
             return ""
         return (
-            f"{len(vanished)} of {known} {self.endpoint.name} of organisation {self.organization_id} vanished at once, so nothing is deleted. "
+            f"{vanished} of {known} {self.endpoint.name} of organisation {self.organization_id} vanished at once, so nothing is deleted. "
             f"If that is right, run `dcycle-pipeline sync --accept-drop {self.organization_id}`; each row is then confirmed first"
         )
-
-    async def _confirm(self, vanished: dict[str, str | None]) -> tuple[dict[str, str | None], dict[str | None, str]]:
-        """The vanished rows that are deleted, and for every list with another one what is doubtful."""
-        async with asyncio.TaskGroup() as group:
-            answers = {item: group.create_task(self._why_not_deleted(item)) for item in vanished}
-        doubts = {vanished[item]: reason for item, task in answers.items() if (reason := task.result())}
-        return {item: facility for item, facility in vanished.items() if not answers[item].result()}, doubts
-
-    async def _why_not_deleted(self, item_id: str) -> str:
-        """Why a row that the list no longer shows cannot be taken for deleted; empty if the API says that it is."""
-        try:
-            exists = await self.reader.exists(self.endpoint.paging.detail_path, self.organization_id, item_id)
-        except (ListError, TransientError) as error:
-            return f"row {item_id} vanished from the list, and whether it is deleted is not known: {error}"
-        return f"the list does not show row {item_id}, but the API still has it" if exists else ""
 
     def _complete(self, results: list[ListResult]) -> list[ListResult]:
         """The lists that were read, and a word on those that could not be known."""
@@ -200,10 +194,12 @@ class _Organization:
             return [*results, ListResult(key, FACILITIES_NOT_READ, reason, now, now, self.run.run_id)]
         return results or [ListResult(key, NO_FACILITIES, "", now, now, self.run.run_id)]
 
-    def _decide(self, staging: Staging, results: list[ListResult], deleted: dict[str, str | None]) -> list[ListResult]:
+    def _decide(self, staging: Staging, results: list[ListResult], verdict: Verdict) -> list[ListResult]:
         """Write the decision beside the landed pages, then merge it."""
         moment = run_log.moment(self.connection, self.run.now())
         where = self.organization_id, self.endpoint.name
-        sweep = SweepManifest(self.run.run_id, self.run.started_at(self.connection), moment, *where, results, deleted)
+        began = self.run.started_at(self.connection)
+        deleted, unlisted, doubtful = verdict.deleted, verdict.unlisted, verdict.doubtful
+        sweep = SweepManifest(self.run.run_id, began, moment, *where, results, deleted, unlisted, doubtful)
         manifest.write_sweep(self.run.folder.landing, sweep)
         return merge_sweep(staging, sweep, self.run.settings.memory_limit_mb)

@@ -49,6 +49,7 @@ def _last_sweeps(connection: duckdb.DuckDBPyConnection, landed: list[recovery.La
         for step in landed:
             if (
                 isinstance(step, SweepManifest)
+                and not step.part
                 and step.endpoint == endpoint.name
                 and (step.run_id, step.organization_id, step.endpoint) in last
             ):

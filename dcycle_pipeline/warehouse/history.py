@@ -8,7 +8,7 @@ from dcycle_pipeline.schema import Column, Macro, Table, View
 from dcycle_pipeline.warehouse import run_tables
 
 OURS = "dcycle_pipeline"
-CHANGES = ("new", "edited", "recalculated", "settled", "deleted", "restored")
+CHANGES = ("new", "edited", "recalculated", "settled", "unlisted", "deleted", "restored")
 VALID_NOW = "valid_to IS NULL"
 FIRST_SEEN = Column("first_seen_at", "TIMESTAMPTZ", "When a sweep first saw the row", OURS, stamp="first_seen")
 VALID_FROM = Column(
@@ -29,11 +29,21 @@ CHANGE = Column(
     "change",
     "VARCHAR",
     "What the version changed: new, edited (an activity field), recalculated (emission fields only), settled (pending to "
-    "calculated), deleted (confirmed by the API; the last values) or restored",
+    "calculated), unlisted (the list no longer shows the row, but the API still has it by its id), deleted (confirmed by the API, or "
+    "decided by a person; the last values) or restored",
     OURS,
 )
 RUN = Column("run_id", "VARCHAR", "Run whose landed pages hold the version", OURS, stamp="origin")
 PAGE = Column("page", "BIGINT", "Landed page of the list that holds it; null for a deletion", OURS, "1", stamp="origin")
+
+DECIDED_BY = Column(
+    "decided_by",
+    "VARCHAR",
+    "Person who decided a deletion that the API does not confirm; else null",
+    OURS,
+    stamp="origin",
+)
+DECISION_REASON = Column("decision_reason", "VARCHAR", "Why that person decided so", OURS, stamp="origin")
 
 
 def versions(endpoint: Endpoint) -> Table:
@@ -44,7 +54,18 @@ def versions(endpoint: Endpoint) -> Table:
         endpoint.table.name,
         f"One row per version of a row of {endpoint.table.qualified}, the current one included",
         (*endpoint.table.key, "valid_from"),
-        (*endpoint.table.content, *lists, FIRST_SEEN, VALID_FROM, VALID_TO, CHANGE, RUN, PAGE),
+        (
+            *endpoint.table.content,
+            *lists,
+            FIRST_SEEN,
+            VALID_FROM,
+            VALID_TO,
+            CHANGE,
+            RUN,
+            PAGE,
+            DECIDED_BY,
+            DECISION_REASON,
+        ),
         endpoint.table.source,
     )
 

@@ -16,7 +16,7 @@ from dcycle_pipeline.landing.landed_file import verify_file
 from dcycle_pipeline.landing.lists import FACILITY_DELETED, NOT_FOUND, PROVEN, UNPROVEN, ListKey, ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.schema import quoted
-from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse import doubts, run_log
 from dcycle_pipeline.warehouse.database import replace_changed_rows, transaction, with_room
 from dcycle_pipeline.warehouse.merge import Staging
 from dcycle_pipeline.warehouse.year_totals import merge_year_totals
@@ -69,11 +69,18 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
         for result in sweep.results
     ]
 
+    where = sweep.run_id, sweep.organization_id, sweep.endpoint
+    unread = {result.key.facility_id for result in results if result.outcome not in _ALL_ROWS_LANDED}
+
     def merge() -> None:
         with transaction(staging.connection):
-            staging.merge(list(sweep.deleted), sweep.merged_at, sweep.run_id)
+            staging.merge(list(sweep.deleted), sweep.merged_at, sweep.run_id, sweep.unlisted, sweep.decision)
+            if sweep.decision is not None:
+                doubts.record_decision(staging.connection, where, sweep.decision, sweep.merged_at)
+            if sweep.part:
+                return
+            doubts.record_doubtful_rows(staging.connection, where, sweep.doubtful, unread, sweep.merged_at)
             run_log.record_lists(staging.connection, sweep.run_id, results, sweep.merged_at)
-            where = sweep.run_id, sweep.organization_id, sweep.endpoint
             run_log.record_quarantine(staging.connection, where, staging.quarantined, sweep.merged_at)
 
     with_room(staging.connection, memory_limit_mb, merge)
@@ -95,7 +102,8 @@ def merge_landed(
     deleted = {item: facility_id for item, facility_id in sweep.deleted.items() if facility_id not in lost}
     staging = Staging(connection, endpoint, sweep.organization_id, landing)
     load_lists(staging, sweep.results, memory_limit_mb)
-    return merge_sweep(staging, replace(sweep, deleted=deleted), memory_limit_mb)
+    doubtful = [row for row in sweep.doubtful if row.facility_id not in lost]
+    return merge_sweep(staging, replace(sweep, deleted=deleted, doubtful=doubtful), memory_limit_mb)
 
 
 def _readable(result: ListResult, landing: Path) -> ListResult:

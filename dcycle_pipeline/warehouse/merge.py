@@ -3,6 +3,7 @@
 Which lists these are, and what is noted of them, belongs to `load`.
 """
 
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
@@ -11,9 +12,9 @@ import duckdb
 import pyarrow as pa
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.landing.lists import Decision, ListResult
 from dcycle_pipeline.schema import Column
-from dcycle_pipeline.warehouse import history
+from dcycle_pipeline.warehouse import history, run_tables
 from dcycle_pipeline.warehouse.decode import QuarantinedItem, batches
 
 _STAGED = "temp.staged"
@@ -86,15 +87,56 @@ class Staging:
         ).fetchall()
         return dict(rows)
 
-    def merge(self, deleted: list[str], moment: datetime, run_id: str) -> None:
+    def known_to_be_off_the_list(self) -> set[str]:
+        """The ids of rows that the last sweep left in doubt or unlisted: that they are not listed is no news."""
+        rows = self.connection.execute(
+            f"""SELECT item_id FROM ({run_tables.LAST_DOUBTFUL_ROWS}) WHERE organization_id = $1 AND endpoint = $2
+            UNION SELECT {self._id} FROM {self._versions} WHERE organization_id = $1 AND {history.VALID_NOW} AND change = 'unlisted'""",
+            [self._organization_id, self._endpoint.name],
+        ).fetchall()
+        return {row[0] for row in rows}
+
+    def a_listed_id(self) -> str | None:
+        """The id of one row that the API listed in this sweep; None if it listed none."""
+        found: str | None = self.connection.execute(f"SELECT min({self._id}) FROM {_STAGED}").fetchall()[0][0]
+        return found
+
+    def contradictions(self) -> dict[str | None, str]:
+        """Each facility whose list shows a row that another list shows too, with the ids of such rows in words."""
+        if self._endpoint.parent is None:
+            return {}
+        rows = self.connection.execute(
+            f"""SELECT {self._facility}, {self._id}, others FROM {_STAGED} JOIN (
+                SELECT {self._id}, list_sort(list(DISTINCT {self._facility})) AS others FROM {_STAGED} GROUP BY ALL HAVING len(others) > 1
+            ) USING ({self._id}) ORDER BY ALL"""
+        ).fetchall()
+        found: dict[str | None, list[str]] = {}
+        for facility, item, others in rows:
+            found.setdefault(facility, []).append(f"{item} (facilities {', '.join(others)})")
+        return {
+            facility: f"the API lists one row under several facilities: {_few(items)}"
+            for facility, items in found.items()
+        }
+
+    def merge(
+        self,
+        deleted: list[str],
+        moment: datetime,
+        run_id: str,
+        unlisted: Sequence[str] = (),
+        decision: Decision | None = None,
+    ) -> None:
         """Bring the versions in step with what is staged; the rows with ids in `deleted` end. The caller holds a transaction.
 
-        `moment` is later than that of any version before.
+        `moment` is later than that of any version before. The rows with ids in `unlisted` stay, with a version that says so;
+        `decision` is what a person said of the deleted ones.
         """
         self._deduplicate()
         self._ids("staged_deleted", "item_id", deleted)
+        self._ids("staged_unlisted", "item_id", list(unlisted))
         self._insert_versions(moment)
-        self._insert_deletions(moment, run_id)
+        self._insert_unlisted(moment, run_id)
+        self._insert_deletions(moment, run_id, decision)
         self._end_versions(moment)
         self._update_person_ids(moment)
 
@@ -116,14 +158,15 @@ class Staging:
         self.connection.execute(
             f"""INSERT INTO {self._versions} BY NAME SELECT {names}, coalesce(old.first_seen_at, deleted.first_seen_at, $2) AS first_seen_at,
                 $2::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to,
-                CASE WHEN old.{self._id} IS NULL AND deleted.{self._id} IS NULL THEN 'new' WHEN old.{self._id} IS NULL THEN 'restored'
+                CASE WHEN old.{self._id} IS NULL AND deleted.{self._id} IS NULL THEN 'new'
+                    WHEN old.{self._id} IS NULL OR old.change = 'unlisted' THEN 'restored'
                     WHEN {edited} THEN 'edited' WHEN old.{pending} IS NULL AND new.{pending} IS NOT NULL THEN 'settled' WHEN {recalculated} THEN 'recalculated'
                     ELSE 'edited' END AS change, new.run_id, new.page
             FROM {_STAGED} AS new
             LEFT JOIN (SELECT * FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $1) AS old USING ({self._id})
             LEFT JOIN (SELECT {self._id}, min(first_seen_at) AS first_seen_at FROM {self._versions}
                 WHERE change = 'deleted' AND organization_id = $1 GROUP BY {self._id}) AS deleted USING ({self._id})
-            WHERE old.{self._id} IS NULL OR {edited} OR {recalculated} OR {noted}""",
+            WHERE old.{self._id} IS NULL OR old.change = 'unlisted' OR {edited} OR {recalculated} OR {noted}""",
             [self._organization_id, moment],
         )
 
@@ -138,15 +181,31 @@ class Staging:
         parts = [f"old.{name} IS DISTINCT FROM new.{name}" for name in self._of_role(role)]
         return f"({' OR '.join(parts)})" if parts else "false"
 
-    def _insert_deletions(self, moment: datetime, run_id: str) -> None:
+    def _insert_unlisted(self, moment: datetime, run_id: str) -> None:
+        """Insert a version with the last values for each row that the API shows by its id only, unless there is one already."""
+        names = ", ".join([*(column.name for column in self._columns), "first_seen_at"])
+        self.connection.execute(
+            f"""INSERT INTO {self._versions} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to,
+                'unlisted' AS change, $2 AS run_id
+            FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $3 AND change <> 'unlisted'
+                AND {self._id} IN (SELECT item_id FROM staged_unlisted)""",
+            [moment, run_id, self._organization_id],
+        )
+
+    def _insert_deletions(self, moment: datetime, run_id: str, decision: Decision | None) -> None:
         """Insert a last version for each row that is confirmed deleted: its last values, valid at no moment."""
         names = ", ".join([*(column.name for column in self._columns), "first_seen_at"])
         self.connection.execute(
             f"""INSERT INTO {self._versions} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, $1::TIMESTAMPTZ AS valid_to,
-                'deleted' AS change, $2 AS run_id
+                'deleted' AS change, $2 AS run_id, $4::VARCHAR AS decided_by, $5::VARCHAR AS decision_reason
             FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $3 AND valid_from < $1
                 AND {self._id} IN (SELECT item_id FROM staged_deleted)""",
-            [moment, run_id, self._organization_id],
+            [
+                moment,
+                run_id,
+                self._organization_id,
+                *((decision.decided_by, decision.reason) if decision else (None, None)),
+            ],
         )
 
     def _end_versions(self, moment: datetime) -> None:
@@ -154,7 +213,7 @@ class Staging:
         self.connection.execute(
             f"""UPDATE {self._versions} SET valid_to = $1 WHERE {history.VALID_NOW} AND organization_id = $2 AND valid_from < $1
             AND {self._id} IN (SELECT {self._id} FROM {self._versions} WHERE organization_id = $2 AND valid_from = $1
-                AND change NOT IN ('new', 'restored'))""",
+                AND change <> 'new')""",
             [moment, self._organization_id],
         )
 
@@ -168,6 +227,11 @@ class Staging:
                 AND old.organization_id = ? AND old.valid_from < ? AND old.{self._id} = new.{self._id} AND {self._differs("person")}""",
                 [self._organization_id, moment],
             )
+
+
+def _few(items: list[str], most: int = 5) -> str:
+    more = f" and {len(items) - most} more" if len(items) > most else ""
+    return f"{', '.join(items[:most])}{more}"
 
 
 def _value(column: Column) -> str:

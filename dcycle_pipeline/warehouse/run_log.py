@@ -15,7 +15,9 @@ from dcycle_pipeline.landing.lists import PROVEN, ListResult
 from dcycle_pipeline.schema import QUANTITY, QUANTITY_PRECISION, QUANTITY_SCALE, Table
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
 from dcycle_pipeline.warehouse.run_tables import (
+    CURRENT_DOUBTFUL_ROWS,
     CURRENT_LISTS,
+    DECISIONS,
     LISTS,
     PUBLISHED,
     QUARANTINE,
@@ -61,7 +63,7 @@ def last_moment(connection: duckdb.DuckDBPyConnection) -> datetime | None:
     """The latest moment that is noted; None if the log is empty."""
     found: datetime | None = connection.execute(
         f"""SELECT max(noted) FROM (SELECT max(greatest(started_at, published_at)) AS noted FROM {RUNS.qualified}
-        UNION ALL SELECT max(merged_at) FROM {LISTS.qualified})"""
+        UNION ALL SELECT max(merged_at) FROM {LISTS.qualified} UNION ALL SELECT max(decided_at) FROM {DECISIONS.qualified})"""
     ).fetchall()[0][0]
     return found
 
@@ -136,12 +138,13 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str
             content_changed = $content_hash IS DISTINCT FROM (
                 SELECT arg_max(content_hash, published_at) FROM {RUNS.qualified} WHERE run_id <> $run_id),
             organizations_count = facts.organizations, rows_count = facts.seen, lists_proven_count = facts.proven,
-            lists_unproven_count = facts.unproven, quarantined_count = facts.quarantined,
-            outcome = CASE WHEN facts.unproven + facts.quarantined > 0 THEN 'published_with_gaps' ELSE 'published' END
+            lists_unproven_count = facts.unproven, quarantined_count = facts.quarantined, doubtful_count = facts.doubtful,
+            outcome = CASE WHEN facts.unproven + facts.quarantined + facts.doubtful > 0 THEN 'published_with_gaps' ELSE 'published' END
         FROM (SELECT count(DISTINCT organization_id) AS organizations,
                 coalesce(sum(distinct_ids_count) FILTER (outcome = '{PROVEN}'), 0) AS seen,
                 count(*) FILTER (outcome = '{PROVEN}') AS proven, count(*) FILTER (is_unproven) AS unproven,
-                coalesce(sum(quarantined_count), 0) AS quarantined
+                coalesce(sum(quarantined_count), 0) AS quarantined,
+                (SELECT count(*) FROM ({CURRENT_DOUBTFUL_ROWS})) AS doubtful
             FROM ({CURRENT_LISTS})) AS facts
         WHERE run_id = $run_id""",
         {"run_id": run_id, "content_hash": content_hash},
@@ -210,8 +213,10 @@ def last_publication(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, d
 
 
 def last_runs(connection: duckdb.DuckDBPyConnection, count: int) -> list[str]:
-    """The ids of the `count` runs that began last, the latest first."""
-    query = f"SELECT run_id FROM {RUNS.qualified} ORDER BY started_at DESC LIMIT ?"
+    """The ids of the `count` runs that began last, the latest first, and of those between that only carried out a decision."""
+    query = f"""SELECT run_id FROM {RUNS.qualified} WHERE started_at >= (SELECT min(started_at) FROM (
+        SELECT started_at FROM {RUNS.qualified} WHERE run_id NOT IN (SELECT run_id FROM {DECISIONS.qualified})
+        ORDER BY started_at DESC LIMIT ?)) ORDER BY started_at DESC"""
     return [row[0] for row in connection.execute(query, [count]).fetchall()]
 
 

@@ -38,6 +38,7 @@ RUNS = Table(
             "1",
         ),
         _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
+        _column("doubtful_count", "BIGINT", "Doubtful rows that nobody has decided, see sync.doubtful_rows", "1"),
         _column("drift", "VARCHAR[]", "Fields that the API sends and no endpoint declares, as endpoint.field"),
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
         _column("content_changed", "BOOLEAN", "Whether the hash differs from that of the publication before"),
@@ -102,7 +103,42 @@ QUARANTINE = Table(
     ),
 )
 
-TABLES = (RUNS, LISTS, QUARANTINE)
+DOUBTFUL_ROWS = Table(
+    "sync",
+    "doubtful_rows",
+    "One row per sweep and row that its list no longer shows although the API does not say that it is gone; its last version stays "
+    "until the API or a person says more",
+    ("run_id", "organization_id", "endpoint", "item_id"),
+    (
+        _column("run_id", "VARCHAR", "Dagster run"),
+        _column("organization_id", "VARCHAR", "Organisation that was asked for"),
+        _column("endpoint", "VARCHAR", "Endpoint whose list no longer shows the row"),
+        _column("facility_id", "VARCHAR", "Facility whose list it was; null if the list is that of the organisation"),
+        _column("item_id", "VARCHAR", "Id of the row"),
+        _column("reason", "VARCHAR", "Why it is not taken for deleted"),
+        _column("doubtful_since", "TIMESTAMPTZ", "When a sweep first noted it, with no sweep between that saw it"),
+        _column("noted_at", "TIMESTAMPTZ", "When this sweep noted it"),
+    ),
+)
+
+DECISIONS = Table(
+    "sync",
+    "decisions",
+    "One row per decision of a person about a doubtful row. It holds until the API shows the row again",
+    ("run_id", "organization_id", "endpoint", "item_id"),
+    (
+        _column("run_id", "VARCHAR", "Run that carried it out"),
+        _column("organization_id", "VARCHAR", "Organisation of the row"),
+        _column("endpoint", "VARCHAR", "Endpoint of the row"),
+        _column("item_id", "VARCHAR", "Id of the row"),
+        _column("decision", "VARCHAR", "deleted (the row ended) or kept (it stays, and is no gap)"),
+        _column("decided_by", "VARCHAR", "Who decided, as given"),
+        _column("reason", "VARCHAR", "Why, as given"),
+        _column("decided_at", "TIMESTAMPTZ", "When it was carried out"),
+    ),
+)
+
+TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS)
 
 # A run may read one organisation only, or publish what other runs read. So the last sweep of each endpoint counts for every
 # organisation that is still synced, whichever run made it.
@@ -125,4 +161,10 @@ WHERE is_unproven ORDER BY ALL"""
 QUARANTINED = (
     f"""SELECT organization_id, endpoint, facility_id, item_id, reason FROM ({CURRENT_QUARANTINE}) ORDER BY ALL"""
 )
+LAST_DOUBTFUL_ROWS = f"SELECT found.* FROM {DOUBTFUL_ROWS.qualified} AS found {_OF_LAST_SWEEP}"
+CURRENT_DOUBTFUL_ROWS = f"""SELECT doubt.* FROM ({LAST_DOUBTFUL_ROWS}) AS doubt WHERE NOT EXISTS (
+    SELECT 1 FROM {DECISIONS.qualified} AS decided WHERE decided.organization_id = doubt.organization_id
+        AND decided.endpoint = doubt.endpoint AND decided.item_id = doubt.item_id AND decided_at >= doubtful_since)"""
+DOUBTFUL = f"""SELECT organization_id, endpoint, facility_id, item_id, reason, doubtful_since
+FROM ({CURRENT_DOUBTFUL_ROWS}) ORDER BY ALL"""
 PUBLISHED = "('published', 'published_with_gaps')"

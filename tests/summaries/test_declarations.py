@@ -39,7 +39,9 @@ def test_the_file_reads_what_is_declared_and_what_stands_before(summary: summari
     text = re.sub(r"--[^\n]*", "", summaries.query(summary))
     read = set(re.findall(r"\b(?:dcycle|history|summaries|sync)\.[a-z_]+", text))
     read |= {
-        f"sync.{name}" for name in ("lists", "quarantine") if f"current_{name}" in text or f"totals_{name}" in text
+        f"sync.{name}"
+        for name in ("lists", "quarantine", "doubtful_rows")
+        if f"current_{name}" in text or f"totals_{name}" in text
     }
     assert read == set(summary.sources)
     before = [table.qualified for table in summaries.SUMMARIES[: summaries.SUMMARIES.index(summary)]]

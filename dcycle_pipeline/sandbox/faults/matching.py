@@ -9,7 +9,7 @@ from dcycle_pipeline.sandbox.world.chance import chance
 
 FAULT_KINDS = (
     "429", "500", "502", "503", "504", "reset", "truncated", "not_json", "bad_json", "slow", "401", "403", "404",
-    "redirect", "empty_body",
+    "redirect", "empty_body", "no_route", "404_page", "410", "foreign",
 )  # fmt: skip
 RETRY_AFTER = (None, "seconds", "date")
 
@@ -43,7 +43,8 @@ class Fault:
     """A status, or one of these words of FAULT_KINDS:
 
     slow | reset (no answer) | truncated (the connection ends within the body) | bad_json (200 with half a document) |
-    not_json (200 with a maintenance page) | empty_body | redirect.
+    not_json (200 with a maintenance page) | empty_body | redirect | no_route (404 in FastAPI's words, without the API's code) |
+    404_page (404 of a proxy, in HTML) | foreign (403: the facility belongs to another organisation).
     """
     organization_id: str | None = None
     facility_id: str | None = None

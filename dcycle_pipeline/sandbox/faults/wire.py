@@ -23,6 +23,15 @@ _REFUSALS: dict[str, dict[str, str]] = {
 }
 _GATEWAY = {"502": "Bad Gateway", "503": "Service Unavailable", "504": "Gateway Timeout"}
 
+# What is not there in the organisation that was asked for; but for the last, not in the API's own words.
+NOT_YOURS = "Facility doesn't belong to organization"
+_MISSING = {
+    "no_route": (404, JSON, encode({"detail": "Not Found"})),
+    "404_page": (404, HTML, _GATEWAY_PAGE.format(404, "Not Found").encode()),
+    "410": (410, JSON, encode({"detail": "Gone"})),
+    "foreign": (403, JSON, encode({"detail": NOT_YOURS, "code": "FACILITY_NOT_BELONG_TO_ORGANIZATION"})),
+}
+
 
 async def answer_with(
     fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, raw_send: Send
@@ -51,6 +60,8 @@ def _whole(kind: str) -> tuple[int, str, bytes]:
         return int(kind), HTML, _GATEWAY_PAGE.format(kind, _GATEWAY[kind]).encode()
     if kind == "redirect":
         return 302, HTML, b""
+    if kind in _MISSING:
+        return _MISSING[kind]
     return (200, HTML, MAINTENANCE_PAGE) if kind == "not_json" else (200, JSON, b"")
 
 

@@ -118,6 +118,13 @@ class World:
                 self.derived.forget_record(record_id)
             self.derived.forget(facility_id)
 
+    def move_facility(self, facility_id: str, organization_id: str) -> None:
+        """Gives a facility, with its records, to another organisation. Raises KeyError if there is no such organisation."""
+        with self.lock:
+            if organization_id not in self._organizations:
+                raise KeyError(f"no organisation {organization_id}")
+            self._sites[facility_id].organization_id = organization_id
+
     def facilities(self, organization_id: str, *, legacy: bool = False) -> list[Item]:
         """Copies, in the form of the new list or of the legacy one."""
         with self.lock:

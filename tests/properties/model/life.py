@@ -149,7 +149,8 @@ class Life:
         for table in COLUMNS:
             actual = reader.versions(table)
             assert_lives_are_whole(table, actual)
-            book = Book(table, self.world, actual, self.ends, self.accepted, self.large_drop_rows)
+            doubtful = reader.doubtful(table)
+            book = Book(table, self.world, actual, self.ends, self.accepted, self.large_drop_rows, doubtful)
             expected = book.replay(self._by_our_clock(scope) for scope in reader.scopes(table))
             assert sorted(actual, key=repr) == sorted(expected, key=repr)
 

@@ -125,5 +125,10 @@ class Reader:
         columns = "run_id, organization_id, facility_id, outcome, started_at, finished_at, merged_at"
         return [SettledScope(*row) for row in self.query(f"SELECT {columns} FROM sync.lists WHERE endpoint = ?", table)]
 
+    def doubtful(self, table: str) -> dict[tuple[str, str], frozenset[str]]:
+        """The ids of the rows of each run and organisation that were in doubt."""
+        query = "SELECT run_id, organization_id, list(item_id) FROM sync.doubtful_rows WHERE endpoint = ? GROUP BY ALL"
+        return {(run, organization): frozenset(ids) for run, organization, ids in self.query(query, table)}
+
     def whole_history(self) -> dict[str, list[Row]]:
         return {table: self.query(f"SELECT * FROM history.{table} ORDER BY ALL") for table in TABLES}

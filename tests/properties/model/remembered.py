@@ -59,6 +59,7 @@ class Book:
     ends: dict[str, datetime]
     accepted: dict[str, frozenset[str]]
     large_drop_rows: int
+    doubtful: dict[tuple[str, str], frozenset[str]]
     versions: list[Version] = field(default_factory=list)
     current: dict[tuple[str, str], Version] = field(default_factory=dict)
     born: dict[tuple[str, str], datetime] = field(default_factory=dict)
@@ -90,7 +91,8 @@ class Book:
         there = {v.row[self._id]: v.row for v in self.actual if v.row[0] == organization and v.held(moment)}
         proven = [scope for scope in sweep if scope.outcome in ("proven", "facility_deleted")]
         shown: Rows = {}
-        excused: set[str] = set()
+        excused = set(self.doubtful.get((sweep[0].run_id, organization), ()))
+        there = {id_: row for id_, row in there.items() if id_ not in excused}
         for scope in proven:
             states = self.chronicle.between(scope.started_at, scope.finished_at)
             shown |= self._judge(scope, states, there, {s.facility_id for s in proven})

@@ -1,0 +1,103 @@
+"""What became of rows that their list no longer shows: deleted, unlisted, or doubtful. Doubt costs a row, never its list.
+
+Only the API's own word deletes: it says by the row's id that there is no such row, while it still finds one that it lists.
+"""
+
+import asyncio
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.errors import ForbiddenError, ListError, TransientError
+from dcycle_pipeline.landing.fetch import ListReader
+from dcycle_pipeline.landing.lists import DoubtfulRow
+from dcycle_pipeline.warehouse.merge import Staging
+
+_SHOWN = "the list does not show it, but the API still has it under its id"
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The rows that vanished from their lists: `deleted` ones with the facility of their list, `unlisted` ones, `doubtful` ones."""
+
+    deleted: dict[str, str | None] = field(default_factory=dict)
+    unlisted: list[str] = field(default_factory=list)
+    doubtful: list[DoubtfulRow] = field(default_factory=list)
+
+    @property
+    def not_deleted(self) -> set[str]:
+        """The ids of the rows that the API does not say to be gone."""
+        return {*self.unlisted, *(row.item_id for row in self.doubtful)}
+
+    def without(self, facilities: Collection[str | None]) -> "Verdict":
+        """The verdict on the rows of all other facilities' lists."""
+        deleted = {item: facility for item, facility in self.deleted.items() if facility not in facilities}
+        doubtful = [row for row in self.doubtful if row.facility_id not in facilities]
+        return Verdict(deleted, self.unlisted, doubtful)
+
+
+class Judge:
+    """Asks the API by their ids about the vanished rows of one organisation and endpoint.
+
+    `off_the_list` are the ids of rows that the last sweep did not see either: reading their lists again would tell nothing new.
+    `orphaned` are facilities that are confirmed deleted.
+    """
+
+    def __init__(
+        self,
+        endpoint: Endpoint,
+        organization_id: str,
+        reader: ListReader,
+        staging: Staging,
+        orphaned: Collection[str | None],
+    ) -> None:
+        self._endpoint = endpoint
+        self._organization_id = organization_id
+        self._reader = reader
+        self._staging = staging
+        self._orphaned = orphaned
+        self.off_the_list = staging.known_to_be_off_the_list()
+
+    async def verdict(self, vanished: Mapping[str, str | None]) -> Verdict:
+        """What became of rows, which are given with the facility of their list."""
+        async with asyncio.TaskGroup() as group:
+            answers = {item: group.create_task(self._why_not_deleted(item, at)) for item, at in vanished.items()}
+        reasons = {item: task.result() for item, task in answers.items()}
+        gone = [item for item, reason in reasons.items() if not reason]
+        if gone and (refuted := await self._why_not_believed()):
+            reasons |= dict.fromkeys(gone, refuted)
+        # A facility that is deleted softly stays under its id, and its records have lists of their own.
+        unlisted = [item for item, reason in reasons.items() if reason == _SHOWN and self._endpoint.parent is None]
+        deleted = {item: vanished[item] for item, reason in reasons.items() if not reason}
+        doubtful = [
+            DoubtfulRow(item, vanished[item], reason)
+            for item, reason in reasons.items()
+            if reason and item not in unlisted
+        ]
+        return Verdict(deleted, unlisted, doubtful)
+
+    async def _why_not_deleted(self, item_id: str, facility_id: str | None) -> str:
+        """Why a row that the list no longer shows cannot be taken for deleted; empty if the API says that it is."""
+        try:
+            return _SHOWN if await self._exists(item_id) else ""
+        except (ListError, TransientError) as error:
+            if isinstance(error, ForbiddenError) and error.is_of_another_organization and facility_id in self._orphaned:
+                return ""  # its facility is gone from this organisation by the API's own word, and it with it
+            return f"the list does not show it, and whether it is deleted is not known: {error}"
+
+    async def _why_not_believed(self) -> str:
+        """Why "not found" proves nothing in this run: a row that the list shows is not found either. Empty if it is found.
+
+        If the list shows no row at all, its counter of 0 is the second witness.
+        """
+        listed = self._staging.a_listed_id()
+        if listed is None:
+            return ""
+        try:
+            found = await self._exists(listed)
+        except (ListError, TransientError) as error:
+            return f"the API says that there is no such row, but of {listed}, which it lists, it says: {error}"
+        return "" if found else f"the API says that there is no such row, but says so of {listed} too, which it lists"
+
+    async def _exists(self, item_id: str) -> bool:
+        return await self._reader.exists(self._endpoint.paging.detail_path, self._organization_id, item_id)

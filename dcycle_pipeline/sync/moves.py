@@ -1,0 +1,48 @@
+"""Rows that moved to another organisation: alive there, they are not alive where they were, whatever is denied there."""
+
+from itertools import groupby
+
+import duckdb
+
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.landing import manifest
+from dcycle_pipeline.landing.lists import PROVEN
+from dcycle_pipeline.landing.manifest import SweepManifest
+from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.warehouse import run_log, run_tables
+from dcycle_pipeline.warehouse.history import versions
+from dcycle_pipeline.warehouse.load import merge_landed
+
+MOVED = "moved"
+
+
+def end_moved_rows(run: Run, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
+    """End each row of an organisation that no longer lists it while another organisation does. Ids are unique across organisations."""
+    moved = connection.execute(_moved(endpoint)).fetchall()
+    for organization_id, rows in groupby(moved, key=lambda row: str(row[0])):
+        moment = run_log.moment(connection, run.now())
+        where = organization_id, endpoint.name
+        deleted = {item: facility for _, item, facility in rows}
+        sweep = SweepManifest(
+            run.run_id, run.started_at(connection), moment, *where, results=[], deleted=deleted, part=MOVED
+        )
+        manifest.write_sweep(run.folder.landing, sweep)
+        merge_landed(connection, sweep, run.folder.landing, run.settings.memory_limit_mb)
+
+
+def _moved(endpoint: Endpoint) -> str:
+    stored, item = versions(endpoint).qualified, endpoint.id_column
+    facility = endpoint.parent_parameter or "NULL::VARCHAR"
+    return f"""WITH doubles AS (
+        SELECT organization_id, {item} AS item_id, {facility} AS list_facility_id, change FROM {stored} WHERE valid_to IS NULL
+        AND {item} IN (SELECT {item} FROM {stored} WHERE valid_to IS NULL GROUP BY ALL HAVING count(*) > 1)
+    ), judged AS (
+        SELECT doubles.*, change <> 'unlisted' AND list.organization_id IS NOT NULL AND doubt.item_id IS NULL AS is_listed
+        FROM doubles
+        LEFT JOIN ({run_tables.CURRENT_LISTS}) AS list ON list.endpoint = '{endpoint.name}' AND list.outcome = '{PROVEN}'
+            AND list.organization_id = doubles.organization_id AND list.facility_id IS NOT DISTINCT FROM list_facility_id
+        LEFT JOIN ({run_tables.LAST_DOUBTFUL_ROWS}) AS doubt ON doubt.endpoint = '{endpoint.name}'
+            AND doubt.organization_id = doubles.organization_id AND doubt.item_id = doubles.item_id
+    )
+    SELECT organization_id, item_id, list_facility_id FROM judged
+    WHERE NOT is_listed AND item_id IN (SELECT item_id FROM judged WHERE is_listed) ORDER BY ALL"""

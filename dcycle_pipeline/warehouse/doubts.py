@@ -1,0 +1,53 @@
+"""Notes the rows that a sweep left in doubt, and what a person decided about one.
+
+What is in doubt belongs to `sync`; what the tables are, to `run_tables`.
+"""
+
+from datetime import datetime
+
+import duckdb
+
+from dcycle_pipeline.landing.lists import Decision, DoubtfulRow
+from dcycle_pipeline.warehouse.run_log import arrow_view
+from dcycle_pipeline.warehouse.run_tables import DECISIONS, DOUBTFUL_ROWS, LAST_DOUBTFUL_ROWS
+
+
+def record_doubtful_rows(
+    connection: duckdb.DuckDBPyConnection,
+    sweep: tuple[str, str, str],
+    rows: list[DoubtfulRow],
+    unread: set[str | None],
+    noted_at: datetime,
+) -> None:
+    """Replace the doubtful rows of a sweep (run, organisation, endpoint). The caller has not noted its lists yet.
+
+    A row that the sweep before doubted too keeps the moment since when. Of `unread` facilities' lists nothing new is known, so
+    their rows stay as doubtful as they were.
+    """
+    before = connection.execute(
+        f"SELECT facility_id, item_id, reason, doubtful_since FROM ({LAST_DOUBTFUL_ROWS}) WHERE organization_id = ? AND endpoint = ?",
+        list(sweep[1:]),
+    ).fetchall()
+    since = {item_id: moment for _, item_id, _, moment in before}
+    kept = [(*sweep, *row, noted_at) for row in before if row[0] in unread]
+    found = [
+        (*sweep, row.facility_id, row.item_id, row.reason, since.get(row.item_id, noted_at), noted_at)
+        for row in rows
+        if row.facility_id not in unread
+    ] + kept
+    connection.execute(
+        f"DELETE FROM {DOUBTFUL_ROWS.qualified} WHERE run_id = ? AND organization_id = ? AND endpoint = ?", list(sweep)
+    )
+    with arrow_view(connection, "fresh_doubtful_rows", DOUBTFUL_ROWS, found):
+        connection.execute(f"INSERT INTO {DOUBTFUL_ROWS.qualified} BY NAME SELECT * FROM fresh_doubtful_rows")
+
+
+def record_decision(
+    connection: duckdb.DuckDBPyConnection, sweep: tuple[str, str, str], decision: Decision, decided_at: datetime
+) -> None:
+    """Note what a person decided about a doubtful row of an organisation and endpoint; once, if a rebuild comes by again."""
+    row = (*sweep, decision.item_id, decision.decision, decision.decided_by, decision.reason, decided_at)
+    with arrow_view(connection, "fresh_decision", DECISIONS, [row]):
+        connection.execute(
+            f"INSERT INTO {DECISIONS.qualified} BY NAME SELECT * FROM fresh_decision AS fresh ANTI JOIN {DECISIONS.qualified} USING (run_id, item_id)"
+        )

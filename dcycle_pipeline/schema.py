@@ -4,6 +4,7 @@ Each table is declared beside its endpoint or summary; running SQL belongs to th
 """
 
 from dataclasses import dataclass
+from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
 from typing import Literal
 
 KILOGRAMS = "kg"
@@ -13,6 +14,9 @@ CUBIC_METRES = "m3"
 QUANTITY = "DECIMAL(28,9)"
 TOTAL = "DECIMAL(38,9)"
 QUANTITY_PRECISION, QUANTITY_SCALE = 28, 9
+_STEP = Decimal(1).scaleb(-QUANTITY_SCALE)
+# 60 digits: more than a column holds, so quantizing rounds once, at the ninth place, and never fails.
+_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 
 Stamp = Literal["first_seen", "last_seen", "last_changed", "valid_from", "valid_to", "origin"]
 Role = Literal["activity", "emission", "note", "person"]
@@ -150,6 +154,11 @@ class Rules:
     def ddl(self) -> list[str]:
         """The statements that create or replace them."""
         return [self.script.strip().removesuffix(";")]
+
+
+def rounded_quantity(value: Decimal) -> Decimal:
+    """A finite number of at most 50 digits before the point, as the columns hold it: nine places, half-even."""
+    return value.quantize(_STEP, context=_EXACT)
 
 
 def quoted(text: str) -> str:

@@ -12,6 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
+from dcycle_pipeline.api.repair import strict_json
 from dcycle_pipeline.errors import (
     ContractError,
     DcycleError,
@@ -27,29 +28,38 @@ from dcycle_pipeline.errors import (
 # Statuses that pass by themselves: those of RFC 9110 and RFC 8470 (425), and Cloudflare's 520 to 524.
 RETRYABLE = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
 LONGEST_RETRY_AFTER_SECONDS = 3600.0  # a server that asks for days has a wrong clock or a wrong header
+FIRST_BYTES = 60  # of a body that is not JSON: enough to tell a maintenance page from a cut answer
 LONGEST_DETAIL = 200  # characters: messages have one or two lines
 # Broader than an address: an error body may quote one, and masking too much of a message harms nobody.
 _EMAIL = re.compile(r"[^\s@\"'<>]+@[^\s@\"'<>]+")
 
 
 def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> bytes:
-    """The body of a 200, known to be JSON in UTF-8. Raises the DcycleError that any other answer stands for.
+    """The body of a 200, as JSON in UTF-8 on one line. Raises the DcycleError that any other answer stands for.
 
     `where` begins each message; `mask` takes the secrets out of what the API said.
     """
     status = response.status_code
     if status == 200:
         try:
-            response.content.decode("utf-8")
-            msgspec.json.decode(response.content, type=msgspec.Raw)
-        except (UnicodeDecodeError, msgspec.DecodeError, RecursionError):
+            return strict_json(response.content)
+        except ValueError:
             # A proxy answers so during maintenance, with a page in HTML.
-            raise TransientError(f"{where}: 200, but the body is not JSON (a maintenance page?).") from None
-        return response.content
+            raise TransientError(f"{where}: 200, but the body is not JSON: {_look(response, mask)}.") from None
     error = _error(response, f"{where}: {status} {_detail(response, mask)}".rstrip())
     if isinstance(error, ListError):
         error.code = _code(response)
     raise error
+
+
+def _look(response: httpx.Response, mask: Callable[[str], str]) -> str:
+    """What a body that nobody can read looks like: its type, encoding and length, and how it begins."""
+    media_type = response.headers.get("content-type", "no content type")
+    encoding = response.headers.get("content-encoding", "")
+    packed = f", {encoding}" if encoding else ""
+    begins = response.content[:FIRST_BYTES].decode("utf-8", "backslashreplace")
+    shown = _EMAIL.sub("[e-mail]", mask(" ".join(begins.split())))
+    return f"{media_type[:FIRST_BYTES]}{packed}, {len(response.content)} bytes, begins with {shown!r}"
 
 
 def _error(response: httpx.Response, text: str) -> DcycleError:

@@ -37,7 +37,7 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
 def tell(result: dict[str, Any]) -> None:
     """What one run published, a line each, and last what may be missing."""
     for field in result["drift"] if result["drift"] is not None else ():
-        console.show(f"New in the API and not read: {field}")
+        console.show(f"Not read: {field}")
     for item in result["quarantined"]:
         where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
         console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")

@@ -27,7 +27,8 @@ class Declared:
     """What every endpoint declares: its name, what an item looks like, and the `table` that it fills, with one row per item.
 
     `withheld` are fields that hold personal data: they are dropped before landing. `person_ids` are fields that hold only the
-    id of a person. `unused` are known fields that land, but fill no column.
+    id of a person. `unused` are known fields that land, but fill no column. `unneeded` are fields that no figure is made from: one
+    that cannot be read becomes null, and its row stays.
     """
 
     name: str
@@ -36,6 +37,7 @@ class Declared:
     table: Table
     withheld: frozenset[str] = frozenset()
     unused: frozenset[str] = frozenset()
+    unneeded: frozenset[str] = frozenset()
     person_ids: frozenset[str] = frozenset()
 
     @cached_property

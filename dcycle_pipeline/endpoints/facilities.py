@@ -180,6 +180,13 @@ V1 = Endpoint(
     multi_values=MULTI_VALUES,
     problem=problem,
     pending_column="co2e_kg",
+    unneeded=frozenset(
+        {
+            *("name", "type", "address", "logistic_factor", "categories", "cups_list", "facility_fuels_ids"),
+            *("facility_purpose_type", "facility_id", "hub_category", "invoices_length", "supercharger"),
+            *("created_at", "updated_at"),
+        }
+    ),
 )
 
 # `filter_by` with a status is not documented. It comes last, so it is asked only if both sort orders stay short of the counters.

@@ -10,11 +10,23 @@ import msgspec
 
 from dcycle_pipeline.api.types import PAGE_SIZE, Paging
 from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
-from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, QUANTITY, Column, Table
+from dcycle_pipeline.schema import (
+    CUBIC_METRES,
+    KILOGRAMS,
+    KILOGRAMS_CO2E,
+    QUANTITY,
+    QUANTITY_PRECISION,
+    Column,
+    Table,
+    rounded_quantity,
+)
 
 LIST = "GET /v1/waste-water-treatments"
 STATUSES = ("uploaded", "active", "loading", "error")
 UNIT = "cubic_meter_(m3)"
+# No company has records from before, and a plan does not reach beyond: 9999-12-31 stands for "no end".
+FIRST_YEAR, LAST_YEAR = 1900, 2099
+LONGEST_DAYS = 36_525  # a century
 
 
 class Unit(msgspec.Struct, gc=False):
@@ -62,12 +74,29 @@ def problem(item: WasteWaterTreatment, facility_id: str | None) -> str | None:
         return f"unit is {item.unit.name!r}, expected {UNIT!r}"
     if item.start_date is None or item.end_date is None:
         return "an active record has no start_date or no end_date" if item.status == "active" else None
-    if item.end_date < item.start_date:
-        return f"end_date {item.end_date} is before start_date {item.start_date}"
+    if reason := _no_period(item.start_date, item.end_date):
+        return reason
     out, base = item.m3_water_out, item.base_quantity
-    if out is not None and base is not None and out != base:
+    if out is not None and base is not None and out != base and _differ(out, base):
         return f"m3_water_out {out} and base_quantity {base} both mean water out and differ"
     return None
+
+
+def _no_period(start: date, end: date) -> str:
+    """Why two days are no period of treatment: a slip of the keyboard would spread its emissions over centuries."""
+    if end < start:
+        return f"end_date {end} is before start_date {start}"
+    if start.year < FIRST_YEAR or end.year > LAST_YEAR:
+        return f"the period {start} to {end} is not within {FIRST_YEAR} to {LAST_YEAR}"
+    if (end - start).days > LONGEST_DAYS:
+        return f"the period {start} to {end} is longer than a century"
+    return ""
+
+
+def _differ(one: Decimal, other: Decimal) -> bool:
+    """Whether two numbers differ in the nine places that are kept. One that no column holds has another problem."""
+    sound = all(each.is_finite() and each.adjusted() < QUANTITY_PRECISION for each in (one, other))
+    return not sound or rounded_quantity(one) != rounded_quantity(other)
 
 
 _KEY = (
@@ -227,4 +256,5 @@ ENDPOINT = Endpoint(
     withheld=frozenset({"user", "file_url"}),
     person_ids=frozenset({"uploaded_by"}),
     unused=frozenset({"source_invoice_id", "facility_percentages"}),
+    unneeded=frozenset({"invoice_id", "uploaded_by", "linked_projects", "created_at"}),
 )

@@ -19,7 +19,7 @@ from dcycle_pipeline.landing.lists import ListKey
 
 FORMAT = 3
 _READ_AT_ONCE = 1 << 20  # bytes of decompressed text: bounds the memory, whatever the size of the file
-_PROOF = b'{"proof":'
+_PROOF, _PAGE = b'{"proof":', b'{"page":'
 
 
 @dataclass(frozen=True)
@@ -92,8 +92,11 @@ def verify_file(path: Path, key: ListKey) -> None:
 def first_and_last(path: Path, key: ListKey) -> tuple[Header, Trailer]:
     """The header and the trailer of a landed file. Raises UnavailableError as `verify_file` does."""
     first, last = b"", b""
-    for last in _whole_lines(path):
-        first = first or last
+    for line in _whole_lines(path):
+        if first and last and not (last.startswith(_PAGE) and last.endswith(b"}")):
+            # A run that broke a page into several lines died of it; nobody takes that over.
+            raise UnavailableError(f"Landed file {path} holds a page that is not one line. Delete it and sync again.")
+        first, last = first or line, line if first else b""
     try:
         header, trailer = _header(first), msgspec.json.decode(last, type=Trailer)
     except msgspec.MsgspecError as error:

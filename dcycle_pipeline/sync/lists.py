@@ -96,11 +96,18 @@ def _keys(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organizatio
     if endpoint.parent is None:
         return [ListKey(organization_id, endpoint.name)]
     rows = connection.execute(
-        f"""SELECT {endpoint.parent_parameter} FROM dcycle.{endpoint.parent} WHERE organization_id = $1
+        f"""{_parents(endpoint)}
         UNION SELECT {endpoint.parent_parameter} FROM {endpoint.table.qualified} WHERE organization_id = $1 ORDER BY 1""",
         [organization_id],
     ).fetchall()
     return [ListKey(organization_id, endpoint.name, row[0]) for row in rows]
+
+
+def _parents(endpoint: Endpoint) -> str:
+    """A query for the parents of an organisation: the rows, and the items that have an id and cannot be used otherwise."""
+    return f"""SELECT {endpoint.parent_parameter} FROM dcycle.{endpoint.parent} WHERE organization_id = $1
+        UNION SELECT item_id FROM ({run_tables.CURRENT_QUARANTINE})
+        WHERE organization_id = $1 AND endpoint = '{endpoint.parent}' AND item_id <> ''"""
 
 
 @dataclass
@@ -124,7 +131,7 @@ class _Organization:
         if result.outcome not in (NOT_FOUND, ForbiddenError.outcome) or self.endpoint.parent is None:
             return result
         listed = self.connection.execute(
-            f"SELECT 1 FROM dcycle.{self.endpoint.parent} WHERE organization_id = ? AND {self.endpoint.parent_parameter} = ?",
+            f"SELECT 1 FROM ({_parents(self.endpoint)}) WHERE {self.endpoint.parent_parameter} = $2",
             [self.organization_id, result.key.facility_id],
         ).fetchall()
         return result if listed else replace(result, outcome=FACILITY_DELETED, reason="")
@@ -185,12 +192,18 @@ class _Organization:
         if self.endpoint.parent is None:
             return results
         key, now = ListKey(self.organization_id, self.endpoint.name), self.run.now()
+        where = [self.organization_id, self.endpoint.parent]
         unread = self.connection.execute(
             f"SELECT 1 FROM ({run_tables.CURRENT_LISTS}) WHERE organization_id = ? AND endpoint = ? AND is_unproven",
-            [self.organization_id, self.endpoint.parent],
+            where,
         ).fetchall()
-        if unread:
-            reason = f"{self.endpoint.parent} of this organisation could not be read, so those not known yet are missing here too"
+        nameless = self.connection.execute(
+            f"SELECT 1 FROM ({run_tables.CURRENT_QUARANTINE}) WHERE organization_id = ? AND endpoint = ? AND item_id = ''",
+            where,
+        ).fetchall()
+        if unread or nameless:
+            why = "could not be read" if unread else f"include {len(nameless)} without an id that can be read"
+            reason = f"{self.endpoint.parent} of this organisation {why}, so lists of those are missing here too"
             return [*results, ListResult(key, FACILITIES_NOT_READ, reason, now, now, self.run.run_id)]
         return results or [ListResult(key, NO_FACILITIES, "", now, now, self.run.run_id)]
 

@@ -5,9 +5,9 @@ Which items are usable, and in which batches they come, belongs to `decode`.
 
 import types
 import typing
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
-from decimal import MAX_EMAX, MIN_EMIN, ROUND_HALF_EVEN, Context, Decimal
+from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
 from typing import Any
@@ -15,13 +15,10 @@ from typing import Any
 import msgspec
 import pyarrow as pa
 
-from dcycle_pipeline.schema import QUANTITY_PRECISION, QUANTITY_SCALE
+from dcycle_pipeline.schema import QUANTITY_PRECISION, QUANTITY_SCALE, rounded_quantity
 
 _DECIMAL = pa.decimal128(QUANTITY_PRECISION, QUANTITY_SCALE)
-_STEP = Decimal(1).scaleb(-QUANTITY_SCALE)
 _WHOLE_DIGITS = QUANTITY_PRECISION - QUANTITY_SCALE
-# 60 digits: more than a column holds, so quantizing rounds once, at the ninth place, and never fails.
-_EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX)
 _ARROW = {
     str: pa.string(),
     Decimal: _DECIMAL,
@@ -133,12 +130,28 @@ def _nested_column(items: list[Any], hint: type[msgspec.Struct], name: str) -> p
         return pa.array([value and msgspec.structs.asdict(value) for value in values], arrow)
 
 
-def make_exact(item: Any, layout: Layout) -> None:
-    """Round every number of an item to the nine places of the columns, half-even. Raises ValueError if one is too large."""
+def make_exact(item: Any, layout: Layout, unneeded: Collection[str], unreadable: set[str]) -> None:
+    """Round every number of an item to the nine places of the columns, half-even.
+
+    Raises ValueError if one is too large; if it is `unneeded`, it becomes null, and `unreadable` gets its name.
+    """
     for name, hint in layout.types.items():
         value = getattr(item, name)
-        if hint is Decimal and value is not None:
-            setattr(item, name, exact(value, name))
+        if hint not in (Decimal, int) or value is None:
+            continue
+        try:
+            setattr(item, name, exact(value, name) if hint is Decimal else _whole(value, name))
+        except ValueError:
+            if name not in unneeded:
+                raise
+            setattr(item, name, None)
+            unreadable.add(name)
+
+
+def _whole(value: int, name: str) -> int:
+    if -(2**63) <= value < 2**63:
+        return value
+    raise ValueError(f"{name} is {value!s:.40}, too large for a count")
 
 
 def exact(value: Decimal, name: str) -> Decimal:
@@ -147,7 +160,7 @@ def exact(value: Decimal, name: str) -> Decimal:
     `name` is the field for the message.
     """
     if value.is_finite() and (not value or value.adjusted() < _WHOLE_DIGITS):
-        rounded = value.quantize(_STEP, context=_EXACT)
+        rounded = rounded_quantity(value)
         if rounded.adjusted() < _WHOLE_DIGITS:
             return rounded
     raise ValueError(f"{name} is {value!s:.40}, not a number of at most {_WHOLE_DIGITS} digits before the point")

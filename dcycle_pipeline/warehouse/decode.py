@@ -6,7 +6,6 @@ as text, dates with a time). Numbers become decimals from their JSON text, never
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
@@ -19,6 +18,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.landed_file import page_lines, raw_page
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.warehouse.arrow import Layout, layout_of, make_exact
+from dcycle_pipeline.warehouse.lenient import lenient
 
 ROWS_A_BATCH = 8_000  # one INSERT each: many rows, because a statement has a price; not all, because memory has a bound
 ROWS_TYPED_AT_ONCE = (
@@ -40,10 +40,14 @@ class QuarantinedItem:
 
 @dataclass
 class Batch:
-    """Typed items, with one Arrow column per field of the API and columns for their origin; and the items that were quarantined."""
+    """Typed items, with one Arrow column per field of the API and columns for their origin; and the items that were quarantined.
+
+    `unreadable` are fields that are null in some item because nobody could read them, and no figure is made from them.
+    """
 
     items: pa.Table
     quarantined: list[QuarantinedItem] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
 
 
 def batches(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
@@ -63,23 +67,31 @@ def batches(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Ite
 
 def _joined(parts: list[Batch]) -> Batch:
     items = pa.concat_tables([part.items for part in parts]).combine_chunks()
-    return Batch(items, [item for part in parts for item in part.quarantined])
+    quarantined = [item for part in parts for item in part.quarantined]
+    return Batch(items, quarantined, set().union(*(part.unreadable for part in parts)))
 
 
 def _typed(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
     layout = layout_of(endpoint.item)
-    quarantined: list[QuarantinedItem] = []
+    finds = _Finds()
     pages: list[_UsablePage] = []
     rows = 0
     for result in results:
-        for page in _pages(endpoint, layout, result, landing, quarantined):
+        for page in _pages(endpoint, layout, result, landing, finds):
             pages.append(page)
             rows += len(page.items)
             if rows >= ROWS_TYPED_AT_ONCE:
-                yield Batch(_table(layout, pages, quarantined), quarantined.copy())
-                pages, rows = [], 0
-                quarantined.clear()
-    yield Batch(_table(layout, pages, quarantined), quarantined.copy())
+                yield Batch(_table(endpoint, layout, pages, finds), finds.quarantined, finds.unreadable)
+                pages, rows, finds.quarantined, finds.unreadable = [], 0, [], set()
+    yield Batch(_table(endpoint, layout, pages, finds), finds.quarantined, finds.unreadable)
+
+
+@dataclass
+class _Finds:
+    """What was set aside so far: the items and the fields of a `Batch`."""
+
+    quarantined: list[QuarantinedItem] = field(default_factory=list)
+    unreadable: set[str] = field(default_factory=set)
 
 
 @dataclass
@@ -92,22 +104,20 @@ class _UsablePage:
 
 
 def _pages(
-    endpoint: Endpoint, layout: Layout, result: ListResult, landing: Path, quarantined: list[QuarantinedItem]
+    endpoint: Endpoint, layout: Layout, result: ListResult, landing: Path, finds: _Finds
 ) -> Iterator[_UsablePage]:
     if result.landed_file is None or result.proof is None:
         return iter(())
-    pages = (_page(endpoint, layout, result, line, quarantined) for line in page_lines(landing / result.landed_file))
-    return pages if result.proof.rows == result.proof.distinct else _latest(pages, result, quarantined)
+    pages = (_page(endpoint, layout, result, line, finds) for line in page_lines(landing / result.landed_file))
+    return pages if result.proof.rows == result.proof.distinct else _latest(pages, result, finds)
 
 
-def _page(
-    endpoint: Endpoint, layout: Layout, result: ListResult, line: bytes, quarantined: list[QuarantinedItem]
-) -> _UsablePage:
+def _page(endpoint: Endpoint, layout: Layout, result: ListResult, line: bytes, finds: _Finds) -> _UsablePage:
     facility_id = result.key.facility_id
     try:
         page = layout.decoder.decode(line)
     except msgspec.ValidationError:
-        number, decoded = _item_by_item(layout, line)
+        number, decoded = _item_by_item(endpoint, layout, line, finds)
     else:
         number, decoded = page.page, page.items
     problem = endpoint.problem
@@ -118,14 +128,14 @@ def _page(
         for position, (reason, raw) in enumerate(zip(reasons, raw_page(line).items, strict=True)):
             if reason:
                 text = bytes(raw)
-                quarantined.append(
+                finds.quarantined.append(
                     QuarantinedItem(result, identity_of(text) or "", number, position, reason, text.decode())
                 )
         decoded = [item for item, reason in zip(decoded, reasons, strict=True) if not reason]
     return _UsablePage(result, number, decoded)
 
 
-def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
+def _item_by_item(endpoint: Endpoint, layout: Layout, line: bytes, finds: _Finds) -> tuple[int, list[Any]]:
     """The number and the items of a page that cannot be decoded as a whole; the reason in place of an item that is unusable."""
     page = raw_page(line)
     items: list[Any] = []
@@ -134,30 +144,28 @@ def _item_by_item(layout: Layout, line: bytes) -> tuple[int, list[Any]]:
             items.append(layout.item_decoder.decode(raw))
         except msgspec.ValidationError:
             try:
-                items.append(_lenient(bytes(raw), layout))
+                items.append(lenient(bytes(raw), layout, endpoint.unneeded, finds.unreadable))
             except (msgspec.ValidationError, ValueError) as error:
                 items.append(str(error))
     return page.page, items
 
 
-def _latest(
-    pages: Iterator[_UsablePage], result: ListResult, quarantined: list[QuarantinedItem]
-) -> Iterator[_UsablePage]:
+def _latest(pages: Iterator[_UsablePage], result: ListResult, finds: _Finds) -> Iterator[_UsablePage]:
     """Each row once, as it was last, because the read met some rows more than once."""
     good = {item.id: (page.number, item) for page in pages for item in page.items}
-    last = {item.identity or (item.page, item.position): item for item in quarantined if item.result is result}
-    quarantined[:] = [item for item in quarantined if item.result is not result] + list(last.values())
+    last = {item.identity or (item.page, item.position): item for item in finds.quarantined if item.result is result}
+    finds.quarantined = [item for item in finds.quarantined if item.result is not result] + list(last.values())
     for number, items in groupby(good.values(), key=itemgetter(0)):
         yield _UsablePage(result, number, [item for _, item in items])
 
 
-def _table(layout: Layout, pages: list[_UsablePage], quarantined: list[QuarantinedItem]) -> pa.Table:
+def _table(endpoint: Endpoint, layout: Layout, pages: list[_UsablePage], finds: _Finds) -> pa.Table:
     """The items as Arrow columns. If a number is too large for its column, its item goes to quarantine."""
     try:
         return _columns(layout, pages)
     except (pa.ArrowException, ValueError, OverflowError):
         for page in pages:
-            page.items = [item for item in page.items if _fits(layout, page, item, quarantined)]
+            page.items = [item for item in page.items if _fits(endpoint, layout, page, item, finds)]
         return _columns(layout, pages)
 
 
@@ -171,44 +179,17 @@ def _origin(page: _UsablePage) -> tuple[Any, ...]:
     return key.organization_id, key.facility_id, page.result.run_id, page.number
 
 
-def _fits(layout: Layout, page: _UsablePage, item: Any, quarantined: list[QuarantinedItem]) -> bool:
+def _fits(endpoint: Endpoint, layout: Layout, page: _UsablePage, item: Any, finds: _Finds) -> bool:
     try:
-        make_exact(item, layout)
+        make_exact(item, layout, endpoint.unneeded, finds.unreadable)
         layout.table([([item], _origin(page))])
     except (pa.ArrowException, ValueError, OverflowError) as error:
         text = msgspec.json.encode(item).decode()
-        quarantined.append(QuarantinedItem(page.result, item.id, page.number, page.items.index(item), str(error), text))
+        finds.quarantined.append(
+            QuarantinedItem(page.result, item.id, page.number, page.items.index(item), str(error), text)
+        )
         return False
     return True
-
-
-def _lenient(raw: bytes, layout: Layout) -> Any:
-    """One item, with harmless deviations accepted. Raises ValidationError or ValueError with the reason if it is unusable."""
-    fields = msgspec.json.decode(raw, type=dict[str, msgspec.Raw])
-    for name, value in fields.items():
-        hint = layout.types.get(name)
-        if hint is date or hint is int:
-            fields[name] = msgspec.Raw(_day(bytes(value)) if hint is date else _whole(bytes(value)))
-    item = layout.item_decoder.decode(msgspec.json.encode(fields))
-    make_exact(item, layout)
-    return item
-
-
-def _day(raw: bytes) -> bytes:
-    """`"2025-01-31T00:00:00Z"` → `"2025-01-31"`; anything else as it is."""
-    if len(raw) <= 12 or raw[:1] != b'"':
-        return raw
-    try:
-        datetime.fromisoformat(raw[1:-1].decode())
-    except ValueError:
-        return raw
-    return raw[:11] + b'"'
-
-
-def _whole(raw: bytes) -> bytes:
-    """`"24"` and `24.0` → `24`; anything else as it is."""
-    text = raw.strip(b'"').removesuffix(b".0")
-    return text if text.removeprefix(b"-").isdigit() else raw
 
 
 def identity_of(raw: bytes) -> str | None:

@@ -81,10 +81,15 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
                 return
             doubts.record_doubtful_rows(staging.connection, where, sweep.doubtful, unread, sweep.merged_at)
             run_log.record_lists(staging.connection, sweep.run_id, results, sweep.merged_at)
+            run_log.add_drift(staging.connection, sweep.run_id, _unreadable(sweep.endpoint, staging.unreadable))
             run_log.record_quarantine(staging.connection, where, staging.quarantined, sweep.merged_at)
 
     with_room(staging.connection, memory_limit_mb, merge)
     return results
+
+
+def _unreadable(endpoint: str, names: set[str]) -> set[str]:
+    return {f"{endpoint}.{name} (unreadable in some item, and null there)" for name in names}
 
 
 def merge_landed(

@@ -23,7 +23,8 @@ _STAGED = "temp.staged"
 class Staging:
     """Stages the rows of one organisation's lists of one endpoint in temporary tables, and merges them into the versions.
 
-    A connection has one staging at a time. `landing` is the folder of landed pages. `quarantined` holds the unusable items.
+    A connection has one staging at a time. `landing` is the folder of landed pages. `quarantined` holds the unusable items,
+    `unreadable` the names of fields that are null because nobody could read them.
     """
 
     def __init__(
@@ -38,19 +39,21 @@ class Staging:
         self._id = endpoint.id_column
         self._facility = endpoint.parent_parameter or "NULL::VARCHAR"
         self.quarantined: list[QuarantinedItem] = []
+        self.unreadable: set[str] = set()
 
     def load(self, results: list[ListResult]) -> None:
         """Stage the rows of the landed files of these lists, in place of what was staged before.
 
         Raises UnavailableError if a landed file is not whole.
         """
-        self.quarantined = []
+        self.quarantined, self.unreadable = [], set()
         empty = ", ".join(f"NULL::{c.type} AS {c.name}" for c in (*self._columns, history.RUN, history.PAGE))
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {empty} WHERE false")
         with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB inserts one batch while the next one is decoded
             storing = None
             for batch in batches(self._endpoint, results, self._landing):
                 self.quarantined += batch.quarantined
+                self.unreadable |= batch.unreadable
                 if storing is not None:
                     storing.result()
                 storing = beside.submit(self._store, batch.items)

@@ -77,9 +77,18 @@ def moment(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
 def add_requests(connection: duckdb.DuckDBPyConnection, run_id: str, requests_count: int, drift: set[str]) -> None:
     """Add to what a run sent, and to the undeclared fields that it met (`endpoint.field`)."""
     connection.execute(
-        f"UPDATE {RUNS.qualified} SET requests_count = requests_count + ?, drift = list_sort(list_distinct(drift || ?::VARCHAR[])) WHERE run_id = ?",
-        [requests_count, sorted(drift), run_id],
+        f"UPDATE {RUNS.qualified} SET requests_count = requests_count + ? WHERE run_id = ?", [requests_count, run_id]
     )
+    add_drift(connection, run_id, drift)
+
+
+def add_drift(connection: duckdb.DuckDBPyConnection, run_id: str, drift: set[str]) -> None:
+    """Add to the fields of a run that are not what the declarations say."""
+    if drift:
+        connection.execute(
+            f"UPDATE {RUNS.qualified} SET drift = list_sort(list_distinct(drift || ?::VARCHAR[])) WHERE run_id = ?",
+            [sorted(drift), run_id],
+        )
 
 
 def record_lists(

@@ -39,7 +39,12 @@ RUNS = Table(
         ),
         _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
         _column("doubtful_count", "BIGINT", "Doubtful rows that nobody has decided, see sync.doubtful_rows", "1"),
-        _column("drift", "VARCHAR[]", "Fields that the API sends and no endpoint declares, as endpoint.field"),
+        _column(
+            "drift",
+            "VARCHAR[]",
+            "Fields that the API sends and no endpoint declares, as endpoint.field; and fields that no figure is made from and that are "
+            "null because nobody could read them",
+        ),
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
         _column("content_changed", "BOOLEAN", "Whether the hash differs from that of the publication before"),
         _column("root_organization_id", "VARCHAR", "Root of the tree of organisations"),

@@ -27,6 +27,7 @@ from tests.properties.model.kills import POINTS, killed_at
 from tests.properties.model.life import DOCUMENTED, Life
 from tests.properties.model.reading import Reader
 from tests.properties.test_mixtures import swift
+from tests.sandbox.deformed import COSTS_A_FIELD
 
 EXAMPLES = int(os.environ.get("HISTORY_MODEL_EXAMPLES", "500"))
 STEPS = int(os.environ.get("HISTORY_MODEL_STEPS", "0"))
@@ -71,7 +72,9 @@ class Remembering(RuleBasedStateMachine):
     def sync_with_an_api_that_misbehaves(self, changes: list[Any], jump: int, mixture: int, accept: bool) -> None:
         self.life.change(changes)
         behaviour = swift(random_mixture(mixture))
-        kinds = tuple(kind for kind in behaviour.malformed_kinds if kind != "missing_optional") or ("null_item",)
+        kinds = tuple(
+            kind for kind in behaviour.malformed_kinds if kind not in {"missing_optional", *COSTS_A_FIELD}
+        ) or ("null_item",)
         self.life.behave(replace(behaviour, malformed_kinds=kinds))
         self.life.sync(jump, accept=accept)
         self.life.behave(DOCUMENTED)

@@ -12,7 +12,7 @@ import pytest
 from dcycle_pipeline.sandbox import DEFORMATIONS, Behaviour, Sandbox, World
 from tests.conftest import CHILD, ROOT, Published, Synced, facility_row, quick_only, record_row, settings_for, sync
 from tests.properties.mixtures import described, is_lasting, random_mixture
-from tests.sandbox.deformed import HARMLESS, RECORDS_ONLY
+from tests.sandbox.deformed import COSTS_A_FIELD, HARMLESS, RECORDS_ONLY
 
 THIRD = "33333333-3333-4333-8333-333333333333"
 SEEDS = 200
@@ -161,10 +161,17 @@ class Judge:
 
     def _is_bad(self, id_: str, kind: str) -> bool:
         how = self.behaviour.deformation_of(id_)
-        return how is not None and how not in HARMLESS and not (kind == "facilities" and how in RECORDS_ONLY)
+        return (
+            how is not None
+            and how not in HARMLESS
+            and not (kind == "facilities" and how in RECORDS_ONLY | COSTS_A_FIELD)
+        )
 
     def _served(self, item: dict[str, Any], kind: str) -> dict[str, Any]:
-        if self.behaviour.deformation_of(item["id"]) != "missing_optional":
+        how = self.behaviour.deformation_of(item["id"])
+        if how in COSTS_A_FIELD and kind == "facilities":
+            return {**item, "created_at": None}
+        if how != "missing_optional":
             return item
         return DEFORMATIONS["missing_optional"](deepcopy(item))
 

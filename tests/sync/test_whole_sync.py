@@ -14,7 +14,7 @@ from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.sandbox import DEFORMATIONS, Behaviour, Sandbox, World, parse_behaviour
 from dcycle_pipeline.summaries import SUMMARIES
 from tests.conftest import CHILD, ROOT, Synced, assert_equal, records_of, settings_for, small_world, sync
-from tests.sandbox.deformed import HARMLESS, RECORDS_ONLY
+from tests.sandbox.deformed import COSTS_A_FIELD, HARMLESS, RECORDS_ONLY
 
 pytestmark = pytest.mark.usefixtures("few_summaries")
 
@@ -162,7 +162,7 @@ def test_a_bad_item_is_set_aside_and_its_last_good_version_stays(sandbox: Sandbo
 
 
 @pytest.mark.quick(3)
-@pytest.mark.parametrize("how", sorted(set(DEFORMATIONS) - HARMLESS - RECORDS_ONLY))
+@pytest.mark.parametrize("how", sorted(set(DEFORMATIONS) - HARMLESS - RECORDS_ONLY - COSTS_A_FIELD))
 def test_a_bad_facility_is_set_aside_and_its_last_good_version_stays(
     sandbox: Sandbox, synced: Synced, how: str
 ) -> None:

@@ -103,7 +103,7 @@ def test_a_total_that_moves_is_followed_and_is_a_change(sandbox: Sandbox, tmp_pa
 
 
 def test_years_are_bounded_also_where_a_date_is_wrong(sandbox: Sandbox, tmp_path: Path) -> None:
-    sandbox.world.add_record("f-b", start_date="1900-01-01", end_date="2199-12-31", co2e="1")
+    sandbox.world.add_record("f-b", start_date="1950-01-01", end_date="2049-12-31", co2e="1")
     synced = sync(settings_for(sandbox, tmp_path))
     years = [year for organization, year in asked(sandbox) if organization == CHILD]
     assert len(years) == MOST_YEARS

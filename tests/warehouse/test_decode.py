@@ -1,7 +1,7 @@
 """What is harmless is accepted, what is not is set aside with a telling reason, and no decimal changes silently."""
 
 import json
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, time
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from dcycle_pipeline.landing.lists import ListKey, ListResult
 from dcycle_pipeline.warehouse.decode import QuarantinedItem, batches
 
 LEGACY, RECORDS = declared("legacy")
+V1 = declared()[0]
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 GOOD: dict[str, str] = {
     "status": '"active"', "start_date": '"2025-01-01"', "end_date": '"2025-01-31"', "facility_id": '"f"',
@@ -80,9 +81,14 @@ BAD = [
     ("quantity", "true"), ("quantity", '""'), ("quantity", '"12,5"'), ("quantity", "[]"), ("quantity", "{}"),
     ("quantity", '"sNaN"'), ("id", "null"), ("id", "5"), ("id", '""'), ("status", "null"),
     ("status", '"paused"'), ("start_date", '"31/02/2025"'), ("start_date", '"2025-02-30"'), ("start_date", "20250101"),
-    ("start_date", "null"), ("start_date", '"0000-01-01"'), ("end_date", '"2024-12-31"'), ("created_at", "1735689600.5e9"),
-    ("created_at", '"yesterday"'), ("facility_id", '"other"'), ("unit", '{"name":"kilogram_(kg)"}'), ("unit", '"m3"'),
-    ("type", '"electricity"'), ("linked_projects", '"p"'), ("start_date", '"2025-01-01T99:99"'), ("invoice_id", "7"),
+    ("start_date", "null"), ("start_date", '"0000-01-01"'), ("end_date", '"2024-12-31"'),
+    ("facility_id", '"other"'), ("unit", '{"name":"kilogram_(kg)"}'), ("unit", '"m3"'),
+    ("type", '"electricity"'), ("start_date", '"2025-01-01T99:99"'), ("start_date", '"2024-12-31T23:00:00.000Z"'),
+    ("end_date", '"2025-01-31T22:59:59Z"'), ("end_date", '"2025-01-31T00:00:01+02:00"'),
+    ("end_date", '"2025-01-31T12:00"'),
+    ("start_date", '"2024-12-31T23:59:59Z"'), ("end_date", '"9999-12-31"'), ("end_date", '"2100-01-01"'),
+    ("start_date", '"0025-01-01"'), ("start_date", '"1899-12-31"'), ("start_date", '"1924-12-30"'),
+    ("m3_water_out", '10.1, "base_quantity": 10.2'), ("m3_water_out", '1e30, "base_quantity": 1'),
 ]  # fmt: skip
 
 
@@ -106,10 +112,63 @@ def test_what_is_no_item_is_set_aside(tmp_path: Path, text: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["9223372036854775808", "1" * 30, "1" * 5000, '"1e3"', "1.5", "true"])
-def test_a_count_that_is_none_is_set_aside(tmp_path: Path, number: str) -> None:
+def test_a_count_that_is_none_becomes_null(tmp_path: Path, number: str) -> None:
     facility = '{"id":"%s","status":"active","invoices_length":%s}'
     rows, bad = tabled(tmp_path, [facility % ("a", 3), facility % ("x", number)], endpoint=LEGACY)
-    assert ([row["id"] for row in rows], [one.identity for one in bad]) == (["a"], ["x"])
+    assert ([(row["id"], row["invoices_length"]) for row in rows], bad) == ([("a", 3), ("x", None)], [])
+
+
+UNNEEDED = [
+    *((RECORDS, *field) for field in [("created_at", '"yesterday"'), ("created_at", "1735689600.5e9"), ("invoice_id", "7")]),
+    *((RECORDS, *field) for field in [("linked_projects", '"p"'), ("uploaded_by", "[1]"), ("created_at", '"2025-13-01"')]),
+    *((V1, name, text) for name in sorted(V1.unneeded) for text in ('{"a":[1]}', "[[]]", '"\\u0000"', "1e99", "-1.5e-400")),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("endpoint", "field", "text"), UNNEEDED, ids=[f"{e.name}.{field}={text}" for e, field, text in UNNEEDED]
+)
+def test_a_field_that_no_figure_needs_never_costs_the_row(tmp_path: Path, endpoint: Any, field: str, text: str) -> None:
+    mine = GOOD if endpoint is RECORDS else {"status": '"active"', "co2e": "12.5", "country": '"ES"'}
+    raw = "{" + ",".join(f'"{k}":{v}' for k, v in ({"id": '"x"'} | mine | {field: text}).items()) + "}"
+    rows, bad = tabled(tmp_path, [raw], endpoint=endpoint)
+    (good,), none = tabled(tmp_path / "good", [raw.replace(f'"{field}":{text}', f'"{field}":null')], endpoint=endpoint)
+    assert (bad, none) == ([], [])
+    assert {name: value for name, value in rows[0].items() if name != field} == {
+        name: value for name, value in good.items() if name != field
+    }
+
+
+@pytest.mark.parametrize("end", ["2025-01-31T23:59:59Z", "2025-01-31T23:59:59.999999+01:00", "2025-01-31 00:00"])
+@pytest.mark.parametrize("start", ["2025-01-01", "2025-01-01T00:00:00-05:00", "2025-01-01T00:00"])
+def test_a_day_in_any_harmless_form_is_that_day(tmp_path: Path, start: str, end: str) -> None:
+    rows, bad = tabled(tmp_path, [item("a", start_date=f'"{start}"', end_date=f'"{end}"')])
+    assert bad == []
+    assert (rows[0]["start_date"], rows[0]["end_date"]) == (date(2025, 1, 1), date(2025, 1, 31))
+
+
+@given(
+    st.dates(date(1990, 1, 1), date(2090, 1, 1)),
+    st.one_of(st.just(time(0)), st.times(), st.times(time(23, 59, 59))),
+    st.sampled_from(["", "Z", "+02:00", "-11:30"]),
+    st.booleans(),
+)
+def test_a_time_of_day_never_becomes_another_day(
+    tmp_path_factory: pytest.TempPathFactory, day: date, clock: time, offset: str, first: bool
+) -> None:
+    field, other = ("start_date", "end_date") if first else ("end_date", "start_date")
+    text = f'"{day}T{clock.isoformat()}{offset}"'
+    written = f'"{day}"'
+    rows, bad = tabled(tmp_path_factory.mktemp("a"), [item("a", **{field: text, other: written})])
+    assert len(rows) + len(bad) == 1
+    assert all(row[field] == day for row in rows)
+    harmless = clock == time(0) or (not first and clock >= time(23, 59, 59))
+    assert bool(rows) == harmless
+
+
+def test_two_fields_that_mean_the_same_agree_to_nine_places(tmp_path: Path) -> None:
+    rows, bad = tabled(tmp_path, [item("a", m3_water_out="10.10000000001", base_quantity="10.1")])
+    assert (len(rows), bad) == (1, [])
 
 
 @pytest.mark.parametrize(("text", "value"), [('"24"', 24), ("24.0", 24), ("-1", -1), ("null", None)])

@@ -153,7 +153,8 @@ def apply_landed(
             merge_landed(connection, landed_now, folder.landing, memory_limit_mb)
         end = ends.get(step.run_id)
         if end and end.published_at and last_of_run[step.run_id] is step:
-            record_publication(connection, step.run_id, end.published_at)
+            # A restored folder may hold ends that are older than what it says already: no moment is given twice.
+            record_publication(connection, step.run_id, run_log.moment(connection, end.published_at))
 
 
 def _kind(step: Landed) -> tuple[str, str]:

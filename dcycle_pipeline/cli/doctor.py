@@ -69,6 +69,11 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
     except SettingsError as error:
         yield Diagnosis("error", "data folder", str(error))
         return
+    if strangers := folder.strangers():
+        named = ", ".join(str(path.relative_to(folder.root)) for path in strangers[:5])
+        yield Diagnosis(
+            "warn", "data folder", f"holds what is not the pipeline's: {named}", "it stays untouched; move it elsewhere"
+        )
     free = shutil.disk_usage(folder.root).free
     enough = free >= LEAST_FREE_BYTES
     advice = (

@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import duckdb
 
-from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder import SPILLED, DataFolder
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.landing import manifest
@@ -108,8 +108,9 @@ def delete_leftovers(folder: DataFolder) -> None:
     left = [*folder.root.glob(".*.link"), *folder.working.glob(".*.part*"), *folder.snapshots.glob(".*.part")]
     for run in runs_that_died(folder.landing):
         left += run.rglob("*.part")
-    for path in [*left, *folder.spill.glob("*")]:
-        path.unlink(missing_ok=True)
+    for path in [*left, *folder.spill.glob(SPILLED)]:
+        if path.is_symlink() or not path.is_dir():  # a folder is never ours here
+            path.unlink(missing_ok=True)
 
 
 def reconcile_publication(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:

@@ -5,6 +5,7 @@ What the files hold belongs to `landing`, `warehouse` and `publish`.
 
 import json
 import os
+import re
 import secrets
 import socket
 from collections.abc import Iterator
@@ -21,6 +22,8 @@ from dcycle_pipeline.errors import FREE_SPACE, SettingsError, UnavailableError
 LAYOUT_VERSION = 3
 # Layout 1 kept no history. Layout 2 goes over to 3 by itself when a run begins.
 OLDEST_LAYOUT_VERSION = 2
+SPILLED = "duckdb_temp_*"  # how DuckDB names what it spills
+_SNAPSHOT = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[^/]{1,8}\.duckdb")
 
 
 @dataclass(frozen=True)
@@ -45,8 +48,13 @@ class DataFolder:
         return self.root / "snapshots"
 
     def published_snapshots(self) -> list[Path]:
-        """Complete snapshots, oldest first."""
-        return sorted(self.snapshots.glob("[!.]*.duckdb"))
+        """Complete snapshots, oldest first. What somebody else put there is none, a link neither."""
+        return sorted(path for path in self.snapshots.glob("*.duckdb") if _is_snapshot(path))
+
+    def strangers(self) -> list[Path]:
+        """What lies among the snapshots, or where DuckDB spills, and is not ours."""
+        beside = [path for path in self.snapshots.glob("[!.]*") if not _is_snapshot(path)]
+        return sorted([*beside, *(path for path in self.spill.glob("[!.]*") if not path.match(SPILLED))])
 
     @property
     def scope_mapping(self) -> Path:
@@ -166,6 +174,10 @@ class DataFolder:
             raise UnavailableError(
                 f"{self.root} is being written by {who}. Nothing was done; try again when it has ended."
             ) from None
+
+
+def _is_snapshot(path: Path) -> bool:
+    return bool(_SNAPSHOT.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
 
 
 def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:

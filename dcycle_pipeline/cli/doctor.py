@@ -6,7 +6,6 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from importlib.metadata import version
 from typing import Literal
 
@@ -17,6 +16,7 @@ from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.sync.clock import ahead_of_server, noted_ahead
 from dcycle_pipeline.sync.organizations import wanted_organizations
 
 Level = Literal["ok", "warn", "error", "down"]
@@ -69,6 +69,11 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
     except SettingsError as error:
         yield Diagnosis("error", "data folder", str(error))
         return
+    if strangers := folder.strangers():
+        named = ", ".join(str(path.relative_to(folder.root)) for path in strangers[:5])
+        yield Diagnosis(
+            "warn", "data folder", f"holds what is not the pipeline's: {named}", "it stays untouched; move it elsewhere"
+        )
     free = shutil.disk_usage(folder.root).free
     enough = free >= LEAST_FREE_BYTES
     advice = (
@@ -87,6 +92,8 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
             "published file",
             f"{folder.published}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
         )
+        if ahead := noted_ahead(last["published_at"], datetime.now(UTC)):
+            yield Diagnosis("warn", "clock", ahead)
     except (UnavailableError, IndexError) as error:
         yield Diagnosis(
             "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"
@@ -132,11 +139,10 @@ async def _credentials(loaded: Settings, organization_ids: list[str]) -> list[Di
 
 
 def _clock(server_date: str) -> Diagnosis:
-    try:
-        difference = abs((datetime.now(UTC) - parsedate_to_datetime(server_date)).total_seconds())
-    except (TypeError, ValueError):
+    ahead = ahead_of_server(server_date, datetime.now(UTC))
+    if ahead is None:
         return Diagnosis("ok", "clock", "the API does not tell its time")
-    if difference > MOST_CLOCK_DIFFERENCE_SECONDS:
+    if (difference := abs(ahead.total_seconds())) > MOST_CLOCK_DIFFERENCE_SECONDS:
         return Diagnosis(
             "warn",
             "clock",

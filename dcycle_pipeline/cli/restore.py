@@ -1,4 +1,4 @@
-"""The verbs that work on what was read before, without the API: replay, rollback and resolve."""
+"""The verbs that mend what was read before: replay, redate, rollback and resolve."""
 
 from typing import Annotated
 from uuid import uuid4
@@ -13,7 +13,8 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.landing.lists import Decision
 from dcycle_pipeline.readers import published_file
-from dcycle_pipeline.sync import replay, resolve, rollback
+from dcycle_pipeline.sync import redate, replay, resolve, rollback
+from dcycle_pipeline.sync.organizations import read_tree
 from dcycle_pipeline.sync.outcome import GAPS, OK
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_tables
@@ -34,6 +35,31 @@ def put_through_again(json: AsJson = False) -> None:
         if json:
             console.as_json(result)
         else:
+            tell(result)
+        return int(result["exit_code"])
+
+    end(run, json)
+
+
+@app.command(name="redate")
+def put_moments_back(json: AsJson = False) -> None:
+    """Put back to the present what was stamped while the clock was ahead, in its order, and publish."""
+
+    def run() -> int:
+        loaded = settings.load()
+        _, _, server_date = read_tree(loaded)
+        with Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as mending:
+            count, published = redate.redate(mending, server_date)
+        if published is None:
+            console.as_json({"moments": 0, "exit_code": OK}) if json else console.show(
+                "No moment lies ahead of the clock: nothing was changed."
+            )
+            return OK
+        result = result_of(DataFolder(loaded.data_dir).published, mending.run_id, [])
+        if json:
+            console.as_json({"moments": count, **result})
+        else:
+            console.show(f"{count} moments that lay ahead of the clock now lie just before it, in the same order.")
             tell(result)
         return int(result["exit_code"])
 

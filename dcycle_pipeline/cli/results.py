@@ -1,6 +1,6 @@
 """What a run published, for machines as one result and for people as lines; with the exit code that belongs to it."""
 
-from datetime import date
+from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.explain import Explanation
+from dcycle_pipeline.sync.clock import noted_ahead
 from dcycle_pipeline.sync.outcome import GAPS, OK
 from dcycle_pipeline.warehouse import run_tables
 
@@ -27,6 +28,7 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
     return {
         "exit_code": code,
         "file": file.absolute(),
+        "clock": noted_ahead(facts["published_at"], datetime.now(UTC)) if facts["published_at"] else "",
         **facts,
         "unproven_lists": unproven_lists,
         "quarantined": quarantined,
@@ -50,6 +52,8 @@ def tell(result: dict[str, Any]) -> None:
         where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
         console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
     changed = "changed" if result["content_changed"] else "unchanged"
+    if result["clock"]:
+        console.show(f"Clock: {result['clock']}")
     counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
     if result["exit_code"] == GAPS:

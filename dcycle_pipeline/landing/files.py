@@ -27,6 +27,7 @@ from dcycle_pipeline.landing.lists import ListKey
 LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
+_OURS = (SUFFIX, ".json", ".part")
 FORGOTTEN = ".forgotten"
 _LEVEL = 3  # zstd's default: 837 MB of pages become 126 MB in 1.4 s (gzip: 205 MB in 5.7 s)
 
@@ -111,11 +112,17 @@ def organization_folder(run: Path, organization_id: str) -> Path:
 
 def runs_that_died(root: Path) -> list[Path]:
     """The folders of runs that never noted their end."""
-    return [folder for folder in _runs(root) if not (folder / ENDED).exists()]
+    return [folder for folder in _runs(root) if not (folder / ENDED).exists() and _holds_only_ours(folder)]
 
 
 def _runs(root: Path) -> list[Path]:
-    return [folder for folder in root.glob("[!.]*") if folder.is_dir()]
+    return [folder for folder in root.glob("[!.]*") if folder.is_dir() and not folder.is_symlink()]
+
+
+def _holds_only_ours(folder: Path) -> bool:
+    """Whether a folder may be written to and deleted: a stranger's file, or a link, makes it somebody else's."""
+    found = (path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir())
+    return all(path.name.endswith(_OURS) and not path.is_symlink() for path in found)
 
 
 class LandedFile:
@@ -170,7 +177,7 @@ def forget_runs(root: Path, but: Collection[str]) -> None:
     forgotten = root / FORGOTTEN
     shutil.rmtree(forgotten, ignore_errors=True)
     for folder in _runs(root):
-        if folder.name not in but:
+        if folder.name not in but and _holds_only_ours(folder):
             forgotten.mkdir(exist_ok=True)
             os.replace(folder, forgotten / folder.name)
     shutil.rmtree(forgotten, ignore_errors=True)

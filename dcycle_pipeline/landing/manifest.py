@@ -3,8 +3,8 @@
 The tables follow from manifests and pages alone, so a rebuild or a replay needs no API. The pages belong to `files`.
 """
 
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -62,6 +62,9 @@ class RunEnd:
     published_at: datetime | None
 
 
+Manifest = TreeManifest | SweepManifest | RunEnd
+
+
 def write_tree(root: Path, tree: TreeManifest) -> None:
     """Write the tree into the folder of its run below `root`."""
     _write(root / tree.run_id / TREE, tree)
@@ -111,10 +114,57 @@ def sweep_paths(root: Path) -> Iterator[Path]:
     return root.glob(f"*/*/*{SUFFIX}")
 
 
+def _end_paths(root: Path) -> Iterator[Path]:
+    return root.glob(f"*/{ENDED}")
+
+
 def ends(root: Path) -> dict[str, RunEnd]:
     """The ends of all runs that noted one, by run id."""
-    found = {path.parent.name: read(path, RunEnd) for path in root.glob(f"*/{ENDED}")}
+    found = {path.parent.name: read(path, RunEnd) for path in _end_paths(root)}
     return {run_id: end for run_id, end in found.items() if end is not None}
+
+
+def moments(root: Path) -> set[datetime]:
+    """Every moment that a manifest below `root` names."""
+    found: set[datetime] = set()
+
+    def note(moment: datetime) -> datetime:
+        found.add(moment)
+        return moment
+
+    for _, record in _all(root):
+        _redated(record, note)
+    return found
+
+
+def redate(root: Path, instead: Callable[[datetime], datetime]) -> None:
+    """Write every manifest below `root` with other moments. Raises UnavailableError if one cannot be written."""
+    for path, record in _all(root):
+        if (redated := _redated(record, instead)) != record:
+            _write(path, redated)
+
+
+def _all(root: Path) -> Iterator[tuple[Path, Manifest]]:
+    kinds: tuple[tuple[Callable[[Path], Iterator[Path]], type[Manifest]], ...] = (
+        (tree_paths, TreeManifest),
+        (sweep_paths, SweepManifest),
+        (_end_paths, RunEnd),
+    )
+    for paths, kind in kinds:
+        yield from ((path, record) for path in list(paths(root)) if (record := read(path, kind)) is not None)
+
+
+def _redated(record: Manifest, instead: Callable[[datetime], datetime]) -> Manifest:
+    if isinstance(record, RunEnd):
+        return RunEnd(instead(record.published_at)) if record.published_at else record
+    began, merged = instead(record.run_started_at), instead(record.merged_at)
+    if isinstance(record, TreeManifest):
+        return replace(record, run_started_at=began, merged_at=merged)
+    results = [
+        replace(each, started_at=instead(each.started_at), finished_at=instead(each.finished_at))
+        for each in record.results
+    ]
+    return replace(record, run_started_at=began, merged_at=merged, results=results)
 
 
 def was_published(root: Path, run_id: str) -> bool:

@@ -28,14 +28,15 @@ class Refreshed:
 
 
 def refresh_summaries(
-    connection: duckdb.DuckDBPyConnection, moment: datetime, scope_mapping: Path | None = None
+    connection: duckdb.DuckDBPyConnection, run_id: str, moment: datetime, scope_mapping: Path | None = None
 ) -> Refreshed:
-    """Bring the summaries up to date without a publication. `moment` is later than any that is noted.
+    """Bring the summaries up to date without a publication. `moment` is later than any that is noted, and is noted with the run.
 
     `scope_mapping` is the account's own mapping file, if it has one. Raises UnsoundError if a check of a summary fails, SettingsError
     if the mapping is wrong. Then all summaries stay as they were.
     """
     with transaction(connection):
+        run_log.mark_summarised(connection, run_id, moment)
         return _refresh(connection, moment, scope_mapping, [])
 
 

@@ -39,7 +39,12 @@ def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) 
 
 
 def _snapshot(folder: DataFolder, run_id: str, published_at: datetime) -> Path:
-    return folder.snapshots / f"{published_at.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}-{run_id[:8]}.duckdb"
+    return folder.snapshots / f"{_stamp(published_at)}-{run_id[:8]}.duckdb"
+
+
+def _stamp(moment: datetime) -> str:
+    """The start of a snapshot's name; the order of the names is that of the moments."""
+    return f"{moment.astimezone(UTC):%Y%m%dT%H%M%S.%fZ}"
 
 
 def was_shown(folder: DataFolder, run_id: str, published_at: datetime) -> bool:
@@ -102,3 +107,11 @@ def forget_old_snapshots(folder: DataFolder, keep: int) -> None:
     for old in folder.published_snapshots()[:-keep]:
         if old.resolve() != current:
             old.unlink(missing_ok=True)
+
+
+def forget_ahead(folder: DataFolder, now: datetime) -> None:
+    """Delete the snapshots that are stamped with a moment after `now`, never the published one."""
+    current = folder.published.resolve()
+    for snapshot in folder.published_snapshots():
+        if snapshot.name > _stamp(now) and snapshot.resolve() != current:
+            snapshot.unlink(missing_ok=True)

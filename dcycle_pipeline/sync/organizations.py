@@ -1,6 +1,7 @@
 """The first step: which organisations there are, and bringing `dcycle.organizations` in step with the tree."""
 
 import asyncio
+import logging
 from collections.abc import Iterable
 
 import duckdb
@@ -13,29 +14,31 @@ from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.manifest import TreeManifest
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync import recovery
+from dcycle_pipeline.sync.clock import wrong_clock
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import transaction
 from dcycle_pipeline.warehouse.load import merge_tree, tree_result
 
+_log = logging.getLogger(__name__)
 NONE_LEFT = "No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE."
 APPEARED = "appeared in the tree while this run was starting and is not part of it: sync again"
 
 
-def read_tree(settings: Settings) -> tuple[list[Organization], int]:
-    """All organisations of the group as the API lists them now, and the requests that it took.
+def read_tree(settings: Settings) -> tuple[list[Organization], int, str]:
+    """All organisations of the group as the API lists them now, the requests that it took, and the API's time as an HTTP date.
 
     Raises SettingsError for a wrong credential or an unknown organisation, UnavailableError if the API cannot be read.
     """
     where = f"GET {PATH} (organisation {settings.organization_id})"
 
-    async def read() -> tuple[bytes, int]:
+    async def read() -> tuple[bytes, int, str]:
         async with DcycleApi(settings) as api:
-            return await api.get(PATH, (), settings.organization_id, where), api.requests_count
+            return await api.get(PATH, (), settings.organization_id, where), api.requests_count, api.server_date
 
     try:
-        body, requests_count = asyncio.run(read())
-        return flatten(msgspec.json.decode(body)), requests_count
+        body, requests_count, server_date = asyncio.run(read())
+        return flatten(msgspec.json.decode(body)), requests_count, server_date
     except (ContractError, TransientError) as error:
         raise UnavailableError(f"{error} Nothing was published; the last published file stays.") from None
     except ListError as error:
@@ -44,7 +47,7 @@ def read_tree(settings: Settings) -> tuple[list[Organization], int]:
 
 def wanted_organizations(settings: Settings) -> list[str]:
     """Ids of the organisations that a sync reads, root first. Raises as `read_tree` does."""
-    tree, _ = read_tree(settings)
+    tree, *_ = read_tree(settings)
     return [o.organization_id for o in tree if settings.organizations.wants(o.organization_id)]
 
 
@@ -75,7 +78,9 @@ def refresh_organizations(run: Run) -> list[Organization]:
 
     An organisation that the tree no longer shows keeps its rows and is reported until it is excluded. Raises as `read_tree` does.
     """
-    tree, requests_count = read_tree(run.settings)
+    tree, requests_count, server_date = read_tree(run.settings)
+    if wrong := wrong_clock(server_date, run.now()):
+        _log.warning("%s", wrong)
     wanted = [organization for organization in tree if run.settings.organizations.wants(organization.organization_id)]
     run.folder.prepare()
     recovery.remember_owner(run.folder)

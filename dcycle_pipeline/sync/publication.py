@@ -42,7 +42,7 @@ def summarise(run: Run) -> Refreshed:
 
 
 def _refresh(run: Run, connection: duckdb.DuckDBPyConnection) -> Refreshed:
-    return refresh_summaries(connection, run_log.moment(connection, run.now()), run.folder.scope_mapping)
+    return refresh_summaries(connection, run.run_id, run_log.moment(connection, run.now()), run.folder.scope_mapping)
 
 
 def _record(run: Run, connection: duckdb.DuckDBPyConnection) -> Refreshed:

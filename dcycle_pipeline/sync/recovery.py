@@ -10,7 +10,7 @@ from importlib.metadata import version
 
 import duckdb
 
-from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder import SPILLED, DataFolder
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.landing import manifest
@@ -108,8 +108,9 @@ def delete_leftovers(folder: DataFolder) -> None:
     left = [*folder.root.glob(".*.link"), *folder.working.glob(".*.part*"), *folder.snapshots.glob(".*.part")]
     for run in runs_that_died(folder.landing):
         left += run.rglob("*.part")
-    for path in [*left, *folder.spill.glob("*")]:
-        path.unlink(missing_ok=True)
+    for path in [*left, *folder.spill.glob(SPILLED)]:
+        if path.is_symlink() or not path.is_dir():  # a folder is never ours here
+            path.unlink(missing_ok=True)
 
 
 def reconcile_publication(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:
@@ -153,7 +154,8 @@ def apply_landed(
             merge_landed(connection, landed_now, folder.landing, memory_limit_mb)
         end = ends.get(step.run_id)
         if end and end.published_at and last_of_run[step.run_id] is step:
-            record_publication(connection, step.run_id, end.published_at)
+            # A restored folder may hold ends that are older than what it says already: no moment is given twice.
+            record_publication(connection, step.run_id, run_log.moment(connection, end.published_at))
 
 
 def _kind(step: Landed) -> tuple[str, str]:

@@ -60,9 +60,9 @@ def started_at(connection: duckdb.DuckDBPyConnection, run_id: str) -> datetime:
 
 
 def last_moment(connection: duckdb.DuckDBPyConnection) -> datetime | None:
-    """The latest moment that is noted; None if the log is empty."""
+    """The latest moment that is noted; None if the log is empty. Every moment that stamps a version is noted."""
     found: datetime | None = connection.execute(
-        f"""SELECT max(noted) FROM (SELECT max(greatest(started_at, published_at)) AS noted FROM {RUNS.qualified}
+        f"""SELECT max(noted) FROM (SELECT max(greatest(started_at, summarised_at, published_at)) AS noted FROM {RUNS.qualified}
         UNION ALL SELECT max(merged_at) FROM {LISTS.qualified} UNION ALL SELECT max(decided_at) FROM {DECISIONS.qualified})"""
     ).fetchall()[0][0]
     return found
@@ -135,9 +135,15 @@ def record_quarantine(
 
 def mark_published(connection: duckdb.DuckDBPyConnection, run_id: str, published_at: datetime) -> None:
     """Note that the run publishes at that moment. `finish` notes what the publication rests on."""
+    mark_summarised(connection, run_id, published_at)
     connection.execute(
         f"UPDATE {RUNS.qualified} SET published_at = ?, outcome = 'published' WHERE run_id = ?", [published_at, run_id]
     )
+
+
+def mark_summarised(connection: duckdb.DuckDBPyConnection, run_id: str, moment: datetime) -> None:
+    """Note that the run brings the summaries up to date at that moment. It stays noted if the publication is taken back."""
+    connection.execute(f"UPDATE {RUNS.qualified} SET summarised_at = ? WHERE run_id = ?", [moment, run_id])
 
 
 def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str) -> None:

@@ -21,6 +21,11 @@ RUNS = Table(
         _column("started_at", "TIMESTAMPTZ", "First step of the run"),
         _column("published_at", "TIMESTAMPTZ", "When this run put its snapshot in place; null if it did not"),
         _column(
+            "summarised_at",
+            "TIMESTAMPTZ",
+            "When this run last brought the summaries up to date: valid_from of their versions that came from it; null if it did not",
+        ),
+        _column(
             "outcome",
             "VARCHAR",
             "loaded (this run read, but did not publish), published, published_with_gaps, or rolled_back (it put an earlier snapshot back)",

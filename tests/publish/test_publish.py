@@ -13,7 +13,10 @@ from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.sync.publication import publish
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse.run_log import note_run
+from tests.cli.conftest import Invoke, invoke, variables
 from tests.conftest import Published, Synced, quick_only, settings_for, sync
+
+__all__ = ["invoke"]
 
 READER = """
 import sys, duckdb
@@ -123,3 +126,31 @@ def test_a_publish_that_fails_leaves_the_last_file_and_says_so(synced: Synced) -
         note_run(connection, "failing", run.now(), "x", "0")
         rows = connection.execute("SELECT outcome, published_at FROM sync.runs WHERE run_id = 'failing'").fetchall()
     assert rows == [("loaded", None)]
+
+
+def test_what_strangers_put_into_the_folder_stays_and_stops_nothing(
+    sandbox: Sandbox, synced: Synced, invoke: Invoke
+) -> None:
+    data, settings = synced.settings.data_dir, variables(sandbox, synced.settings.data_dir)
+    shown = synced.publication.snapshot
+    strange = [
+        data / "snapshots" / "99990101T000000.000000Z-analysis copy.duckdb",
+        data / "snapshots" / f"zz {shown.name}",
+        data / "snapshots" / "notes.txt",
+        data / "working" / "spill" / "mine" / "notes.txt",
+        data / "landing" / "notes.txt",
+        data / "landing" / "mine" / "notes.txt",
+        data / "notes.duckdb",
+    ]
+    for path in strange:
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(b"mine")
+    for _ in range(3):
+        assert invoke("sync", **settings).exit_code == 0
+    assert invoke("rollback", "--list", **settings).exit_code == 0
+    assert invoke("rollback", **settings).exit_code == 0
+    told = invoke("doctor", **settings)
+    assert all(name in told.output for name in ("snapshots/notes.txt", "working/spill/mine"))
+    (data / "working" / "warehouse.duckdb").unlink()
+    assert invoke("sync", **settings).exit_code == 0
+    assert [path for path in strange if not path.exists()] == []

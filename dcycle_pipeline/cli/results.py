@@ -7,6 +7,7 @@ from typing import Any
 
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.landing.lists import NOT_READ
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.explain import Explanation
 from dcycle_pipeline.sync.clock import noted_ahead
@@ -18,10 +19,17 @@ def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
     return not organizations or row["organization_id"] in organizations
 
 
+def _is_told(row: dict[str, Any], organizations: list[str]) -> bool:
+    """What no run has read is missing from the file whoever was asked for."""
+    return row["outcome"] == NOT_READ or _asked(row, organizations)
+
+
 def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
     """What one run published, and what is unproven or quarantined of the organisations asked for (all, if none is named)."""
     facts = published_file.rows(file, published_file.RUN, [run_id])[0]
-    unproven_lists = [row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _asked(row, organizations)]
+    unproven_lists = [
+        row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)
+    ]
     quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _asked(row, organizations)]
     doubtful = [row for row in published_file.rows(file, run_tables.DOUBTFUL) if _asked(row, organizations)]
     code = GAPS if unproven_lists or quarantined or doubtful else OK

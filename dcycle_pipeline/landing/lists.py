@@ -15,6 +15,7 @@ NOT_FOUND = "not_found"
 FACILITY_DELETED = "facility_deleted"
 FACILITIES_NOT_READ = "facilities_not_read"
 NO_FACILITIES = "no_facilities"
+NOT_READ = "not_read"
 ANSWERED = "answered"
 # After these outcomes nothing of the list can be missing.
 NOTHING_MISSING = (PROVEN, FACILITY_DELETED, NO_FACILITIES, ANSWERED)

@@ -1,7 +1,8 @@
 """Declares the run tables (`sync.*`), and the queries on them that say what the tables rest on now. `run_log` writes their rows."""
 
-from dcycle_pipeline.endpoints import YEAR_TOTALS
-from dcycle_pipeline.landing.lists import NOTHING_MISSING
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.landing.lists import NOT_READ, NOTHING_MISSING
 from dcycle_pipeline.schema import Column, Table, quoted
 
 _OURS = "dcycle_pipeline"
@@ -164,7 +165,28 @@ _IS_TOTAL = f"found.endpoint IN ({', '.join(quoted(total.name) for total in YEAR
 _IS_UNPROVEN = f"outcome NOT IN ({', '.join(map(quoted, NOTHING_MISSING))})"
 LAST_LISTS = f"SELECT found.*, {_IS_UNPROVEN} AS is_unproven FROM {LISTS.qualified} AS found {_OF_LAST_SWEEP}"
 _LAST_QUARANTINE = f"SELECT found.* FROM {QUARANTINE.qualified} AS found {_OF_LAST_SWEEP}"
-CURRENT_LISTS, CURRENT_QUARANTINE = (f"{last} WHERE NOT {_IS_TOTAL}" for last in (LAST_LISTS, _LAST_QUARANTINE))
+CURRENT_QUARANTINE = f"{_LAST_QUARANTINE} WHERE NOT {_IS_TOTAL}"
+
+
+def _due(endpoint: Endpoint) -> str:
+    """The lists of an endpoint that every complete sweep reads: of each organisation, and of each facility that is known."""
+    nothing = f"SELECT organization_id, '{endpoint.name}' AS endpoint, NULL::VARCHAR AS facility_id FROM dcycle.organizations AS o"
+    if endpoint.parent is None:
+        return nothing
+    known = f"dcycle.{endpoint.parent} AS p WHERE p.organization_id"
+    each = f"SELECT organization_id, '{endpoint.name}', {endpoint.parent_parameter} FROM {known} IN (SELECT organization_id FROM dcycle.organizations)"
+    return f"{nothing} WHERE NOT EXISTS (SELECT 1 FROM {known} = o.organization_id) UNION {each}"
+
+
+# What was never read counts as missing, not as nothing: a sweep of the organisation has no row of a list that it could not know.
+# The list of no facility stands for an organisation of which no facility is known.
+_DUE = " UNION ".join(_due(endpoint) for endpoint in declared())
+_READ = f"SELECT * FROM ({LAST_LISTS} WHERE NOT {_IS_TOTAL})"
+CURRENT_LISTS = f"""{_READ} UNION ALL BY NAME SELECT due.*, '{NOT_READ}' AS outcome, true AS is_unproven, 0 AS quarantined_count,
+    'No run has read it yet: sync organisation ' || due.organization_id || ' (' || (SELECT any_value(name) FROM dcycle.organizations AS o
+        WHERE o.organization_id = due.organization_id) || ')' AS reason
+FROM ({_DUE}) AS due WHERE NOT EXISTS (SELECT 1 FROM ({_READ}) AS known WHERE known.organization_id = due.organization_id
+    AND known.endpoint = due.endpoint AND (due.facility_id IS NULL OR known.facility_id = due.facility_id))"""
 CURRENT_YEAR_TOTALS, YEAR_TOTALS_QUARANTINE = (f"{last} WHERE {_IS_TOTAL}" for last in (LAST_LISTS, _LAST_QUARANTINE))
 UNPROVEN_LISTS = f"""SELECT organization_id, endpoint, facility_id, outcome, reason FROM ({CURRENT_LISTS})
 WHERE is_unproven ORDER BY ALL"""

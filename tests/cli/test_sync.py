@@ -64,8 +64,17 @@ def test_one_organisation_can_be_synced_alone(synced: Account, invoke: Invoke, t
     """Into a folder of its own, so that the shared one stays as it is."""
     result = invoke("sync", "--json", "--organization", CHILD, **variables(synced.sandbox, tmp_path / "data"))
     answer = json.loads(result.stdout)
-    assert (result.exit_code, answer["outcome"]) == (0, "published")
     assert published(tmp_path / "data", "SELECT DISTINCT organization_id FROM dcycle.facilities") == [(CHILD,)]
+    assert (result.exit_code, answer["outcome"]) == (1, "published_with_gaps")
+    never_read = [(ROOT, "facilities", "not_read"), (ROOT, "waste_water_treatments", "not_read")]
+    assert [(row["organization_id"], row["endpoint"], row["outcome"]) for row in answer["unproven_lists"]] == never_read
+    assert all(ROOT in row["reason"] for row in answer["unproven_lists"])
+    quality = "SELECT organization_id, unproven_list_count FROM summaries.data_quality ORDER BY ALL"
+    assert dict(published(tmp_path / "data", quality)) == {ROOT: 2, CHILD: 0}
+    status = invoke("status", "--json", **variables(synced.sandbox, tmp_path / "data"))
+    assert json.loads(status.stdout)["exit_code"] == status.exit_code == 1
+    rest = invoke("sync", "--json", "--organization", ROOT, **variables(synced.sandbox, tmp_path / "data"))
+    assert (rest.exit_code, json.loads(rest.stdout)["outcome"]) == (0, "published")
 
 
 def test_status_shows_what_is_published(synced: Account, invoke: Invoke) -> None:

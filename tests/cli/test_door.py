@@ -62,3 +62,42 @@ def test_what_nobody_thought_of_ends_with_70_and_names_its_trace(sandbox: Sandbo
     assert str(trace) in line
     assert "ZeroDivisionError" in trace.read_text()
     assert stat.S_IMODE(trace.stat().st_mode) == 0o600
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["DCYCLE_EMAIL=ñ".encode("latin-1"), "DCYCLE_EMAIL=x".encode("utf-16"), "DCYCLE_EMAIL=x".encode("utf-16-le")],
+)
+def test_an_env_file_that_is_not_utf_8_is_named(tmp_path: Path, text: bytes) -> None:
+    (tmp_path / ".env").write_bytes(text)
+    for verb in ("sync", "status"):
+        ended = subprocess.run([*COMMAND, verb], cwd=tmp_path, check=False, capture_output=True, text=True)
+        assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
+        assert ".env" in ended.stderr
+
+
+@pytest.mark.parametrize(("name", "where"), [("~/a b", "home/a b"), ("rel #%ñ", "rel #%ñ"), ("", "data")])
+def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: Path, name: str, where: str) -> None:
+    there = dict(os.environ) | variables(sandbox, tmp_path) | {"HOME": str(tmp_path / "home")}
+    del there["DCYCLE_DATA_DIR"]
+    (tmp_path / ".env").write_text(f"\ufeffDCYCLE_DATA_DIR='{name}'\n", encoding="utf-8")
+    for verb in ("sync", "status"):
+        ended = subprocess.run([*COMMAND, verb], cwd=tmp_path, env=there, check=False, capture_output=True, text=True)
+        assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / where / "dcycle.duckdb").exists()
+
+
+@pytest.mark.parametrize("name", ["[/norte]", "Aguas [en liquidación] S.L.", "[bold]x", "\x1b[31mred", "a\u202eb"])
+def test_a_name_is_shown_as_text(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
+    sandbox.world.add_organization("named", name, sandbox.world.root_id)
+    assert subprocess.run([*COMMAND, "sync"], env=environment(sandbox, tmp_path), check=False).returncode == 0
+    ended = subprocess.run([*COMMAND, "status"], env=environment(sandbox, tmp_path), check=False, capture_output=True)
+    shown = name.replace("\x1b", "\\x1b").replace("\u202e", "\\u202e")
+    assert (ended.returncode, shown in ended.stdout.decode()) == (0, True), ended.stdout.decode()
+
+
+def test_a_question_mark_in_the_path_is_refused(sandbox: Sandbox, tmp_path: Path) -> None:
+    for verb in ("sync", "status"):
+        there = environment(sandbox, tmp_path, DCYCLE_DATA_DIR=str(tmp_path / "a?b"))
+        ended = subprocess.run([*COMMAND, verb], env=there, check=False, capture_output=True, text=True)
+        assert (ended.returncode, "question mark" in ended.stderr) == (2, True), ended.stderr

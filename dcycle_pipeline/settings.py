@@ -6,8 +6,8 @@ Every message names the variable to change. Secrets are SecretStr, so no repr, l
 import os
 import tomllib
 from functools import cached_property
-from ipaddress import ip_address
 from io import StringIO
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.parse import SplitResult, urlsplit

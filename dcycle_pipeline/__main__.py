@@ -1,18 +1,118 @@
-"""`python -m dcycle_pipeline` is `dcycle-pipeline`: the process made ready for a short life, then the command line."""
+"""`python -m dcycle_pipeline` is `dcycle-pipeline`: the process made ready for a short life, then the command line.
+
+The door of every command: what is written never fails, signals end the process at once, and what nobody thought of ends with 70.
+"""
 
 import gc
+import io
+import os
+import re
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+import warnings
+from typing import Any
 
 # A command makes many objects, few of them in cycles, and ends soon: with Python's own thresholds (700, 10, 10) a tenth of a
 # sync's processor time went into looking for cycles.
 GARBAGE_COLLECTION = (100_000, 20, 20)
+DEFECT = 70
+SHOW_CURSOR = b"\x1b[?25h"
+_SECRET = re.compile(r"KEY|PASSWORD|TOKEN|SECRET")
+
+
+class _NeverFails(io.FileIO):
+    """A reader that leaves, or a full disk behind a stream, must not decide what is published."""
+
+    def write(self, data: Any) -> int:
+        try:
+            return super().write(data)
+        except OSError:
+            return len(data)
 
 
 def main() -> None:
     """Entry point of the program."""
     gc.set_threshold(*GARBAGE_COLLECTION)
-    from dcycle_pipeline.cli import main as run  # noqa: PLC0415 - after the above
+    warnings.simplefilter("ignore")  # they are for developers: PYTHONWARNINGS=error would end imports of libraries
+    _open_streams()
+    _stop_on_signals()
+    try:
+        from dcycle_pipeline.cli import main as run  # noqa: PLC0415 - after the above
 
-    run()
+        run()
+    except Exception as error:
+        print(f"Error: {_told(error)}", file=sys.stderr, flush=True)
+        sys.exit(DEFECT)
+
+
+def _open_streams() -> None:
+    # A file that is opened while 1 or 2 is closed would get that number, and what is printed would be written into it.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
+    for descriptor, name in ((1, "stdout"), (2, "stderr")):
+        stream = io.BufferedWriter(_NeverFails(descriptor, "w", closefd=False))
+        encoding = getattr(getattr(sys, name), "encoding", None) or "utf-8"
+        setattr(sys, name, io.TextIOWrapper(stream, encoding, errors="backslashreplace", line_buffering=True))
+
+
+def _stop_on_signals() -> None:
+    """End at once at Ctrl-C and SIGTERM, whatever is under way: a run may be killed anywhere, so nothing has to be unwound.
+
+    An exception would be lost in callbacks, wrapped by task groups, or taken for the failure of a query.
+    """
+    reader, writer = os.pipe()
+    os.set_blocking(writer, False)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, lambda *_: None)
+    # Python's own handlers wait for the end of a query; this descriptor is written at once.
+    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
+    threading.Thread(target=_end_at_signal, args=(reader,), daemon=True).start()
+
+
+def _end_at_signal(reader: int) -> None:
+    while (number := os.read(reader, 1)[0]) not in (signal.SIGINT, signal.SIGTERM):
+        pass
+    cursor = SHOW_CURSOR if os.isatty(2) else b""
+    line = f"Stopped by {signal.Signals(number).name}: readers see a whole publication; what landed is taken over by the next sync.\n"
+    try:
+        os.write(2, cursor + line.encode())
+    finally:
+        os._exit(128 + number)
+
+
+def _told(error: Exception) -> str:
+    """What to say of an error that nobody thought of. Its trace goes to a file that only its owner reads."""
+    doing = " ".join(["dcycle-pipeline", *sys.argv[1:2]])
+    try:
+        descriptor, name = tempfile.mkstemp(prefix="dcycle_pipeline_defect_", suffix=".txt")
+        with os.fdopen(descriptor, "w", encoding="utf-8", errors="backslashreplace") as file:
+            file.write(_masked("".join(traceback.format_exception(error))))
+        where = f"the whole trace is in {name}: report it"
+    except OSError as failed:
+        where = f"its trace could not be written: {failed.strerror}"
+    return (
+        f"a defect of dcycle_pipeline during `{doing}` ({type(error).__name__}); what was published stays, and {where}."
+    )
+
+
+def _masked(text: str) -> str:
+    for name, value in os.environ.items():
+        if _SECRET.search(name) and value:
+            text = text.replace(value, "[secret]")
+    try:
+        from dcycle_pipeline import settings  # noqa: PLC0415 - it may be what fails
+
+        secrets = settings.load().secrets
+    except Exception:
+        secrets = []
+    for secret in secrets:
+        text = text.replace(secret, "[secret]")
+    return text
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ Every message names the variable to change. Secrets are SecretStr, so no repr, l
 import os
 import tomllib
 from functools import cached_property
+from io import StringIO
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
@@ -46,14 +47,21 @@ class Settings(BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True, hide_input_in_errors=True
+        env_prefix=PREFIX,
+        env_file=ENV_FILE,
+        env_file_encoding="utf-8-sig",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
 
     api_key: SecretStr | None = Field(None, description="API key of Dcycle (organisation settings → API keys)")
     organization_id: str = Field(description="any organisation of the group")
     base_url: str = Field("https://api.dcycle.io", description="address of the API")
     data_dir: Path = Field(
-        Path("./data"), description="folder for the published file and everything that the pipeline keeps"
+        Path("./data"),
+        validate_default=True,
+        description="folder for the published file and everything that the pipeline keeps",
     )
     max_connections: int = Field(16, ge=1, le=32, description="requests under way at once")
     personal_data: Literal["drop", "pseudonymise", "keep"] = Field(
@@ -72,7 +80,7 @@ class Settings(BaseSettings):
     retry_attempts: int = Field(8, ge=1, description="how often one request is tried")
     retry_first_wait_seconds: float = Field(0.5, ge=0, description="first wait between tries; doubles, with jitter")
     resume_hours: float = Field(
-        6, ge=0, description="how long the landed pages of a run that died are taken over; 0 never"
+        6, ge=0, le=8784, description="how long the landed pages of a run that died are taken over; 0 never"
     )
     large_drop_percent: float = Field(
         20, ge=0, le=100, description="a larger share of an organisation's rows vanishing is held until accepted"
@@ -94,6 +102,13 @@ class Settings(BaseSettings):
                 f"is plain http to {parts.hostname}: the key would travel unprotected; use https (http only to a loopback address)"
             )
         return value.rstrip("/")
+
+    @field_validator("data_dir")
+    @classmethod
+    def _whole_path(cls, value: Path) -> Path:
+        default = cls.model_fields["data_dir"].default
+        # An empty variable becomes the working folder, which nobody means by it.
+        return _absolute(default if str(value) == "." else value)
 
     @field_validator("api_key", "password")
     @classmethod
@@ -136,7 +151,7 @@ class Settings(BaseSettings):
 
     @cached_property
     def _own_keys(self) -> dict[str, SecretStr]:
-        variables = {**dotenv_values(ENV_FILE), **os.environ}
+        variables = {**_env_file(), **os.environ}
         keys = {}
         for entry in self.organizations.organization:
             value = variables.get(entry.api_key_variable)
@@ -162,13 +177,16 @@ class Settings(BaseSettings):
 class ScheduleSettings(BaseSettings):
     """What Dagster's definitions need before a run; it includes no credential."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=ENV_FILE, extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True
+    )
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
     schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
 
 
 def load(**overrides: Any) -> Settings:
     """Settings from the environment, `.env` and `overrides` (by field name), which win. Raises SettingsError if one is wrong."""
+    _env_file()
     try:
         settings = Settings(**overrides)
     except ValidationError as error:
@@ -179,7 +197,7 @@ def load(**overrides: Any) -> Settings:
 
 def load_offline() -> Settings:
     """Settings for commands that ask no API: they work without credentials. Raises SettingsError if another setting is wrong."""
-    given = {**dotenv_values(ENV_FILE), **os.environ}
+    given = {**_env_file(), **os.environ}
     unused = {"api_key": "unused", "organization_id": "unused", "user_id": "unused"}
     return load(**{name: value for name, value in unused.items() if not given.get(f"{PREFIX}{name.upper()}")})
 
@@ -201,8 +219,31 @@ def turn_off_dagster_telemetry() -> None:
 
 def data_dir() -> Path:
     """DCYCLE_DATA_DIR alone, for commands that need no credential."""
-    value = {**dotenv_values(ENV_FILE), **os.environ}.get("DCYCLE_DATA_DIR")
-    return Path(value) if value else Path(Settings.model_fields["data_dir"].default)
+    value = {**_env_file(), **os.environ}.get("DCYCLE_DATA_DIR")
+    return _absolute(Path(value or Settings.model_fields["data_dir"].default))
+
+
+def _absolute(path: Path) -> Path:
+    """A path that means the same from every working folder; `~` is the home. Raises SettingsError if there is no such home."""
+    try:
+        if "?" in str(path.absolute()):  # DuckDB takes what follows for parameters, and writes its .wal elsewhere
+            raise SettingsError(
+                f"DCYCLE_DATA_DIR {path} holds a question mark, which DuckDB cannot have in a path: rename it."
+            )
+        return path.expanduser().absolute()
+    except RuntimeError as error:
+        raise SettingsError(f"DCYCLE_DATA_DIR {path}: {error} Name the folder in full.") from None
+
+
+def _env_file() -> dict[str, str | None]:
+    """What `.env` says. Raises SettingsError if it is not text in UTF-8 (with or without its mark)."""
+    try:
+        text = Path(ENV_FILE).read_bytes().decode("utf-8-sig") if Path(ENV_FILE).is_file() else ""
+        if "\0" in text:
+            raise ValueError("it holds NUL characters")
+    except (OSError, ValueError) as error:
+        raise SettingsError(f"{Path(ENV_FILE).absolute()} cannot be read: {error}. Save it as text in UTF-8.") from None
+    return dotenv_values(stream=StringIO(text))
 
 
 def is_header_text(text: str) -> bool:

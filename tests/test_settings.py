@@ -115,7 +115,7 @@ def test_a_key_with_a_space_at_its_end_is_either_trimmed_or_refused(environment:
 def test_a_dot_env_file_is_read_and_the_environment_wins(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("DCYCLE_USER_ID=u-file\nDCYCLE_ORGANIZATION_ID=o-file\nDCYCLE_DATA_DIR=d\n")
     settings = load()
-    assert (settings.user_id, settings.organization_id, settings.data_dir) == ("u-file", "o-1", Path("d"))
+    assert (settings.user_id, settings.organization_id, settings.data_dir) == ("u-file", "o-1", Path("d").absolute())
 
 
 def test_every_setting_has_a_description_and_no_secret_shows() -> None:

@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +13,15 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table as RichTable
+from rich.text import Text
 
 from dcycle_pipeline.landing.lists import ListResult
+
+HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
+JOINERS = "\u200c\u200d"  # Persian and joined emoji need them
 
 
 class Bars:
@@ -36,7 +42,7 @@ class Bars:
     def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
         self._progress.start()
         self._tasks[endpoint, organization_id] = self._progress.add_task(
-            f"{organization_id[:13]} {endpoint}", total=lists_count, rows=0
+            escape(plain(f"{organization_id[:13]} {endpoint}")), total=lists_count, rows=0
         )
 
     def finished(self, result: ListResult) -> None:
@@ -45,7 +51,7 @@ class Bars:
         self._progress.update(self._tasks[key], advance=1, rows=self._rows[key])
         if not result.nothing_missing:
             self._progress.console.print(
-                f"{result.key}: {result.outcome}: {result.reason}", style="yellow", markup=False
+                Text(plain(f"{result.key}: {result.outcome}: {result.reason}"), style="yellow")
             )
 
     def stop(self) -> None:
@@ -89,25 +95,31 @@ def progress() -> Iterator[Bars | Lines]:
         shown.stop()
 
 
+def plain(text: str) -> str:
+    """Foreign text made visible: control characters, escapes, line ends, and marks that turn the direction of text."""
+    shown = ((each, unicodedata.category(each)) for each in text)
+    return "".join(ascii(each)[1:-1] if kind in HIDDEN and each not in JOINERS else each for each, kind in shown)
+
+
 def say(text: str) -> None:
     """One plain line for people, on stderr."""
-    print(text, file=sys.stderr, flush=True)
+    print(plain(text), file=sys.stderr, flush=True)
 
 
 def show(text: str) -> None:
     """One plain line of the result, on stdout."""
-    print(text, flush=True)
+    print(plain(text), flush=True)
 
 
 def table(title: str, rows: list[dict[str, Any]]) -> None:
     """Rows as a table on stdout; numbers to the right."""
     console = Console(width=None if sys.stdout.isatty() else 160)
-    shown = RichTable(title=title, title_justify="left", title_style="bold")
+    shown = RichTable(title=Text(plain(title)), title_justify="left", title_style="bold")
     for name in rows[0] if rows else ():
         numeric = all(isinstance(row[name], int | float | Decimal) or row[name] is None for row in rows)
-        shown.add_column(name, justify="right" if numeric else "left", overflow="fold")
+        shown.add_column(Text(name), justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        shown.add_row(*(_cell(value) for value in row.values()))
+        shown.add_row(*(Text(plain(_cell(value))) for value in row.values()))
     console.print(shown)
 
 
@@ -123,7 +135,7 @@ def _cell(value: Any) -> str:
 
 def as_json(result: dict[str, Any]) -> None:
     """One machine-readable object on stdout; decimals as text, so that nothing is rounded."""
-    print(json.dumps(result, default=_jsonable, ensure_ascii=False), flush=True)
+    print(json.dumps(result, default=_jsonable, ensure_ascii=True), flush=True)
 
 
 def _jsonable(value: Any) -> Any:

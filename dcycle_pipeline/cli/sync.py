@@ -102,6 +102,8 @@ def _sync(
         run = _run_in_dagster if settings.dagster_home() else _run_here
         outcomes = run(loaded, progress, organizations, accepted_drops)
     for failed in (outcome for outcome in outcomes.values() if outcome.failure and not outcome.published):
+        if failed.defect is not None:
+            raise failed.defect
         raise SettingsError(failed.failure) if failed.exit_code == WRONG_SETTINGS else DcycleError(failed.failure)
     runs = [result_of(folder.published, run_id, organizations) for run_id in outcomes]
     worst = max(runs, key=lambda run: run["exit_code"])

@@ -10,11 +10,12 @@ UNKNOWN = "The run failed outside of its steps; with DAGSTER_HOME set, its log i
 
 @dataclass
 class Outcome:
-    """How a run ended. `failure` is the message of the step that failed first, empty if none did."""
+    """How a run ended. `failure` is the message of the step that failed first, empty if none did. `defect` is one that nobody thought of."""
 
     published: bool = False
     failure: str = ""
     exit_code: int = OK
+    defect: Exception | None = None
 
     def fail(self, error: Exception) -> None:
         """Note what failed; what failed first stays."""
@@ -22,6 +23,7 @@ class Outcome:
             told = isinstance(error, DcycleError)
             self.failure = str(error) if told else f"{type(error).__name__}: {error}"
             self.exit_code = exit_code_of(error)
+            self.defect = None if told else error
 
 
 def exit_code_of(error: Exception) -> int:

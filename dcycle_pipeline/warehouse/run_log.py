@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
-from dcycle_pipeline.landing.lists import PROVEN, ListResult
+from dcycle_pipeline.landing.lists import NOT_READ, PROVEN, ListResult
 from dcycle_pipeline.schema import QUANTITY, QUANTITY_PRECISION, QUANTITY_SCALE, Table
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
 from dcycle_pipeline.warehouse.run_tables import (
@@ -155,7 +155,7 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str
             organizations_count = facts.organizations, rows_count = facts.seen, lists_proven_count = facts.proven,
             lists_unproven_count = facts.unproven, quarantined_count = facts.quarantined, doubtful_count = facts.doubtful,
             outcome = CASE WHEN facts.unproven + facts.quarantined + facts.doubtful > 0 THEN 'published_with_gaps' ELSE 'published' END
-        FROM (SELECT count(DISTINCT organization_id) AS organizations,
+        FROM (SELECT count(DISTINCT organization_id) FILTER (outcome <> '{NOT_READ}') AS organizations,
                 coalesce(sum(distinct_ids_count) FILTER (outcome = '{PROVEN}'), 0) AS seen,
                 count(*) FILTER (outcome = '{PROVEN}') AS proven, count(*) FILTER (is_unproven) AS unproven,
                 coalesce(sum(quarantined_count), 0) AS quarantined,

@@ -90,6 +90,7 @@ EXAMPLES = {
     "start_date": "2025-03-01",
     "started_at": _MOMENT,
     "status": "active",
+    "summarised_at": _MOMENT,
     "unit_name": "cubic_meter_(m3)",
     "updated_at": "2025-11-20 16:45:12+00",
     "uploaded_by_user_id": "3b0c6e0e-77b7-4b7b-9f38-0d2f5c2f8a41",

@@ -3,6 +3,7 @@
 What is in doubt belongs to `sync`; what the tables are, to `run_tables`.
 """
 
+from collections.abc import Callable
 from datetime import datetime
 
 import duckdb
@@ -16,20 +17,23 @@ def record_doubtful_rows(
     connection: duckdb.DuckDBPyConnection,
     sweep: tuple[str, str, str],
     rows: list[DoubtfulRow],
+    *,
+    facility_of: Callable[[list[str]], dict[str, str | None]],
     unread: set[str | None],
     noted_at: datetime,
 ) -> None:
     """Replace the doubtful rows of a sweep (run, organisation, endpoint). The caller has not noted its lists yet.
 
     A row that the sweep before doubted too keeps the moment since when. Of `unread` facilities' lists nothing new is known, so
-    their rows stay as doubtful as they were.
+    their rows stay as doubtful as they were, unless they have moved: `facility_of` says where rows are now.
     """
     before = connection.execute(
         f"SELECT facility_id, item_id, reason, doubtful_since FROM ({LAST_DOUBTFUL_ROWS}) WHERE organization_id = ? AND endpoint = ?",
         list(sweep[1:]),
     ).fetchall()
     since = {item_id: moment for _, item_id, _, moment in before}
-    kept = [(*sweep, *row, noted_at) for row in before if row[0] in unread]
+    now = facility_of(list(since))
+    kept = [(*sweep, *row, noted_at) for row in before if row[0] in unread and now.get(row[1], "") == row[0]]
     found = [
         (*sweep, row.facility_id, row.item_id, row.reason, since.get(row.item_id, noted_at), noted_at)
         for row in rows

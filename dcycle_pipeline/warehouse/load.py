@@ -79,7 +79,14 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
                 doubts.record_decision(staging.connection, where, sweep.decision, sweep.merged_at)
             if sweep.part:
                 return
-            doubts.record_doubtful_rows(staging.connection, where, sweep.doubtful, unread, sweep.merged_at)
+            doubts.record_doubtful_rows(
+                staging.connection,
+                where,
+                sweep.doubtful,
+                facility_of=staging.facility_of,
+                unread=unread,
+                noted_at=sweep.merged_at,
+            )
             run_log.record_lists(staging.connection, sweep.run_id, results, sweep.merged_at)
             run_log.add_drift(staging.connection, sweep.run_id, _unreadable(sweep.endpoint, staging.unreadable))
             run_log.record_quarantine(staging.connection, where, staging.quarantined, sweep.merged_at)

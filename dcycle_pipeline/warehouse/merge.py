@@ -104,6 +104,15 @@ class Staging:
         found: str | None = self.connection.execute(f"SELECT min({self._id}) FROM {_STAGED}").fetchall()[0][0]
         return found
 
+    def facility_of(self, ids: list[str]) -> dict[str, str | None]:
+        """The facility of whose list each of these rows is now; a row that is no more is left out."""
+        rows = self.connection.execute(
+            f"""SELECT {self._id}, {self._facility} FROM {self._versions}
+            WHERE {history.VALID_NOW} AND organization_id = ? AND {self._id} IN (SELECT unnest(?::VARCHAR[]))""",
+            [self._organization_id, ids],
+        ).fetchall()
+        return dict(rows)
+
     def contradictions(self) -> dict[str | None, str]:
         """Each facility whose list shows a row that another list shows too, with the ids of such rows in words."""
         if self._endpoint.parent is None:

@@ -29,7 +29,7 @@ def at(file: str, text: str, nth: int = 1, within: str = "") -> list[Place]:
 
 # Steps of a run on a folder with a past, in their order.
 USUAL = [
-    Place("sync/organizations.py", "tree, requests_count = read_tree(run.settings)"),
+    Place("sync/organizations.py", "tree, requests_count, server_date = read_tree(run.settings)"),
     Place("data_folder.py", "os.replace(beside, path)", 1, within="writing"),
     Place("warehouse/database.py", "_attach(connection, file)", after=True),
     Place("sync/organizations.py", "manifest.write_tree("),

@@ -280,3 +280,22 @@ def test_a_deleted_facility_whose_list_is_of_another_organization_is_gone_with_i
     again = sync(synced.settings)
     assert (again.outcome, again.doubtful()) == ("published", {})
     assert again.records() == records_of(world)
+
+
+def test_a_doubtful_row_that_is_seen_elsewhere_is_in_doubt_no_more(
+    sandbox: Sandbox, synced: Synced, world: Veiled
+) -> None:
+    """Its old list cannot be read at that moment."""
+    world.add_facility(ROOT, id="f-3")
+    world.veil("w-2", "f-1")
+    assert sync(synced.settings).doubtful().keys() == {"w-2"}
+    world.unveil()
+    item = world.find_record("w-2")
+    assert item is not None
+    world.delete_record("w-2")
+    del item["facility_id"]
+    world.add_record("f-3", **item)
+    sandbox.behaviour = Behaviour(denied={"f-1": 403})
+    again = sync(synced.settings)
+    assert again.doubtful() == {}
+    assert again.records()["w-2"][1] == "f-3"

@@ -4,22 +4,32 @@ Every message names the variable to change. Secrets are SecretStr, so no repr, l
 """
 
 import os
+import re
 import tomllib
 from functools import cached_property
 from io import StringIO
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Literal, Self
-from urllib.parse import SplitResult, urlsplit
 
 from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.network import address_parts, is_header_text, is_loopback
 
 ENV_FILE = ".env"
 PREFIX = "DCYCLE_"
+DATA_DIR = Path("./data")
+UTF_8 = "utf-8-sig"  # with or without its mark
+_SOURCES = SettingsConfigDict(
+    env_prefix=PREFIX,
+    extra="ignore",
+    frozen=True,
+    hide_input_in_errors=True,
+    env_file=ENV_FILE,
+    env_file_encoding=UTF_8,
+)
 
 
 class OrganizationEntry(BaseModel):
@@ -46,22 +56,13 @@ class OrganizationsFile(BaseModel):
 class Settings(BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX,
-        env_file=ENV_FILE,
-        env_file_encoding="utf-8-sig",
-        extra="ignore",
-        frozen=True,
-        hide_input_in_errors=True,
-    )
+    model_config = _SOURCES
 
     api_key: SecretStr | None = Field(None, description="API key of Dcycle (organisation settings → API keys)")
     organization_id: str = Field(description="any organisation of the group")
     base_url: str = Field("https://api.dcycle.io", description="address of the API")
     data_dir: Path = Field(
-        Path("./data"),
-        validate_default=True,
-        description="folder for the published file and everything that the pipeline keeps",
+        DATA_DIR, validate_default=True, description="folder for the published file and all that the pipeline keeps"
     )
     max_connections: int = Field(16, ge=1, le=32, description="requests under way at once")
     personal_data: Literal["drop", "pseudonymise", "keep"] = Field(
@@ -96,7 +97,7 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _safe_base_url(cls, value: str) -> str:
-        parts = _parts(value)
+        parts = address_parts(value)
         if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
             raise ValueError(
                 f"is plain http to {parts.hostname}: the key would travel unprotected; use https (http only to a loopback address)"
@@ -106,9 +107,7 @@ class Settings(BaseSettings):
     @field_validator("data_dir")
     @classmethod
     def _whole_path(cls, value: Path) -> Path:
-        default = cls.model_fields["data_dir"].default
-        # An empty variable becomes the working folder, which nobody means by it.
-        return _absolute(default if str(value) == "." else value)
+        return _absolute(value)
 
     @field_validator("api_key", "password")
     @classmethod
@@ -177,9 +176,7 @@ class Settings(BaseSettings):
 class ScheduleSettings(BaseSettings):
     """What Dagster's definitions need before a run; it includes no credential."""
 
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_file=ENV_FILE, env_file_encoding="utf-8-sig", extra="ignore", frozen=True
-    )
+    model_config = _SOURCES
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
     schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
 
@@ -207,6 +204,15 @@ def load_schedule() -> ScheduleSettings:
     return ScheduleSettings()
 
 
+def secrets_in_reach() -> list[str]:
+    """Every secret that the environment or `.env` may hold, also if the settings are wrong: to mask it in a trace."""
+    named = [value for name, value in os.environ.items() if re.search("KEY|PASSWORD|TOKEN|SECRET", name) and value]
+    try:
+        return [*named, *load().secrets]
+    except SettingsError:
+        return named
+
+
 def dagster_home() -> str:
     """DAGSTER_HOME, the folder where Dagster keeps its runs; empty if it is not set."""
     return os.environ.get("DAGSTER_HOME", "")
@@ -219,59 +225,30 @@ def turn_off_dagster_telemetry() -> None:
 
 def data_dir() -> Path:
     """DCYCLE_DATA_DIR alone, for commands that need no credential."""
-    value = {**_env_file(), **os.environ}.get("DCYCLE_DATA_DIR")
-    return _absolute(Path(value or Settings.model_fields["data_dir"].default))
+    return _absolute(Path({**_env_file(), **os.environ}.get("DCYCLE_DATA_DIR") or ""))
 
 
 def _absolute(path: Path) -> Path:
     """A path that means the same from every working folder; `~` is the home. Raises SettingsError if there is no such home."""
+    # An empty variable is the working folder, which nobody means by it.
+    path = DATA_DIR if path == Path() else path
+    if "?" in str(path.absolute()):  # DuckDB takes what follows for parameters, and writes its .wal elsewhere
+        raise SettingsError(f"DCYCLE_DATA_DIR {path} holds a question mark, which DuckDB cannot take: rename it.")
     try:
-        if "?" in str(path.absolute()):  # DuckDB takes what follows for parameters, and writes its .wal elsewhere
-            raise SettingsError(
-                f"DCYCLE_DATA_DIR {path} holds a question mark, which DuckDB cannot have in a path: rename it."
-            )
         return path.expanduser().absolute()
     except RuntimeError as error:
         raise SettingsError(f"DCYCLE_DATA_DIR {path}: {error} Name the folder in full.") from None
 
 
 def _env_file() -> dict[str, str | None]:
-    """What `.env` says. Raises SettingsError if it is not text in UTF-8 (with or without its mark)."""
+    """What `.env` says. Raises SettingsError if it is not text in UTF-8."""
     try:
-        text = Path(ENV_FILE).read_bytes().decode("utf-8-sig") if Path(ENV_FILE).is_file() else ""
+        text = Path(ENV_FILE).read_bytes().decode(UTF_8) if Path(ENV_FILE).is_file() else ""
         if "\0" in text:
             raise ValueError("it holds NUL characters")
     except (OSError, ValueError) as error:
         raise SettingsError(f"{Path(ENV_FILE).absolute()} cannot be read: {error}. Save it as text in UTF-8.") from None
     return dotenv_values(stream=StringIO(text))
-
-
-def is_header_text(text: str) -> bool:
-    """Whether a text can be sent in an HTTP header unchanged."""
-    return bool(text) and text.isascii() and text.isprintable() and " " not in text
-
-
-def _parts(url: str) -> SplitResult:
-    """The parts of a base URL. Raises ValueError if the text is not one."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
-    except ValueError:
-        host, port, parts = None, None, urlsplit("")
-    odd = parts.query or parts.fragment or "@" in parts.netloc or ".." in url or port == 0
-    if parts.scheme not in ("http", "https") or not host or odd or not is_header_text(url):
-        raise ValueError("must look like https://api.dcycle.io")
-    return parts
-
-
-def is_loopback(hostname: str) -> bool:
-    """Whether a host name or address means this machine."""
-    if hostname == "localhost":
-        return True
-    try:
-        return ip_address(hostname).is_loopback
-    except ValueError:
-        return False
 
 
 def _problems(error: ValidationError) -> str:

@@ -18,7 +18,8 @@ from dcycle_pipeline.api.rate_limit import Pace
 from dcycle_pipeline.api.responses import read
 from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
-from dcycle_pipeline.settings import Settings, is_loopback
+from dcycle_pipeline.network import is_loopback
+from dcycle_pipeline.settings import Settings
 
 # Waits between tries double up to this; a Retry-After may be longer.
 LONGEST_WAIT_SECONDS = 30.0

@@ -21,14 +21,9 @@ from dcycle_pipeline.network import address_parts, is_header_text, is_loopback
 ENV_FILE = ".env"
 PREFIX = "DCYCLE_"
 DATA_DIR = Path("./data")
-UTF_8 = "utf-8-sig"  # with or without its mark
+UTF8 = "utf-8-sig"  # with or without its mark
 _SOURCES = SettingsConfigDict(
-    env_prefix=PREFIX,
-    extra="ignore",
-    frozen=True,
-    hide_input_in_errors=True,
-    env_file=ENV_FILE,
-    env_file_encoding=UTF_8,
+    env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True, env_file=ENV_FILE, env_file_encoding=UTF8
 )
 
 
@@ -104,10 +99,10 @@ class Settings(BaseSettings):
             )
         return value.rstrip("/")
 
-    @field_validator("data_dir")
+    @field_validator("data_dir", mode="before")
     @classmethod
-    def _whole_path(cls, value: Path) -> Path:
-        return _absolute(value)
+    def _whole_path(cls, value: Any) -> Path:
+        return _absolute(str(value))
 
     @field_validator("api_key", "password")
     @classmethod
@@ -225,13 +220,12 @@ def turn_off_dagster_telemetry() -> None:
 
 def data_dir() -> Path:
     """DCYCLE_DATA_DIR alone, for commands that need no credential."""
-    return _absolute(Path({**_env_file(), **os.environ}.get("DCYCLE_DATA_DIR") or ""))
+    return _absolute({**_env_file(), **os.environ}.get("DCYCLE_DATA_DIR") or "")
 
 
-def _absolute(path: Path) -> Path:
+def _absolute(text: str) -> Path:
     """A path that means the same from every working folder; `~` is the home. Raises SettingsError if there is no such home."""
-    # An empty variable is the working folder, which nobody means by it.
-    path = DATA_DIR if path == Path() else path
+    path = Path(text.strip() or DATA_DIR)  # an empty text is not "the working folder"
     if "?" in str(path.absolute()):  # DuckDB takes what follows for parameters, and writes its .wal elsewhere
         raise SettingsError(f"DCYCLE_DATA_DIR {path} holds a question mark, which DuckDB cannot take: rename it.")
     try:
@@ -243,7 +237,7 @@ def _absolute(path: Path) -> Path:
 def _env_file() -> dict[str, str | None]:
     """What `.env` says. Raises SettingsError if it is not text in UTF-8."""
     try:
-        text = Path(ENV_FILE).read_bytes().decode(UTF_8) if Path(ENV_FILE).is_file() else ""
+        text = Path(ENV_FILE).read_bytes().decode(UTF8) if Path(ENV_FILE).is_file() else ""
         if "\0" in text:
             raise ValueError("it holds NUL characters")
     except (OSError, ValueError) as error:

@@ -76,7 +76,7 @@ def test_an_env_file_that_is_not_utf_8_is_named(tmp_path: Path, text: bytes) -> 
         assert ".env" in ended.stderr
 
 
-@pytest.mark.parametrize(("name", "where"), [("~/a b", "home/a b"), ("rel #%ñ", "rel #%ñ"), ("", "data")])
+@pytest.mark.parametrize(("name", "where"), [("~/a b", "home/a b"), ("rel #%ñ", "rel #%ñ"), ("", "data"), (".", ".")])
 def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: Path, name: str, where: str) -> None:
     there = dict(os.environ) | variables(sandbox, tmp_path) | {"HOME": str(tmp_path / "home")}
     del there["DCYCLE_DATA_DIR"]

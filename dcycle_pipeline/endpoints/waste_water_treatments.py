@@ -255,6 +255,7 @@ ENDPOINT = Endpoint(
     parent_parameter="facility_id",
     withheld=frozenset({"user", "file_url"}),
     person_ids=frozenset({"uploaded_by"}),
+    id_lists=frozenset({"linked_projects"}),
     unused=frozenset({"source_invoice_id", "facility_percentages"}),
     unneeded=frozenset({"invoice_id", "uploaded_by", "linked_projects", "created_at"}),
 )

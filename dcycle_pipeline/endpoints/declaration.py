@@ -27,7 +27,8 @@ class Declared:
     """What every endpoint declares: its name, what an item looks like, and the `table` that it fills, with one row per item.
 
     `withheld` are fields that hold personal data: they are dropped before landing. `person_ids` are fields that hold only the
-    id of a person. `unused` are known fields that land, but fill no column. `unneeded` are fields that no figure is made from: one
+    id of a person. `id_lists` are fields that list other things by id: only their ids land.
+    `unused` are known fields that land, but fill no column. `unneeded` are fields that no figure is made from: one
     that cannot be read becomes null, and its row stays.
     """
 
@@ -39,6 +40,7 @@ class Declared:
     unused: frozenset[str] = frozenset()
     unneeded: frozenset[str] = frozenset()
     person_ids: frozenset[str] = frozenset()
+    id_lists: frozenset[str] = frozenset()
 
     @cached_property
     def known_fields(self) -> frozenset[str]:
@@ -48,12 +50,13 @@ class Declared:
     @cached_property
     def nested_fields(self) -> dict[str, frozenset[str]]:
         """The known fields that hold an object, each with the names that are known inside it."""
-        nested = {}
-        for name, hint in get_type_hints(self.item).items():
-            for part in get_args(hint):
-                if isinstance(part, type) and issubclass(part, msgspec.Struct):
-                    nested[name] = frozenset(f.encode_name for f in msgspec.structs.fields(part))
-        return nested
+        return _objects_in(get_type_hints(self.item))
+
+    @cached_property
+    def element_fields(self) -> dict[str, frozenset[str]]:
+        """The known fields that hold a list of objects, each with the names that are known inside an element."""
+        hints = get_type_hints(self.item).items()
+        return _objects_in({name: part for name, hint in hints for part in get_args(hint) if get_args(part)})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,3 +95,12 @@ class YearTotal(Declared):
 
     path: str
     query: Callable[[str], Query]
+
+
+def _objects_in(hints: dict[str, Any]) -> dict[str, frozenset[str]]:
+    found = {}
+    for name, hint in hints.items():
+        for part in get_args(hint):
+            if isinstance(part, type) and issubclass(part, msgspec.Struct):
+                found[name] = frozenset(f.encode_name for f in msgspec.structs.fields(part))
+    return found

@@ -25,8 +25,7 @@ LIST = "GET /v1/waste-water-treatments"
 STATUSES = ("uploaded", "active", "loading", "error")
 UNIT = "cubic_meter_(m3)"
 # No company has records from before, and a plan does not reach beyond: 9999-12-31 stands for "no end".
-FIRST_YEAR, LAST_YEAR = 1900, 2099
-LONGEST_DAYS = 36_525  # a century
+FIRST_YEAR, LAST_YEAR, LONGEST_DAYS = 1900, 2099, 36_525  # a century at most
 
 
 class Unit(msgspec.Struct, gc=False):
@@ -255,6 +254,7 @@ ENDPOINT = Endpoint(
     parent_parameter="facility_id",
     withheld=frozenset({"user", "file_url"}),
     person_ids=frozenset({"uploaded_by"}),
+    id_lists=frozenset({"linked_projects"}),
     unused=frozenset({"source_invoice_id", "facility_percentages"}),
     unneeded=frozenset({"invoice_id", "uploaded_by", "linked_projects", "created_at"}),
 )

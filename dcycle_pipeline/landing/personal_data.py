@@ -1,8 +1,8 @@
 """Takes personal data out of an answer before its first byte is written.
 
 What is declared decides, so that a new field is safe. Fields known to hold a person are dropped. Fields that no endpoint
-declares lose their text. Declared fields lose e-mail addresses and nested keys that name a person. Numbers stay exactly
-the text that the API sent.
+declares lose text and numbers, and their name if it may be a person's. Declared fields lose e-mail addresses and what is
+nested in them without being declared. Declared numbers stay exactly the text that the API sent.
 """
 
 import hashlib
@@ -11,23 +11,22 @@ import re
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 
+from dcycle_pipeline.api.repair import UNREADABLE
 from dcycle_pipeline.endpoints.declaration import Declared
 
 WITHHELD = "[withheld: undeclared field]"
+WITHHELD_NAME = "withheld_name"
 REMOVED = "[personal data removed]"
-# Keys inside a declared object that may name a person. It matches anywhere in the key, so it removes rather too much.
-_PERSON_KEY = re.compile(
-    r"user|e-?_?mail|(first|last|full|given|family|sur)_?name|phone|mobile|file_url|person|contact"
-    r"|owner|author|responsible|manager|employee|creator|_by$",
-    re.IGNORECASE,
-)
 # An address within JSON text: both sides end at a space, a quotation mark or what separates addresses; the domain has a dot.
 _EMAIL = re.compile(rb"[^\s@\"'<>,;:\\]+@[^\s@\"'<>,;:\\]+\.[^\s@\"'<>,;:\\]+")
-_PLAIN = frozenset(b"-0123456789tfn")  # how a number, true, false and null begin
+_PLAIN = frozenset({b"true", b"false", b"null"})  # a number may be of a telephone or an identity card
+_FIELD_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]{0,63}")
+_IDENTIFIER = r"^[^\s@]+$"
+_NESTED = frozenset({"id", UNREADABLE})  # what may land of an object where none is declared
 
 _ABSENT = msgspec.Raw(b"")
 _WITHHELD = msgspec.Raw(f'"{WITHHELD}"'.encode())
@@ -58,7 +57,8 @@ class Policy:
         self._keep = choice == "keep"
         self._pseudonym = pseudonym if choice == "pseudonymise" else None
         self._page = _page_decoder(endpoint)
-        self._nested = endpoint.nested_fields
+        self._nested, self._id_lists = endpoint.nested_fields, endpoint.id_lists
+        self._inside = endpoint.nested_fields | endpoint.element_fields
         self.undeclared: set[str] = set()
 
     def ordinary_page(self, items: bytes) -> tuple[tuple[str, ...], bytes] | None:
@@ -87,20 +87,22 @@ class Policy:
 
     def clean(self, item: dict[str, msgspec.Raw]) -> bytes:
         """One item as it may be written, as JSON text. `item` holds its fields; it is changed."""
-        if not item.keys() <= self._known:
-            self.undeclared |= item.keys() - self._known
         if self._keep:
+            self.undeclared |= item.keys() - self._known
             return _encode(item)
+        for name in item.keys() - self._known:
+            item[shown := _shown_name(name)] = _undeclared(bytes(item.pop(name)))
+            self.undeclared.add(shown)
         user = item.get("user") if self._pseudonym and "user" in self._withheld else None
         for name in self._withheld:
             item.pop(name, None)
         for name in self._person_ids & item.keys():
             item[name] = _person_id(bytes(item[name]), self._pseudonym)
         for name, raw in item.items():
-            if name not in self._known:
-                item[name] = _undeclared(bytes(raw))
-            elif b"{" in (text := bytes(raw)):
-                item[name] = _declared(text, self._nested.get(name))
+            if name in self._id_lists:
+                item[name] = _only_ids(bytes(raw))
+            elif name in self._known and b"{" in (text := bytes(raw)):
+                item[name] = _declared(text, self._inside.get(name, _NESTED))
         if user is not None and self._pseudonym is not None:
             item["user"] = _person(bytes(user), self._pseudonym)
         body = _encode(item)
@@ -124,6 +126,9 @@ def _page_decoder(endpoint: Declared) -> Any:
             fields.append((name, nested | None | msgspec.UnsetType, msgspec.UNSET))
         elif name in endpoint.person_ids:
             fields.append((name, text, msgspec.UNSET))
+        elif name in endpoint.id_lists:
+            ids = list[Annotated[str, msgspec.Meta(pattern=_IDENTIFIER)]]
+            fields.append((name, ids | None | msgspec.UnsetType, msgspec.UNSET))
         elif name != "id":
             fields.append((name, msgspec.Raw, _ABSENT))
     item = msgspec.defstruct("Item", [("id", str), *fields], omit_defaults=True, forbid_unknown_fields=True, gc=False)
@@ -162,18 +167,28 @@ def _person(raw: bytes, pseudonym: Pseudonyms) -> msgspec.Raw:
 
 
 @lru_cache(maxsize=4096)  # nested objects repeat: nearly all records of an account have the same unit
-def _declared(raw: bytes, known: frozenset[str] | None) -> msgspec.Raw:
-    """A declared field that holds an object, without keys that name a person. If its fields are declared, the others are withheld."""
+def _declared(raw: bytes, known: frozenset[str]) -> msgspec.Raw:
+    """A declared field that holds objects, with the `known` keys only: any other may name a person, or be the name of one."""
     try:
-        value = _without_persons(_anything.decode(raw))
-        if known is not None and isinstance(value, dict):
-            value = {
-                key: inner if key in known and not isinstance(inner, dict | list) else WITHHELD
-                for key, inner in value.items()
-            }
-        return msgspec.Raw(_encode(value))
+        return msgspec.Raw(_encode(_only_known(_anything.decode(raw), known)))
     except (msgspec.MsgspecError, ArithmeticError, RecursionError):
         return _WITHHELD
+
+
+def _only_ids(raw: bytes) -> msgspec.Raw:
+    """A list of ids, or of objects that have one, without whatever is no id."""
+    try:
+        value = _anything.decode(raw)
+        elements = value if isinstance(value, list) else [value]
+        ids = [_only_known(each, _NESTED) if isinstance(each, dict) else each for each in elements]
+        kept = [each for each in ids if _is_id(each.get("id", "") if isinstance(each, dict) else each)]
+        return msgspec.Raw(_encode(kept if isinstance(value, list) else kept[0] if kept else None))
+    except (msgspec.MsgspecError, ArithmeticError, RecursionError):
+        return _WITHHELD
+
+
+def _is_id(value: Any) -> bool:
+    return re.search(_IDENTIFIER, value) is not None if isinstance(value, str) else not isinstance(value, dict | list)
 
 
 def _anything_or_none(raw: bytes) -> Any:
@@ -184,11 +199,18 @@ def _anything_or_none(raw: bytes) -> Any:
 
 
 def _undeclared(raw: bytes) -> msgspec.Raw:
-    """Of a field that no endpoint declares: a number, a truth value or null; any other value is withheld."""
-    return msgspec.Raw(raw) if raw[:1] and raw[0] in _PLAIN else _WITHHELD
+    """Of a field that no endpoint declares: a truth value or null; any other value is withheld."""
+    return msgspec.Raw(raw) if raw in _PLAIN else _WITHHELD
 
 
-def _without_persons(value: Any) -> Any:
+def _shown_name(name: str) -> str:
+    """The name of an undeclared field, unless it may be a person's name or address."""
+    return name if _FIELD_NAME.fullmatch(name) else WITHHELD_NAME
+
+
+def _only_known(value: Any, known: frozenset[str]) -> Any:
     if isinstance(value, dict):
-        return {key: _without_persons(inner) for key, inner in value.items() if not _PERSON_KEY.search(key)}
-    return [_without_persons(inner) for inner in value] if isinstance(value, list) else value
+        return {
+            key: WITHHELD if isinstance(inner, dict | list) else inner for key, inner in value.items() if key in known
+        }
+    return [_only_known(inner, known) for inner in value] if isinstance(value, list) else value

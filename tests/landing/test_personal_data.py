@@ -121,3 +121,51 @@ def test_items_without_a_usable_id_are_told_apart() -> None:
     assert len(set(read.identities)) == 9
     assert read.identities[-1] == "a"
     assert all(identity.startswith("no-id:") for identity in read.identities[:-1])
+
+
+@pytest.mark.parametrize("choice", ["drop", "pseudonymise"])
+@pytest.mark.parametrize(
+    "item",
+    [
+        '{"id":"a","phone":%s}',
+        '{"id":"a","identity_number":[%s]}',
+        '{"id":"a","unit":{"name":"m3","extension":%s}}',
+        '{"id":"a","invoice_id":{"phone_of":%s}}',
+        '{"id":"a","linked_projects":[{"id":"p","phone":%s}]}',
+        '{"id":"a","facility_percentages":[{"line":%s}]}',
+        "%s",
+    ],
+)
+def test_no_number_lands_that_nobody_declared(item: str, choice: str) -> None:
+    assert b"34600123456" not in page("[" + item % "34600123456" + "]", choice).payload
+
+
+@pytest.mark.parametrize("choice", ["drop", "pseudonymise"])
+@pytest.mark.parametrize(
+    "name", ["ana.garcia@example.org", "Ana Garc\u00eda", "Ana-Garcia", "+34 600 123 456", "", "A" * 65]
+)
+@pytest.mark.parametrize(
+    "place", ["%s", '{"id":"a",%s}', '{"id":"a","unit":{%s}}', '{"id":"a","linked_projects":[{"id":"p",%s}]}']
+)
+def test_a_person_is_no_name_of_a_field(place: str, name: str, choice: str) -> None:
+    """Neither in the file nor among the names that are reported as drift."""
+    policy = Policy(RECORDS, choice, Pseudonyms(b"k" * 32))
+    pair = f"{json.dumps(name)}:true"
+    item = place % (f"{{{pair}}}" if place == "%s" else pair)
+    payload = read_page(f'{{"items":[{item}]}}'.encode(), policy, "GET").payload
+    assert f'"{name}":'.encode() not in payload
+    assert policy.undeclared <= {"withheld_name"}
+
+
+@pytest.mark.parametrize("choice", ["drop", "pseudonymise"])
+def test_of_linked_projects_only_ids_land(choice: str) -> None:
+    given_projects = ["p-1", f"{PERSON} M", f"{PERSON}@x.org", f"{PERSON}\u00a0M", {"id": "p-2", "name": PERSON}, {"name": PERSON},
+                      {"id": f"{PERSON} M"}, [PERSON]]  # fmt: skip
+    for projects in (given_projects, given_projects[:4], given_projects[:1]):
+        (item,) = json.loads(page(json.dumps([{"id": "a", "linked_projects": projects}]), choice).payload)
+        assert item["linked_projects"] == ["p-1", {"id": "p-2"}][: 1 + (projects is given_projects)]
+
+
+def test_truth_and_nothing_of_undeclared_fields_may_land() -> None:
+    (item,) = json.loads(page('[{"id":"a","new":true,"newer":null,"newest":7}]').payload)
+    assert item == {"id": "a", "new": True, "newer": None, "newest": "[withheld: undeclared field]"}

@@ -18,6 +18,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from dcycle_pipeline.errors import FREE_SPACE, SettingsError, UnavailableError
+from dcycle_pipeline.permissions import PRIVATE_FOLDER, private, tighten
 
 LAYOUT_VERSION = 3
 # Layout 1 kept no history. Layout 2 goes over to 3 by itself when a run begins.
@@ -84,8 +85,9 @@ class DataFolder:
     def prepare(self) -> None:
         """Create the folder. Raises SettingsError if it cannot be written, or if its layout is newer or too old."""
         try:
-            for folder in (self.snapshots, self.landing, self.spill):
-                folder.mkdir(parents=True, exist_ok=True)
+            self.snapshots.mkdir(parents=True, exist_ok=True)
+            for folder in (self.landing, self.working, self.spill):
+                folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             probe = self.working / ".writable"
             probe.write_bytes(b"")
             probe.unlink()
@@ -158,12 +160,14 @@ class DataFolder:
         """
         self.prepare()
         lock, holder = (
-            FileLock(self.working / "lock", is_singleton=True, thread_local=False),
+            FileLock(self.working / "lock", is_singleton=True, thread_local=False, mode=0o600),
             self.working / "lock.holder",
         )
         try:
-            with lock.acquire(timeout=wait_seconds):
+            with lock.acquire(timeout=wait_seconds), private():
                 if lock.lock_counter == 1:
+                    for folder in (self.landing, self.working):
+                        tighten(folder)
                     write_whole(
                         holder,
                         f"{purpose}, process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(),

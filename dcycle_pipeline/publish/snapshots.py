@@ -10,6 +10,7 @@ import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
+from dcycle_pipeline import permissions
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
 
@@ -71,7 +72,7 @@ def _copy(source: Path, target: Path) -> None:
             shutil.copyfileobj(old, new, _COPIED_AT_ONCE)
             new.flush()
             os.fsync(new.fileno())
-        beside.chmod(0o444)
+        beside.chmod(permissions.published(0o444))
         os.replace(beside, target)
         _sync_folder(target.parent)
     finally:

@@ -17,7 +17,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dcycle_pipeline.errors import FREE_SPACE, SettingsError, UnavailableError
+from dcycle_pipeline.errors import SettingsError, UnavailableError, after
 from dcycle_pipeline.permissions import PRIVATE_FOLDER, private, tighten
 
 LAYOUT_VERSION = 3
@@ -113,7 +113,11 @@ class DataFolder:
             about = json.loads((self.working / "about.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError):
+        except OSError as error:
+            raise SettingsError(
+                f"{self.working / 'about.json'} cannot be read: {error.strerror}. Check who owns it, or be the user who runs the sync."
+            ) from None
+        except ValueError:
             about = None
         if not isinstance(about, dict):
             raise SettingsError(
@@ -199,4 +203,4 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise UnavailableError(f"{path} cannot be written: {error.strerror}. {FREE_SPACE}") from None
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}. {after(error)}") from None

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from dcycle_pipeline import permissions
 from dcycle_pipeline.data_folder import DataFolder, write_whole
-from dcycle_pipeline.errors import FREE_SPACE, DamagedError, UnavailableError
+from dcycle_pipeline.errors import DamagedError, UnavailableError, after
 
 _COPIED_AT_ONCE = 8 << 20  # bytes; Python's default of 64 KiB makes a hundred times as many calls
 
@@ -36,7 +36,7 @@ def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) 
     except OSError as error:
         if not was_shown(folder, run_id, published_at):
             snapshot.unlink(missing_ok=True)
-        raise UnavailableError(f"Publishing to {folder.published} failed: {error.strerror}. {FREE_SPACE}") from None
+        raise UnavailableError(f"Publishing to {folder.published} failed: {error.strerror}. {after(error)}") from None
     forget_old_snapshots(folder, keep)
     return snapshot
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from dcycle_pipeline.errors import FREE_SPACE, SettingsError, UnavailableError
+from dcycle_pipeline.errors import SettingsError, UnavailableError, after
+from dcycle_pipeline.permissions import PRIVATE_FOLDER, private, tighten
 
 LAYOUT_VERSION = 3
 # Layout 1 kept no history. Layout 2 goes over to 3 by itself when a run begins.
@@ -84,8 +85,9 @@ class DataFolder:
     def prepare(self) -> None:
         """Create the folder. Raises SettingsError if it cannot be written, or if its layout is newer or too old."""
         try:
-            for folder in (self.snapshots, self.landing, self.spill):
-                folder.mkdir(parents=True, exist_ok=True)
+            self.snapshots.mkdir(parents=True, exist_ok=True)
+            for folder in (self.landing, self.working, self.spill):
+                folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
             probe = self.working / ".writable"
             probe.write_bytes(b"")
             probe.unlink()
@@ -111,7 +113,11 @@ class DataFolder:
             about = json.loads((self.working / "about.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError):
+        except OSError as error:
+            raise SettingsError(
+                f"{self.working / 'about.json'} cannot be read: {error.strerror}. Check who owns it, or be the user who runs the sync."
+            ) from None
+        except ValueError:
             about = None
         if not isinstance(about, dict):
             raise SettingsError(
@@ -158,12 +164,14 @@ class DataFolder:
         """
         self.prepare()
         lock, holder = (
-            FileLock(self.working / "lock", is_singleton=True, thread_local=False),
+            FileLock(self.working / "lock", is_singleton=True, thread_local=False, mode=0o600),
             self.working / "lock.holder",
         )
         try:
-            with lock.acquire(timeout=wait_seconds):
+            with lock.acquire(timeout=wait_seconds), private():
                 if lock.lock_counter == 1:
+                    for folder in (self.landing, self.working):
+                        tighten(folder)
                     write_whole(
                         holder,
                         f"{purpose}, process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(),
@@ -195,4 +203,4 @@ def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.replace(beside, path)
     except OSError as error:
         beside.unlink(missing_ok=True)
-        raise UnavailableError(f"{path} cannot be written: {error.strerror}. {FREE_SPACE}") from None
+        raise UnavailableError(f"{path} cannot be written: {error.strerror}. {after(error)}") from None

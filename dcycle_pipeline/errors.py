@@ -4,9 +4,21 @@ A message has one or two lines for people: what happened, where, what to do next
 Raising and showing errors belongs elsewhere; nothing here knows of HTTP, DuckDB or Dagster.
 """
 
+import errno
 from collections.abc import Sequence
 
 FREE_SPACE = "Free space or check the folder, then sync again; what was published stays."
+_NOT_ALLOWED = (errno.EACCES, errno.EPERM)
+_NOT_POSSIBLE = (errno.EOPNOTSUPP, errno.ENOSYS)
+
+
+def after(error: OSError) -> str:
+    """What to do next about a file that cannot be written, by what the system says."""
+    if error.errno in _NOT_ALLOWED:
+        return "Check who owns the folder and whether its disk allows links, then sync again; what was published stays."
+    if error.errno in _NOT_POSSIBLE:
+        return "Its disk cannot do this (links, for example): choose a folder on another one; what was published stays."
+    return FREE_SPACE
 
 
 class DcycleError(Exception):

@@ -13,7 +13,7 @@ from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.paging import read_list
 from dcycle_pipeline.api.types import Page, PageSink, Proof, Query, Server
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
-from dcycle_pipeline.errors import ListError, NotFoundError, TransientError, UnauthorizedError, UnavailableError
+from dcycle_pipeline.errors import ListError, NotFoundError, TransientError, UnauthorizedError, UnavailableError, after
 from dcycle_pipeline.landing.files import Landing
 from dcycle_pipeline.landing.landed_file import Trailer
 from dcycle_pipeline.landing.lists import ANSWERED, PROVEN, UNPROVEN, ListKey, ListResult
@@ -94,9 +94,7 @@ class ListReader:
         except TransientError as error:
             outcome, reason = UNPROVEN, str(error)
         except OSError as error:
-            raise UnavailableError(
-                f"Pages of {key} cannot be written: {error.strerror}. Nothing was changed. Free space and sync again."
-            ) from None
+            raise UnavailableError(f"Pages of {key} cannot be written: {error.strerror}. {after(error)}") from None
         return ListResult(key, outcome, reason, started_at, self._resume.now(), self._landing.run_id)
 
     async def _read_and_land(self, key: ListKey, started_at: datetime) -> ListResult:

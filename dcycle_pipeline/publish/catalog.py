@@ -15,7 +15,7 @@ from dcycle_pipeline import summaries
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
-from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
+from dcycle_pipeline.errors import UnavailableError, after
 from dcycle_pipeline.schema import Macro, Table, View
 from dcycle_pipeline.summaries import VERSIONED
 from dcycle_pipeline.warehouse import run_tables
@@ -80,7 +80,7 @@ def replaced_file(
             connection.execute("FORCE CHECKPOINT warehouse")
         os.replace(beside, folder.warehouse)
     except OSError as error:
-        raise UnavailableError(f"Replacing {folder.warehouse} failed: {error.strerror}. {FREE_SPACE}") from None
+        raise UnavailableError(f"Replacing {folder.warehouse} failed: {error.strerror}. {after(error)}") from None
     finally:
         _unlink(beside)
 

@@ -5,13 +5,16 @@ It is a link and not a renamed file because DuckDB in a process that still has t
 for the same path. What a snapshot must fulfil belongs to `checks` and `record`.
 """
 
+import hashlib
+import json
 import os
-import shutil
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.errors import FREE_SPACE, UnavailableError
+from dcycle_pipeline import permissions
+from dcycle_pipeline.data_folder import DataFolder, write_whole
+from dcycle_pipeline.errors import DamagedError, UnavailableError, after
 
 _COPIED_AT_ONCE = 8 << 20  # bytes; Python's default of 64 KiB makes a hundred times as many calls
 
@@ -27,13 +30,13 @@ def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) 
             raise UnavailableError(
                 f"Not published, the last published file stays: a checkpoint did not empty {wal}, so a snapshot would lack rows. Sync again."
             )
-        _copy(folder.warehouse, snapshot)
+        _copy(folder.warehouse, snapshot, lambda digest: _note_digest(folder, snapshot, digest))
         _set_aside_foreign_wal(folder.published)
         _point(folder.published, snapshot)
     except OSError as error:
         if not was_shown(folder, run_id, published_at):
             snapshot.unlink(missing_ok=True)
-        raise UnavailableError(f"Publishing to {folder.published} failed: {error.strerror}. {FREE_SPACE}") from None
+        raise UnavailableError(f"Publishing to {folder.published} failed: {error.strerror}. {after(error)}") from None
     forget_old_snapshots(folder, keep)
     return snapshot
 
@@ -63,19 +66,54 @@ def put_back(folder: DataFolder, snapshot: Path) -> None:
         ) from None
 
 
-def _copy(source: Path, target: Path) -> None:
-    """Make a whole, durable, read-only copy, or none."""
+def _copy(source: Path, target: Path, note: Callable[[str], None]) -> None:
+    """Make a whole, durable, read-only copy, or none. `note` is given its digest before anybody sees it."""
     beside = target.with_name(f".{target.name}.part")
     try:
         with source.open("rb") as old, beside.open("wb") as new:
-            shutil.copyfileobj(old, new, _COPIED_AT_ONCE)
+            digest = hashlib.sha256()
+            while block := old.read(_COPIED_AT_ONCE):
+                digest.update(block)
+                new.write(block)
             new.flush()
             os.fsync(new.fileno())
-        beside.chmod(0o444)
+        note(digest.hexdigest())
+        beside.chmod(permissions.published(0o444))
         os.replace(beside, target)
         _sync_folder(target.parent)
     finally:
         beside.unlink(missing_ok=True)
+
+
+def _digests(folder: DataFolder) -> dict[str, str]:
+    """What is noted of snapshots: SHA-256 by name. Those of an older version, or of a lost folder, are not there."""
+    try:
+        noted = json.loads(_noted(folder).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return noted if isinstance(noted, dict) else {}
+
+
+def _noted(folder: DataFolder) -> Path:
+    return folder.working / "snapshots.json"
+
+
+def _note_digest(folder: DataFolder, snapshot: Path, digest: str) -> None:
+    there = {path.name for path in folder.published_snapshots()}
+    kept = {name: noted for name, noted in _digests(folder).items() if name in there}
+    write_whole(_noted(folder), json.dumps(kept | {snapshot.name: digest}).encode())
+
+
+def verify(folder: DataFolder, snapshot: Path) -> None:
+    """Raises DamagedError if a snapshot cannot be read, or is not what was published."""
+    wanted = _digests(folder).get(snapshot.name)
+    try:
+        with snapshot.open("rb") as file:
+            found = hashlib.file_digest(file, "sha256").hexdigest() if wanted else None
+    except OSError as error:
+        raise DamagedError(f"Snapshot {snapshot} cannot be read: {error.strerror}.") from None
+    if found != wanted:
+        raise DamagedError(f"Snapshot {snapshot} was changed after it was published: it is not trusted.")
 
 
 def _point(published: Path, snapshot: Path) -> None:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from dcycle_pipeline import permissions
 from dcycle_pipeline.data_folder import write_whole
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.readers.published_file import Published
@@ -37,7 +38,7 @@ def write_report(published_file: Path, output: Path) -> Report:
     if output.is_dir():
         raise SettingsError(f"The report cannot be written to {output}: that is a folder. Choose another file.")
     try:
-        write_whole(output, page, _READABLE_BY_ALL)
+        write_whole(output, page, permissions.published(_READABLE_BY_ALL))
     except UnavailableError as error:
         raise SettingsError(f"The report was not written: {error} Or choose another file.") from None
     facts = found["publication"].rows[0]

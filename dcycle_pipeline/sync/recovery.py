@@ -7,6 +7,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
 import duckdb
 
@@ -50,30 +51,54 @@ def open_or_rebuild(folder: DataFolder, run_id: str, memory_limit_mb: int) -> It
 
 def _verify_readable(folder: DataFolder, connection: duckdb.DuckDBPyConnection, run_id: str) -> None:
     try:
-        if run_log.is_noted(connection, run_id):
-            return
+        noted = run_log.is_noted(connection, run_id)
+    except duckdb.Error as error:
+        raise failure(folder.warehouse, error) from error
+    if not noted:
+        _read_all(folder.warehouse, connection)
+
+
+def _read_all(file: Path, connection: duckdb.DuckDBPyConnection) -> None:
+    try:
         for table in filled_tables():
             connection.execute(f"SELECT bit_xor(hash(stored)) FROM {table.qualified} AS stored").fetchall()
     except duckdb.Error as error:
-        raise failure(folder.warehouse, error) from error
+        raise failure(file, error) from error
 
 
 def _rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
     """Rebuild the working file from what is published and landed; the damaged one stays under another name.
 
-    Raises UnavailableError if the newest snapshot cannot be used either.
+    A snapshot that is damaged, or not what was published, is named, and the one before is taken. Raises UnavailableError if
+    none can be used.
     """
     _set_aside(folder)
     published, steps = folder.published_snapshots(), landed(folder)
-    if not published and not steps:
-        return
+    for snapshot in reversed(published):
+        try:
+            snapshots.verify(folder, snapshot)
+            _rebuild_from(folder, snapshot, steps, memory_limit_mb)
+        except DamagedError as error:
+            _log.warning("Snapshot %s is not used: %s", snapshot.name, error)
+        else:
+            return
+    if published:
+        raise UnavailableError(
+            f"The working file of {folder.root} is gone, and none of its {len(published)} snapshots can be used: put one back from "
+            "a backup, then sync again. Without snapshots, a sync begins with a new history."
+        )
+    if steps:
+        _rebuild_from(folder, None, steps, memory_limit_mb)
+
+
+def _rebuild_from(folder: DataFolder, snapshot: Path | None, steps: list[Landed], memory_limit_mb: int) -> None:
+    """Rebuild it from one snapshot, or none, and the landed steps. Raises DamagedError if the snapshot is damaged anywhere."""
+    name = snapshot.name if snapshot else "nothing"
     _log.warning(
-        "The working file of %s is gone; it is rebuilt from %s and %d landed steps.",
-        folder.root,
-        published[-1].name if published else "nothing",
-        len(steps),
+        "The working file of %s is gone; it is rebuilt from %s and %d landed steps.", folder.root, name, len(steps)
     )
-    with replaced_file(folder, LOADING_MEMORY_MB, like=published[-1] if published else None) as connection:
+    with replaced_file(folder, LOADING_MEMORY_MB, like=snapshot) as connection:
+        _read_all(snapshot or folder.warehouse, connection)
         apply_landed(connection, folder, steps, memory_limit_mb)
 
 
@@ -94,10 +119,11 @@ def remember_owner(folder: DataFolder) -> None:
 def _known_root(folder: DataFolder) -> str | None:
     for snapshot in reversed(folder.published_snapshots()):
         try:
+            snapshots.verify(folder, snapshot)
             with duckdb.connect(str(snapshot), read_only=True) as connection:
                 query = "SELECT root_organization_id FROM sync.runs ORDER BY started_at DESC LIMIT 1"
                 return str(connection.execute(query).fetchall()[0][0])
-        except (duckdb.Error, IndexError):
+        except (DamagedError, duckdb.Error, IndexError):
             continue
     trees = sorted(manifest.trees(folder.landing), key=lambda tree: tree.merged_at)
     return trees[-1].root_organization_id if trees else None

@@ -9,7 +9,7 @@ from uuid import uuid4
 import duckdb
 
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.errors import SettingsError, UnavailableError
+from dcycle_pipeline.errors import DamagedError, SettingsError, UnavailableError
 from dcycle_pipeline.publish import snapshots
 from dcycle_pipeline.sync.begin import Beginning, begun
 from dcycle_pipeline.warehouse import run_log
@@ -21,25 +21,30 @@ class Snapshot:
     """A kept snapshot, and the publication that it is."""
 
     name: str
-    run_id: str
-    published_at: datetime
-    content_hash: str
+    run_id: str | None
+    published_at: datetime | None
+    content_hash: str | None
     shown: bool
+    problem: str | None = None
 
 
 def kept(folder: DataFolder) -> list[Snapshot]:
-    """The snapshots that can be put back, oldest first; `shown` is the one that readers see now."""
+    """The snapshots that are kept, oldest first; `shown` is the one that readers see now, `problem` why one cannot be put back."""
     current = folder.published.resolve()
-    return [_described(path, shown=path.resolve() == current) for path in folder.published_snapshots()]
+    return [_described(folder, path, shown=path.resolve() == current) for path in folder.published_snapshots()]
 
 
-def _described(path: Path, *, shown: bool) -> Snapshot:
+def _described(folder: DataFolder, path: Path, *, shown: bool) -> Snapshot:
     query = "SELECT run_id, published_at, content_hash FROM sync.runs WHERE content_hash IS NOT NULL ORDER BY published_at DESC LIMIT 1"
     try:
+        snapshots.verify(folder, path)
         with duckdb.connect(str(path), read_only=True) as connection:
             run_id, published_at, content_hash = connection.execute(query).fetchall()[0]
+    except DamagedError as error:
+        return Snapshot(path.name, None, None, None, shown, str(error))
     except (duckdb.Error, IndexError) as error:
-        raise UnavailableError(f"Snapshot {path} cannot be read: {error}. Delete it.") from None
+        said = str(error).splitlines()[0].rstrip(".")
+        return Snapshot(path.name, None, None, None, shown, f"Snapshot {path} cannot be read: {said}.")
     return Snapshot(path.name, run_id, published_at, content_hash, shown)
 
 
@@ -60,11 +65,18 @@ def roll_back(folder: DataFolder, to: str | None, now: Callable[[], datetime] = 
 
 def _chosen(snapshots: list[Snapshot], to: str | None) -> Snapshot:
     shown = next((index for index, snapshot in enumerate(snapshots) if snapshot.shown), len(snapshots))
-    named = [one for one in snapshots if to and (one.name.startswith(to) or one.run_id.startswith(to))]
-    found = snapshots[:shown][-1:] if to is None else named
+    named = [one for one in snapshots if to and (one.name.startswith(to) or (one.run_id or "").startswith(to))]
+    found = [one for one in snapshots[:shown] if not one.problem][-1:] if to is None else named
     if len(found) == 1 and not found[0].shown:
+        if found[0].problem:
+            raise UnavailableError(f"{found[0].problem} Choose another one (`rollback --list`); nothing was changed.")
         return found[0]
-    there = ", ".join(f"{one.name}{' (shown now)' if one.shown else ''}" for one in snapshots) or "none"
+    there = (
+        ", ".join(
+            f"{one.name}{' (shown now)' if one.shown else ''}{' (damaged)' if one.problem else ''}" for one in snapshots
+        )
+        or "none"
+    )
     wanted = "an earlier snapshot" if to is None else f"one other snapshot that starts with {to!r}"
     raise SettingsError(
         f"There is not {wanted}; kept are: {there}. DCYCLE_KEEP_SNAPSHOTS says how many are. Nothing was changed."

@@ -11,6 +11,7 @@ from pathlib import Path
 from threading import Event
 from uuid import uuid4
 
+import duckdb
 import pytest
 
 from dcycle_pipeline.errors import SettingsError
@@ -187,6 +188,75 @@ def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> No
     assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
     assert contents(folder / "dcycle.duckdb") == stage.after
     assert death.content_hash == stage.content_hash
+
+
+def newest(folder: Path) -> str:
+    return f"snapshots/{(folder / 'dcycle.duckdb').resolve().name}"
+
+
+def two_snapshots(stage: Scene, folder: Path) -> None:
+    assert stage.children.run(stage.life(folder)).exit_code == 0
+    assert len(list((folder / "snapshots").iterdir())) >= 2
+
+
+def forge(name: str, folder: Path) -> None:
+    (folder / name).chmod(0o600)
+    with duckdb.connect(str(folder / name)) as connection:
+        connection.execute("UPDATE history.waste_water_treatments SET water_in_m3 = 1")
+    (folder / name).chmod(0o444)
+
+
+def spoil(act: Callable[[Path], None], name: str, folder: Path) -> None:
+    (folder / name).chmod(0o600)
+    act(folder)
+
+
+SPOILED: dict[str, Callable[[str, Path], None]] = {
+    "changed by somebody": forge,
+    "empty": lambda name, folder: spoil(truncate(name, 0), name, folder),
+    "cut to half": lambda name, folder: spoil(truncate(name, 1_000_000), name, folder),
+    "header is noise": lambda name, folder: spoil(overwrite(name, 0, NOISE[:12288]), name, folder),
+    "one byte": lambda name, folder: spoil(overwrite(name, 500_000, b"!"), name, folder),
+}
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("noted", [True, False])
+@pytest.mark.parametrize("way", SPOILED)
+def test_a_working_file_is_rebuilt_from_the_newest_sound_snapshot(
+    stage: Scene, folder: Path, way: str, noted: bool
+) -> None:
+    if not noted and way in ("changed by somebody", "one byte"):
+        pytest.skip("only the note tells it")
+    two_snapshots(stage, folder)
+    SPOILED[way](newest(folder), folder)
+    spoiled = newest(folder)
+    remove(WORKING, *([] if noted else ["working/snapshots.json"]))(folder)
+    death = stage.children.run(command(stage, stage.life(folder), "sync"))
+    assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
+    assert Path(spoiled).name in death.said
+    assert contents(folder / "dcycle.duckdb") == stage.after
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("way", SPOILED)
+def test_a_spoiled_snapshot_is_named_and_does_not_stop_a_rollback(stage: Scene, folder: Path, way: str) -> None:
+    before = newest(folder)
+    two_snapshots(stage, folder)
+    assert stage.children.run(stage.life(folder)).exit_code == 0
+    middle = sorted(path.name for path in (folder / "snapshots").iterdir())[-2]
+    SPOILED[way](f"snapshots/{middle}", folder)
+    shown = newest(folder)
+    listed = stage.children.run(command(stage, stage.life(folder), "rollback", "--list", "--json"))
+    assert listed.exit_code == 0, listed.said
+    assert middle in listed.said
+    refused = stage.children.run(command(stage, stage.life(folder), "rollback", middle))
+    assert refused.exit_code == 3, refused.said
+    assert middle in refused.said
+    assert newest(folder) == shown
+    done = stage.children.run(command(stage, stage.life(folder), "rollback"))
+    assert done.exit_code == 0, done.said
+    assert newest(folder) == before
 
 
 @pytest.mark.exhaustive

@@ -1,0 +1,66 @@
+"""Who may read what a sync leaves, whatever the umask of the user is."""
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from dcycle_pipeline.sandbox import Sandbox
+from tests.cli.conftest import variables
+
+PRIVATE = ("landing", "working")
+
+
+def sync(sandbox: Sandbox, home: Path, umask: int) -> Path:
+    environment = variables(sandbox, home / "data") | {"HOME": str(home), "PATH": "", "DAGSTER_HOME": ""}
+    words = [sys.executable, "-m", "dcycle_pipeline", "sync"]
+    kept = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
+    done = subprocess.run(
+        words, env=kept | environment, cwd=home, umask=umask, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    return home / "data"
+
+
+def modes(path: Path) -> dict[str, int]:
+    found = [path, *path.rglob("*")]
+    return {str(each.relative_to(path.parent)): stat.S_IMODE(each.lstat().st_mode) for each in found}
+
+
+def check_private(data: Path) -> None:
+    for name in PRIVATE:
+        found = modes(data / name)
+        wanted = {path: 0o700 if (data / path).is_dir() else 0o600 for path in found}
+        assert found == wanted
+    assert (data / "working" / "warehouse.duckdb").exists()
+    assert (data / "working" / "pseudonym.key").exists()
+
+
+@pytest.mark.quick(1)
+@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
+def test_only_what_is_published_follows_the_umask(sandbox: Sandbox, tmp_path: Path, umask: int) -> None:
+    data = sync(sandbox, tmp_path, umask)
+    check_private(data)
+    assert modes(data)["data"] == 0o777 & ~umask
+    assert modes(data)["data/snapshots"] == 0o777 & ~umask
+    (snapshot,) = (data / "snapshots").iterdir()
+    assert stat.S_IMODE(snapshot.stat().st_mode) == 0o444 & ~umask
+    assert stat.S_IMODE((data / "report.html").stat().st_mode) == 0o644 & ~umask
+
+
+def test_what_an_older_version_left_open_is_private_after_the_next_sync(sandbox: Sandbox, tmp_path: Path) -> None:
+    data = sync(sandbox, tmp_path, 0o022)
+    outside = tmp_path / "outside"
+    outside.write_text("of somebody else")
+    outside.chmod(0o644)
+    for name in PRIVATE:
+        for path in [data / name, *(data / name).rglob("*")]:
+            path.chmod(0o755 if path.is_dir() else 0o644)
+    (data / "landing" / "link").symlink_to(outside)
+    sync(sandbox, tmp_path, 0o022)
+    (data / "landing" / "link").unlink()
+    check_private(data)
+    assert stat.S_IMODE(outside.stat().st_mode) == 0o644

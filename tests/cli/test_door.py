@@ -28,6 +28,7 @@ def test_a_full_disk_behind_a_stream_stops_no_publication(sandbox: Sandbox, tmp_
     assert (tmp_path / "data" / "dcycle.duckdb").exists()
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     "setting", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "cp1252"}, {"PYTHONWARNINGS": "error"}]
 )
@@ -76,6 +77,7 @@ def test_an_env_file_that_is_not_utf_8_is_named(tmp_path: Path, text: bytes) -> 
         assert ".env" in ended.stderr
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(("name", "where"), [("~/a b", "home/a b"), ("rel #%ñ", "rel #%ñ"), ("", "data"), (".", ".")])
 def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: Path, name: str, where: str) -> None:
     there = dict(os.environ) | variables(sandbox, tmp_path) | {"HOME": str(tmp_path / "home")}
@@ -87,6 +89,7 @@ def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: 
     assert (tmp_path / where / "dcycle.duckdb").exists()
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("name", ["[/norte]", "Aguas [en liquidación] S.L.", "[bold]x", "\x1b[31mred", "a\u202eb"])
 def test_a_name_is_shown_as_text(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     sandbox.world.add_organization("named", name, sandbox.world.root_id)

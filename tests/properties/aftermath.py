@@ -148,6 +148,7 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
         "lock",
         "lock.holder",
         "compacted_bytes",
+        "snapshots.json",
         "warehouse.duckdb",
         "dcycle.duckdb",
         "report.html",

@@ -54,7 +54,7 @@ USUAL = [
     Place("publish/record.py", "finish(connection", after=True),
     *at("warehouse/database.py", 'connection.execute("COMMIT")', within="record_publication"),
     Place("sync/publication.py", 'connection.execute("FORCE CHECKPOINT warehouse")', after=True),
-    Place("shutil.py", "fdst_write(buf)", 200, within="_copy"),
+    Place("publish/snapshots.py", "new.write(block)", 1),
     Place("publish/snapshots.py", "os.fsync(new.fileno())"),
     *at("publish/snapshots.py", "os.replace(beside, target)"),
     Place("publish/snapshots.py", "link.symlink_to("),
@@ -68,7 +68,7 @@ FORGETTING = [
     Place("shutil.py", "os.unlink(entry.name", 5, within="forget_runs"),
 ]
 FROM_NOTHING = [
-    Place("data_folder.py", "folder.mkdir(parents=True, exist_ok=True)", 2),
+    Place("data_folder.py", "folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)", 2),
     Place("data_folder.py", "file.write(content)", within="claim"),
     Place("data_folder.py", "os.replace(beside, path)", 1, after=True, within="claim"),
     Place("data_folder.py", "os.replace(beside, path)", within="pseudonym_key"),

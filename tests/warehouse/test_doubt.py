@@ -88,6 +88,7 @@ KEPT_FOR = {
 }
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("why", KEPT_FOR)
 @pytest.mark.parametrize("id_", sorted(DETAIL))
 def test_only_the_apis_own_word_deletes(sandbox: Sandbox, synced: Synced, world: Veiled, id_: str, why: str) -> None:
@@ -114,6 +115,7 @@ def test_only_the_apis_own_word_deletes(sandbox: Sandbox, synced: Synced, world:
     assert life(sync(synced.settings), id_, RECORDS if id_ == "w-2" else FACILITIES) == ["new", "deleted"]
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("kind", ["404", "no_route", "403", "500"])
 def test_not_found_is_not_believed_of_a_route_that_finds_nothing(
     sandbox: Sandbox, synced: Synced, world: Veiled, kind: str

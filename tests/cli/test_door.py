@@ -19,6 +19,7 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
     return dict(os.environ) | variables(sandbox, folder / "data") | {"TMPDIR": str(folder)} | more
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_full_disk_behind_a_stream_stops_no_publication(sandbox: Sandbox, tmp_path: Path, stream: str) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -65,6 +66,7 @@ def test_what_nobody_thought_of_ends_with_70_and_names_its_trace(sandbox: Sandbo
     assert stat.S_IMODE(trace.stat().st_mode) == 0o600
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     "text",
     ["DCYCLE_EMAIL=ñ".encode("latin-1"), "DCYCLE_EMAIL=x".encode("utf-16"), "DCYCLE_EMAIL=x".encode("utf-16-le")],
@@ -77,7 +79,7 @@ def test_an_env_file_that_is_not_utf_8_is_named(tmp_path: Path, text: bytes) -> 
         assert ".env" in ended.stderr
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("name", "where"), [("~/a b", "home/a b"), ("rel #%ñ", "rel #%ñ"), ("", "data"), (".", ".")])
 def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: Path, name: str, where: str) -> None:
     there = dict(os.environ) | variables(sandbox, tmp_path) | {"HOME": str(tmp_path / "home")}
@@ -89,7 +91,7 @@ def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: 
     assert (tmp_path / where / "dcycle.duckdb").exists()
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("name", ["[/norte]", "Aguas [en liquidación] S.L.", "[bold]x", "\x1b[31mred", "a\u202eb"])
 def test_a_name_is_shown_as_text(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     sandbox.world.add_organization("named", name, sandbox.world.root_id)

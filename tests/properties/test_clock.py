@@ -100,6 +100,7 @@ def total(rows: list[tuple[Any, ...]]) -> Decimal:
     return sum((row[2] for row in rows if row[3] is not None and row[2] is not None), Decimal(0))
 
 
+@pytest.mark.exhaustive
 @pytest.mark.hypothesis
 @pytest.mark.usefixtures("restated")
 # An example takes a second: shrinking one would take minutes.

@@ -51,6 +51,7 @@ def test_only_what_is_published_follows_the_umask(sandbox: Sandbox, tmp_path: Pa
     assert stat.S_IMODE((data / "report.html").stat().st_mode) == 0o644 & ~umask
 
 
+@pytest.mark.exhaustive
 def test_what_an_older_version_left_open_is_private_after_the_next_sync(sandbox: Sandbox, tmp_path: Path) -> None:
     data = sync(sandbox, tmp_path, 0o022)
     outside = tmp_path / "outside"

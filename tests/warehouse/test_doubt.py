@@ -64,6 +64,7 @@ def test_an_unlisted_facility_costs_nothing_else(sandbox: Sandbox, synced: Synce
     assert life(sync(synced.settings), "f-1", FACILITIES)[-2:] == ["unlisted", "deleted"]
 
 
+@pytest.mark.exhaustive
 def test_an_unlisted_facility_is_asked_for_once_a_run(sandbox: Sandbox, synced: Synced, world: Veiled) -> None:
     def requests() -> int:
         run = sync(synced.settings)
@@ -219,6 +220,7 @@ def test_a_decision_that_cannot_be_carried_out_is_refused(
     assert said in door.said[-1]
 
 
+@pytest.mark.exhaustive
 def test_a_decision_outlives_the_working_file_and_a_replay(
     sandbox: Sandbox, synced: Synced, world: Veiled, door: Door
 ) -> None:

@@ -152,7 +152,7 @@ class Judge:
         new = {id_: row for id_, row in new.items() if id_ not in doubtful}
         self.bad |= bad & {id_ for items in moments[-1:] for id_ in items if all(id_ in there for there in moments)}
         assert {id_: row for id_, row in new.items() if id_ in bad}.items() <= old.items(), "a bad item was taken"
-        good = [items.keys() - bad for items in moments]
+        good = [items.keys() - bad - doubtful for items in moments]
         assert new.keys() - bad in good, f"{scope} holds no set of rows that the API ever had; said: proven"
         for id_, row in new.items():
             if id_ not in bad:

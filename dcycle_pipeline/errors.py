@@ -21,6 +21,12 @@ def after(error: OSError) -> str:
     return FREE_SPACE
 
 
+def few(named: Sequence[str], most: int, separator: str = "; ") -> str:
+    """The first `most` of what a message names, and how many more there are."""
+    more = f" and {len(named) - most} more" if len(named) > most else ""
+    return f"{separator.join(named[:most])}{more}"
+
+
 class DcycleError(Exception):
     """Base of all errors that people see as a message, without a traceback."""
 

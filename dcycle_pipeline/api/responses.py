@@ -46,9 +46,11 @@ def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> by
         except ValueError:
             # A proxy answers so during maintenance, with a page in HTML.
             raise TransientError(f"{where}: 200, but the body is not JSON: {_look(response, mask)}.") from None
-    error = _error(response, f"{where}: {status} {_detail(response, mask)}".rstrip())
+    said = _error_body(response)
+    code = given if isinstance(given := said.get("code"), str) else ""
+    error = _error(response, f"{where}: {status} {_detail(said.get('detail'), code, mask)}".rstrip())
     if isinstance(error, ListError):
-        error.code = _code(response)
+        error.code = code
     raise error
 
 
@@ -90,19 +92,11 @@ def _target(response: httpx.Response) -> str:
         return "an address that cannot be read"
 
 
-def _detail(response: httpx.Response, mask: Callable[[str], str]) -> str:
+def _detail(detail: Any, code: str, mask: Callable[[str], str]) -> str:
     """The `detail` and `code` of an error body in whatever form they came: short, without secrets and e-mail addresses."""
-    body = _error_body(response)
-    detail = body.get("detail")
     text = detail if isinstance(detail, str) else "" if detail is None else msgspec.json.encode(detail).decode()
-    code = _code(response)
     said = _EMAIL.sub("[e-mail]", mask(" ".join(text.split())))[:LONGEST_DETAIL]
     return f"{said} [{mask(code)[:LONGEST_DETAIL]}]" if code else said
-
-
-def _code(response: httpx.Response) -> str:
-    code = _error_body(response).get("code")
-    return code if isinstance(code, str) else ""
 
 
 def _error_body(response: httpx.Response) -> dict[str, Any]:

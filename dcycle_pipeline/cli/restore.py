@@ -13,6 +13,7 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.landing.lists import Decision
 from dcycle_pipeline.readers import published_file
+from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync import redate, replay, resolve, rollback
 from dcycle_pipeline.sync.organizations import read_tree
 from dcycle_pipeline.sync.outcome import GAPS, OK
@@ -31,12 +32,7 @@ def put_through_again(json: AsJson = False) -> None:
             Run(str(uuid4()), loaded, progress, wait_for_folder_seconds=0) as again,
         ):
             replay.replay(again)
-        result = result_of(DataFolder(loaded.data_dir).published, again.run_id, [])
-        if json:
-            console.as_json(result)
-        else:
-            tell(result)
-        return int(result["exit_code"])
+        return _tell_published(loaded, again, json)
 
     end(run, json)
 
@@ -55,13 +51,9 @@ def put_moments_back(json: AsJson = False) -> None:
                 "No moment lies ahead of the clock: nothing was changed."
             )
             return OK
-        result = result_of(DataFolder(loaded.data_dir).published, mending.run_id, [])
-        if json:
-            console.as_json({"moments": count, **result})
-        else:
+        if not json:
             console.show(f"{count} moments that lay ahead of the clock now lie just before it, in the same order.")
-            tell(result)
-        return int(result["exit_code"])
+        return _tell_published(loaded, mending, json, moments=count)
 
     end(run, json)
 
@@ -125,12 +117,7 @@ def decide(
         loaded = settings.load_offline()
         with Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as deciding:
             resolve.resolve(deciding, organization, endpoint, Decision(item, decision, by, reason))
-        result = result_of(DataFolder(loaded.data_dir).published, deciding.run_id, [])
-        if json:
-            console.as_json(result)
-        else:
-            tell(result)
-        return int(result["exit_code"])
+        return _tell_published(loaded, deciding, json)
 
     end(run, json)
 
@@ -143,3 +130,13 @@ def _show_doubtful(json: bool) -> int:
     else:
         console.table("Doubtful rows", rows) if rows else console.show("No row is in doubt.")
     return code
+
+
+def _tell_published(loaded: Settings, run: Run, json: bool, **more: int) -> int:
+    """What a run published, with `more` for machines. Returns the exit code."""
+    result = result_of(DataFolder(loaded.data_dir).published, run.run_id, [])
+    if json:
+        console.as_json({**more, **result})
+    else:
+        tell(result)
+    return int(result["exit_code"])

@@ -7,6 +7,7 @@ from typing import Any
 
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import NOT_READ
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.explain import Explanation
@@ -65,13 +66,12 @@ def tell(result: dict[str, Any]) -> None:
     counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
     if result["exit_code"] == GAPS:
-        named = "; ".join(
+        named = [
             f"{found['endpoint']} of {found['facility_id'] or found['organization_id']} {found['outcome']}"
-            for found in result["unproven_lists"][:5]
-        )
-        more = f" and {len(result['unproven_lists']) - 5} more" if len(result["unproven_lists"]) > 5 else ""
+            for found in result["unproven_lists"]
+        ]
         console.show(
-            f"With gaps: {len(result['unproven_lists'])} lists unproven ({named}{more}), {len(result['quarantined'])} items quarantined, "
+            f"With gaps: {len(result['unproven_lists'])} lists unproven ({few(named, 5)}), {len(result['quarantined'])} items quarantined, "
             f"{len(result['doubtful_rows'])} rows in doubt; their last rows stay."
         )
 

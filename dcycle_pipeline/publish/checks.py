@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import duckdb
 
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
-from dcycle_pipeline.errors import UnsoundError
+from dcycle_pipeline.errors import UnsoundError, few
 from dcycle_pipeline.landing.lists import PROVEN
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries.declaration import Conserved, Summary
@@ -93,12 +93,11 @@ def is_blocking(finding: Finding) -> bool:
 def _every_list_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
     """The last rows of unproven lists stay, so they warn and do not block."""
     unproven = [found for found in run_log.unproven_lists(connection) if found[1] == endpoint.name]
-    named = "; ".join(
+    named = [
         f"{organization} {facility or ''}: {outcome} ({reason})"
-        for organization, _, facility, outcome, reason in unproven[:MOST_NAMED]
-    )
-    more = f" and {len(unproven) - MOST_NAMED} more" if len(unproven) > MOST_NAMED else ""
-    said = f"{len(unproven)} unproven: {named}{more}" if unproven else "all lists are proven"
+        for organization, _, facility, outcome, reason in unproven
+    ]
+    said = f"{len(unproven)} unproven: {few(named, MOST_NAMED)}" if unproven else "all lists are proven"
     return Finding(endpoint.name, EVERY_LIST_PROVEN, not unproven, False, said)
 
 

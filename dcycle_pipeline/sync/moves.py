@@ -5,29 +5,19 @@ from itertools import groupby
 import duckdb
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.lists import PROVEN
-from dcycle_pipeline.landing.manifest import SweepManifest
+from dcycle_pipeline.sync.parts import merge_part
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_log, run_tables
+from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.history import versions
-from dcycle_pipeline.warehouse.load import merge_landed
-
-MOVED = "moved"
 
 
 def end_moved_rows(run: Run, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
     """End each row of an organisation that no longer lists it while another organisation does. Ids are unique across organisations."""
     moved = connection.execute(_moved(endpoint)).fetchall()
     for organization_id, rows in groupby(moved, key=lambda row: str(row[0])):
-        moment = run_log.moment(connection, run.now())
-        where = organization_id, endpoint.name
         deleted = {item: facility for _, item, facility in rows}
-        sweep = SweepManifest(
-            run.run_id, run.started_at(connection), moment, *where, results=[], deleted=deleted, part=MOVED
-        )
-        manifest.write_sweep(run.folder.landing, sweep)
-        merge_landed(connection, sweep, run.folder.landing, run.settings.memory_limit_mb)
+        merge_part(run, connection, (organization_id, endpoint.name), deleted, part="moved")
 
 
 def _moved(endpoint: Endpoint) -> str:

@@ -1,14 +1,12 @@
 """A person decides what became of a doubtful row. The decision is a run of its own, which publishes at once."""
 
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.lists import Decision
-from dcycle_pipeline.landing.manifest import SweepManifest
+from dcycle_pipeline.sync.parts import merge_part
 from dcycle_pipeline.sync.publication import Publication, publish
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_log, run_tables
+from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
-from dcycle_pipeline.warehouse.load import merge_landed
 
 DELETED, KEPT = "deleted", "kept"
 
@@ -30,12 +28,5 @@ def resolve(run: Run, organization_id: str, endpoint: str, decision: Decision) -
                 "`dcycle-pipeline resolve` lists the rows that are."
             )
         deleted = {decision.item_id: found[0][0]} if decision.decision == DELETED else {}
-        moment = run_log.moment(connection, run.now())
-        where = organization_id, endpoint
-        began = run.started_at(connection)
-        sweep = SweepManifest(
-            run.run_id, began, moment, *where, results=[], deleted=deleted, part="decided", decision=decision
-        )
-        manifest.write_sweep(run.folder.landing, sweep)
-        merge_landed(connection, sweep, run.folder.landing, run.settings.memory_limit_mb)
+        merge_part(run, connection, (organization_id, endpoint), deleted, part="decided", decision=decision)
         return publish(run)

@@ -12,12 +12,14 @@ import duckdb
 import pyarrow as pa
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import Decision, ListResult
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.warehouse import history, run_tables
 from dcycle_pipeline.warehouse.decode import QuarantinedItem, batches
 
 _STAGED = "temp.staged"
+MOST_NAMED = 5  # contradictory rows in one message
 
 
 class Staging:
@@ -126,7 +128,7 @@ class Staging:
         for facility, item, others in rows:
             found.setdefault(facility, []).append(f"{item} (facilities {', '.join(others)})")
         return {
-            facility: f"the API lists one row under several facilities: {_few(items)}"
+            facility: f"the API lists one row under several facilities: {few(items, MOST_NAMED, ', ')}"
             for facility, items in found.items()
         }
 
@@ -195,29 +197,24 @@ class Staging:
 
     def _insert_unlisted(self, moment: datetime, run_id: str) -> None:
         """Insert a version with the last values for each row that the API shows by its id only, unless there is one already."""
-        names = ", ".join([*(column.name for column in self._columns), "first_seen_at"])
-        self.connection.execute(
-            f"""INSERT INTO {self._versions} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to,
-                'unlisted' AS change, $2 AS run_id
-            FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $3 AND change <> 'unlisted'
-                AND {self._id} IN (SELECT item_id FROM staged_unlisted)""",
-            [moment, run_id, self._organization_id],
-        )
+        self._insert_last_values("unlisted", "NULL", moment, run_id)
 
     def _insert_deletions(self, moment: datetime, run_id: str, decision: Decision | None) -> None:
         """Insert a last version for each row that is confirmed deleted: its last values, valid at no moment."""
+        self._insert_last_values("deleted", "$1", moment, run_id, decision)
+
+    def _insert_last_values(
+        self, change: str, valid_to: str, moment: datetime, run_id: str, decision: Decision | None = None
+    ) -> None:
+        """Insert a version for each row staged for a `change`, with its last values. `valid_to` is SQL; $1 is the moment."""
         names = ", ".join([*(column.name for column in self._columns), "first_seen_at"])
+        who = (decision.decided_by, decision.reason) if decision else (None, None)
         self.connection.execute(
-            f"""INSERT INTO {self._versions} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, $1::TIMESTAMPTZ AS valid_to,
-                'deleted' AS change, $2 AS run_id, $4::VARCHAR AS decided_by, $5::VARCHAR AS decision_reason
-            FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $3 AND valid_from < $1
-                AND {self._id} IN (SELECT item_id FROM staged_deleted)""",
-            [
-                moment,
-                run_id,
-                self._organization_id,
-                *((decision.decided_by, decision.reason) if decision else (None, None)),
-            ],
+            f"""INSERT INTO {self._versions} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, {valid_to}::TIMESTAMPTZ AS valid_to,
+                '{change}' AS change, $2 AS run_id, $4::VARCHAR AS decided_by, $5::VARCHAR AS decision_reason
+            FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $3 AND valid_from < $1 AND change <> '{change}'
+                AND {self._id} IN (SELECT item_id FROM staged_{change})""",
+            [moment, run_id, self._organization_id, *who],
         )
 
     def _end_versions(self, moment: datetime) -> None:
@@ -239,11 +236,6 @@ class Staging:
                 AND old.organization_id = ? AND old.valid_from < ? AND old.{self._id} = new.{self._id} AND {self._differs("person")}""",
                 [self._organization_id, moment],
             )
-
-
-def _few(items: list[str], most: int = 5) -> str:
-    more = f" and {len(items) - most} more" if len(items) > most else ""
-    return f"{', '.join(items[:most])}{more}"
 
 
 def _value(column: Column) -> str:

@@ -104,10 +104,7 @@ def test_only_the_apis_own_word_deletes(sandbox: Sandbox, synced: Synced, world:
         world.edit_facility("f-3", name="Renamed")
     sandbox.behaviour = Behaviour(faults=(Fault(path=DETAIL[id_], **fault),))
     again = sync(synced.settings)
-    assert (again.outcome, set(again.doubtful()) - {"w-1", "w-2"} | set(again.doubtful()) & {id_}) == (
-        "published_with_gaps",
-        {id_},
-    )
+    assert (again.outcome, again.doubtful().keys()) == ("published_with_gaps", {id_})
     assert said in again.doubtful()[id_]
     known = again.records() if id_ == "w-2" else again.facilities()
     assert id_ in known

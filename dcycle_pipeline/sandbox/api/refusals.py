@@ -5,6 +5,8 @@ The form of all errors is on code.dcycle.io/api-reference/introduction, those of
 
 from typing import Any
 
+from dcycle_pipeline.sandbox.faults.wire import NOT_YOURS
+
 
 class Refusal(Exception):
     """Ends a request with this status and this JSON body."""
@@ -16,7 +18,6 @@ class Refusal(Exception):
 
 
 NOT_AUTHORIZED = "Not authorized"
-NOT_YOURS = "Facility doesn't belong to organization"
 
 
 def bad_key() -> Refusal:

@@ -6,6 +6,7 @@ Only the API's own word deletes: it says by the row's id that there is no such r
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ForbiddenError, ListError, TransientError
@@ -39,7 +40,6 @@ class Verdict:
 class Judge:
     """Asks the API by their ids about the vanished rows of one organisation and endpoint.
 
-    `off_the_list` are the ids of rows that the last sweep did not see either: reading their lists again would tell nothing new.
     `orphaned` are facilities that are confirmed deleted.
     """
 
@@ -56,7 +56,14 @@ class Judge:
         self._reader = reader
         self._staging = staging
         self._orphaned = orphaned
-        self.off_the_list = staging.known_to_be_off_the_list()
+
+    def news(self, vanished: Mapping[str, str | None]) -> set[str]:
+        """The ids of rows that the last sweep still saw. Reading the list of any other row again would tell nothing new."""
+        return vanished.keys() - self._off_the_list if vanished else set()
+
+    @cached_property
+    def _off_the_list(self) -> set[str]:
+        return self._staging.known_to_be_off_the_list()
 
     async def verdict(self, vanished: Mapping[str, str | None]) -> Verdict:
         """What became of rows, which are given with the facility of their list."""

@@ -145,7 +145,7 @@ class _Organization:
         for read in range(1, READS_AT_MOST + 1):
             await self._load(staging, results)
             vanished, contradictions = staging.vanished(), staging.contradictions()
-            news = vanished.keys() - judge.off_the_list
+            news = judge.news(vanished)
             if held := self._why_held(staging, len(news)):
                 reasons = {vanished[item]: held for item in news}
                 await self._leave_out(staging, results, HELD, reasons)

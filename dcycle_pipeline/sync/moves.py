@@ -14,10 +14,18 @@ from dcycle_pipeline.warehouse.history import versions
 
 def end_moved_rows(run: Run, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> None:
     """End each row of an organisation that no longer lists it while another organisation does. Ids are unique across organisations."""
+    if not connection.execute(f"{_held_twice(endpoint)} LIMIT 1").fetchall():
+        return  # as nearly always: who lists what need not be asked
     moved = connection.execute(_moved(endpoint)).fetchall()
     for organization_id, rows in groupby(moved, key=lambda row: str(row[0])):
         deleted = {item: facility for _, item, facility in rows}
         merge_part(run, connection, (organization_id, endpoint.name), deleted, part="moved")
+
+
+def _held_twice(endpoint: Endpoint) -> str:
+    """A query for the ids of current rows that several organisations hold."""
+    item = endpoint.id_column
+    return f"SELECT {item} FROM {versions(endpoint).qualified} WHERE valid_to IS NULL GROUP BY ALL HAVING count(*) > 1"
 
 
 def _moved(endpoint: Endpoint) -> str:
@@ -25,7 +33,7 @@ def _moved(endpoint: Endpoint) -> str:
     facility = endpoint.parent_parameter or "NULL::VARCHAR"
     return f"""WITH doubles AS (
         SELECT organization_id, {item} AS item_id, {facility} AS list_facility_id, change FROM {stored} WHERE valid_to IS NULL
-        AND {item} IN (SELECT {item} FROM {stored} WHERE valid_to IS NULL GROUP BY ALL HAVING count(*) > 1)
+        AND {item} IN ({_held_twice(endpoint)})
     ), judged AS (
         SELECT doubles.*, change <> 'unlisted' AND list.organization_id IS NOT NULL AND doubt.item_id IS NULL AS is_listed
         FROM doubles

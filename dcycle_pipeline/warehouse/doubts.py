@@ -31,6 +31,8 @@ def record_doubtful_rows(
         f"SELECT facility_id, item_id, reason, doubtful_since FROM ({LAST_DOUBTFUL_ROWS}) WHERE organization_id = ? AND endpoint = ?",
         list(sweep[1:]),
     ).fetchall()
+    if not (before or rows):
+        return
     since = {item_id: moment for _, item_id, _, moment in before}
     now = facility_of(list(since))
     kept = [(*sweep, *row, noted_at) for row in before if row[0] in unread and now.get(row[1], "") == row[0]]

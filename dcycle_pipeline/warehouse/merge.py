@@ -146,11 +146,11 @@ class Staging:
         `decision` is what a person said of the deleted ones.
         """
         self._deduplicate()
-        self._ids("staged_deleted", "item_id", deleted)
-        self._ids("staged_unlisted", "item_id", list(unlisted))
         self._insert_versions(moment)
-        self._insert_unlisted(moment, run_id)
-        self._insert_deletions(moment, run_id, decision)
+        if unlisted:
+            self._insert_last_values("unlisted", unlisted, moment, run_id)
+        if deleted:
+            self._insert_last_values("deleted", deleted, moment, run_id, decision)
         self._end_versions(moment)
         self._update_person_ids(moment)
 
@@ -195,25 +195,21 @@ class Staging:
         parts = [f"old.{name} IS DISTINCT FROM new.{name}" for name in self._of_role(role)]
         return f"({' OR '.join(parts)})" if parts else "false"
 
-    def _insert_unlisted(self, moment: datetime, run_id: str) -> None:
-        """Insert a version with the last values for each row that the API shows by its id only, unless there is one already."""
-        self._insert_last_values("unlisted", "NULL", moment, run_id)
-
-    def _insert_deletions(self, moment: datetime, run_id: str, decision: Decision | None) -> None:
-        """Insert a last version for each row that is confirmed deleted: its last values, valid at no moment."""
-        self._insert_last_values("deleted", "$1", moment, run_id, decision)
-
     def _insert_last_values(
-        self, change: str, valid_to: str, moment: datetime, run_id: str, decision: Decision | None = None
+        self, change: str, ids: Sequence[str], moment: datetime, run_id: str, decision: Decision | None = None
     ) -> None:
-        """Insert a version for each row staged for a `change`, with its last values. `valid_to` is SQL; $1 is the moment."""
+        """Insert a version with the last values of each row: current if it is `unlisted`, unless it is so already; valid at no
+        moment if it is `deleted`.
+        """
+        self._ids("changed", "item_id", list(ids))
         names = ", ".join([*(column.name for column in self._columns), "first_seen_at"])
+        valid_to = "$1" if change == "deleted" else "NULL"
         who = (decision.decided_by, decision.reason) if decision else (None, None)
         self.connection.execute(
             f"""INSERT INTO {self._versions} BY NAME SELECT {names}, $1::TIMESTAMPTZ AS valid_from, {valid_to}::TIMESTAMPTZ AS valid_to,
                 '{change}' AS change, $2 AS run_id, $4::VARCHAR AS decided_by, $5::VARCHAR AS decision_reason
             FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $3 AND valid_from < $1 AND change <> '{change}'
-                AND {self._id} IN (SELECT item_id FROM staged_{change})""",
+                AND {self._id} IN (SELECT item_id FROM changed)""",
             [moment, run_id, self._organization_id, *who],
         )
 

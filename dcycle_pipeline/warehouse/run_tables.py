@@ -169,23 +169,26 @@ CURRENT_QUARANTINE = f"{_LAST_QUARANTINE} WHERE NOT {_IS_TOTAL}"
 
 
 def _due(endpoint: Endpoint) -> str:
-    """The lists of an endpoint that every complete sweep reads: of each organisation, and of each facility that is known."""
-    nothing = f"SELECT organization_id, '{endpoint.name}' AS endpoint, NULL::VARCHAR AS facility_id FROM dcycle.organizations AS o"
-    if endpoint.parent is None:
-        return nothing
-    known = f"dcycle.{endpoint.parent} AS p WHERE p.organization_id"
-    each = f"SELECT organization_id, '{endpoint.name}', {endpoint.parent_parameter} FROM {known} IN (SELECT organization_id FROM dcycle.organizations)"
-    return f"{nothing} WHERE NOT EXISTS (SELECT 1 FROM {known} = o.organization_id) UNION {each}"
+    """The lists of an endpoint that every complete sweep reads: of each organisation, and of each facility that is known.
+
+    The list of no facility stands for an organisation of which no facility is known.
+    """
+    facility, join = "NULL::VARCHAR", ""
+    if endpoint.parent is not None:
+        facility, join = (
+            f"parent.{endpoint.parent_parameter}",
+            f"LEFT JOIN dcycle.{endpoint.parent} AS parent USING (organization_id)",
+        )
+    return f"""SELECT organization_id, o.name AS organization, '{endpoint.name}' AS endpoint, {facility} AS facility_id
+    FROM dcycle.organizations AS o {join}"""
 
 
 # What was never read counts as missing, not as nothing: a sweep of the organisation has no row of a list that it could not know.
-# The list of no facility stands for an organisation of which no facility is known.
-_DUE = " UNION ".join(_due(endpoint) for endpoint in declared())
-_READ = f"SELECT * FROM ({LAST_LISTS} WHERE NOT {_IS_TOTAL})"
-CURRENT_LISTS = f"""{_READ} UNION ALL BY NAME SELECT due.*, '{NOT_READ}' AS outcome, true AS is_unproven, 0 AS quarantined_count,
-    'No run has read it yet: sync organisation ' || due.organization_id || ' (' || (SELECT any_value(name) FROM dcycle.organizations AS o
-        WHERE o.organization_id = due.organization_id) || ')' AS reason
-FROM ({_DUE}) AS due WHERE NOT EXISTS (SELECT 1 FROM ({_READ}) AS known WHERE known.organization_id = due.organization_id
+_DUE = " UNION ALL ".join(_due(endpoint) for endpoint in declared())
+CURRENT_LISTS = f"""WITH last_lists AS ({LAST_LISTS} WHERE NOT {_IS_TOTAL})
+SELECT * FROM last_lists UNION ALL BY NAME SELECT organization_id, endpoint, facility_id, '{NOT_READ}' AS outcome, true AS is_unproven,
+    0 AS quarantined_count, 'No run has read it yet: sync organisation ' || organization_id || ' (' || organization || ')' AS reason
+FROM ({_DUE}) AS due WHERE NOT EXISTS (SELECT 1 FROM last_lists AS known WHERE known.organization_id = due.organization_id
     AND known.endpoint = due.endpoint AND (due.facility_id IS NULL OR known.facility_id = due.facility_id))"""
 CURRENT_YEAR_TOTALS, YEAR_TOTALS_QUARANTINE = (f"{last} WHERE {_IS_TOTAL}" for last in (LAST_LISTS, _LAST_QUARANTINE))
 UNPROVEN_LISTS = f"""SELECT organization_id, endpoint, facility_id, outcome, reason FROM ({CURRENT_LISTS})

@@ -43,7 +43,7 @@ USUAL = [
     Place("sync/judgement.py", "reasons = {item: task.result()", 3),
     Place("data_folder.py", "os.fsync(file.fileno())", 4, within="write_sweep"),
     Place("data_folder.py", "os.replace(beside, path)", 1, within="write_sweep", after=True),
-    Place("warehouse/merge.py", "self._insert_deletions(moment, run_id, decision)", 3),
+    Place("warehouse/merge.py", 'self._insert_last_values("deleted"', 1),
     Place("warehouse/merge.py", "self._insert_versions(moment)", 4, after=True),
     Place("warehouse/load.py", "run_log.record_lists(staging.connection"),
     *at("warehouse/database.py", 'connection.execute("COMMIT")', 1, within="merge_sweep"),

@@ -91,7 +91,7 @@ def test_a_raw_tab_stays_in_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyP
 
 
 @pytest.mark.usefixtures("few_summaries")
-@pytest.mark.parametrize("form", quick_only(["NaN", "surrogate"], COSTLY))
+@pytest.mark.parametrize("form", quick_only(["NaN"], COSTLY))
 @pytest.mark.parametrize("where", ["facility", "record"])
 def test_one_bad_value_costs_its_item_or_field_and_the_next_run_is_whole(tmp_path: Path, where: str, form: str) -> None:
     with Sandbox(world_with_a_mark(where)) as sandbox:

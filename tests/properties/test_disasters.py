@@ -220,7 +220,7 @@ SPOILED: dict[str, Callable[[str, Path], None]] = {
 }
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("noted", [True, False])
 @pytest.mark.parametrize("way", SPOILED)
 def test_a_working_file_is_rebuilt_from_the_newest_sound_snapshot(
@@ -238,7 +238,7 @@ def test_a_working_file_is_rebuilt_from_the_newest_sound_snapshot(
     assert contents(folder / "dcycle.duckdb") == stage.after
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("way", SPOILED)
 def test_a_spoiled_snapshot_is_named_and_does_not_stop_a_rollback(stage: Scene, folder: Path, way: str) -> None:
     before = newest(folder)

@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_state_machine_as_test
 
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
-from tests.conftest import ROOT
+from tests.conftest import ROOT, quick_only
 from tests.properties.mixtures import random_mixture
 from tests.properties.model.changes import CHANGES, SHAPES
 from tests.properties.model.chronicle import Chronicle
@@ -124,9 +124,8 @@ def machine(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 @pytest.mark.hypothesis
-@pytest.mark.quick(2)
 @pytest.mark.timeout(60 + EXAMPLES // PARTS * (STEPS or 2) * 5)
-@pytest.mark.parametrize("part", range(PARTS))
+@pytest.mark.parametrize("part", quick_only([PARTS - 1], range(PARTS)))
 def test_history_tells_what_was_and_what_was_published(
     part: int, machine: type[Remembering], pytestconfig: pytest.Config
 ) -> None:

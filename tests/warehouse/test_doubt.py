@@ -89,7 +89,7 @@ KEPT_FOR = {
 }
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("why", KEPT_FOR)
 @pytest.mark.parametrize("id_", sorted(DETAIL))
 def test_only_the_apis_own_word_deletes(sandbox: Sandbox, synced: Synced, world: Veiled, id_: str, why: str) -> None:
@@ -189,6 +189,7 @@ def test_a_person_decides_that_a_row_is_gone(sandbox: Sandbox, synced: Synced, w
     assert shown(synced, query) == [("new",), ("deleted",), ("restored",)]
 
 
+@pytest.mark.exhaustive
 def test_a_person_decides_that_a_row_stays(sandbox: Sandbox, synced: Synced, world: Veiled, door: Door) -> None:
     world.veil("w-2", "f-1")
     assert door("sync") == 1

@@ -10,9 +10,11 @@ import zstandard
 
 ACCEPTED_ENCODINGS = "gzip, deflate, zstd"
 LAYERS_AT_MOST = 4  # a gateway may pack what is packed already
+MEMBERS_AT_MOST = 10_000  # of a gzip body; 32 MB may hold a million empty ones
 # RFC 9659: who sends zstd over HTTP may not ask its reader for a larger window.
 LARGEST_ZSTD_WINDOW = 8 << 20
 _GZIP, _ZLIB, _ZSTD = b"\x1f\x8b", b"\x78", b"\x28\xb5\x2f\xfd"  # JSON begins with none of them
+_PART = 1 << 16  # bytes given to zlib at once: it copies the rest of them at the end of each member
 _EITHER_HEADER, _NO_HEADER = zlib.MAX_WBITS | 32, -zlib.MAX_WBITS
 
 
@@ -72,19 +74,21 @@ def _zstd(body: bytes, most: int) -> bytes:
 
 
 def _inflated(body: bytes, most: int) -> bytes:
-    """At most so many bytes of what is packed with gzip, in one member or several, or with zlib."""
-    whole = b""
-    while len(whole) < most:
+    """At most so many bytes of what is packed with zlib, or with gzip in one member or several. What follows them is ignored."""
+    whole, at = bytearray(), 0
+    for _ in range(MEMBERS_AT_MOST):
         member = zlib.decompressobj(_EITHER_HEADER)
-        whole += member.decompress(body, most - len(whole))
+        while not member.eof and at < len(body) and len(whole) < most:
+            part = body[at : at + _PART]
+            whole += member.decompress(part, most - len(whole))
+            at += len(part) - len(member.unused_data)
+        if len(whole) == most:
+            return bytes(whole)
         if not member.eof:
-            if len(whole) < most:
-                raise zlib.error("it is cut short")
-            break
-        body = member.unused_data
-        if not body.startswith(_GZIP):
-            break
-    return whole
+            raise zlib.error("it is cut short")
+        if not body.startswith(_GZIP, at):
+            return bytes(whole)
+    raise zlib.error(f"it has more than {MEMBERS_AT_MOST} members")
 
 
 def _bare(body: bytes, most: int) -> bytes:

@@ -147,7 +147,7 @@ class Settings(BaseSettings):
     def secrets(self) -> list[str]:
         """Every secret in clear, to mask it in texts."""
         own = [*self._own_keys.values(), self.api_key, self.password]
-        return [*(secret.get_secret_value() for secret in own if secret), *(self.proxy.secrets if self.proxy else ())]
+        return [secret.get_secret_value() for secret in own if secret]
 
     @cached_property
     def address(self) -> Address:
@@ -200,9 +200,10 @@ def secrets_in_reach() -> list[str]:
     """Every secret that the environment or `.env` may hold, also if the settings are wrong: to mask it in a trace."""
     named = [value for name, value in os.environ.items() if re.search("KEY|PASSWORD|TOKEN|SECRET", name) and value]
     try:
-        return [*named, *load().secrets]
+        loaded = load()
     except SettingsError:
         return named
+    return [*named, *loaded.secrets, *(loaded.proxy.secrets if loaded.proxy else ())]
 
 
 def dagster_home() -> str:

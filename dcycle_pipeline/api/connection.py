@@ -21,6 +21,10 @@ from dcycle_pipeline.settings import Settings
 BROKEN = (httpx.TransportError, httpx.DecodingError)
 MB = 1 << 20
 SMALL_BODY_MB = 1  # an error or a token has a few hundred bytes, and errors are asked for again
+LONGEST_REASON = 200  # characters: h11 quotes a whole header line, which may have 100 KB
+# httpx must not see these: the body is unpacked, no cookie may travel from one credential to another, and a redirect is not followed.
+# Of an odd cookie or location it makes an error instead of an answer.
+_KEPT_BACK = (b"content-encoding", b"set-cookie", b"location")
 _REFUSED = re.compile("4(?!08|29)[0-9]{2}")  # statuses of a proxy that do not pass by themselves
 
 
@@ -111,8 +115,8 @@ class _OnlyReads(httpx.AsyncBaseTransport):
             )
         response = await self._inner.handle_async_request(request)
         body = await self._body(response, request, SMALL_BODY_MB if login else self._most_mb)
-        headers = [(name, value) for name, value in response.headers.raw if name.lower() != b"content-encoding"]
-        told = response.extensions | {"content_encoding": response.headers.get("content-encoding", "")}
+        headers = [(name, value) for name, value in response.headers.raw if name.lower() not in _KEPT_BACK]
+        told = {name: response.headers.get(name, "") for name in ("content-encoding", "location")} | response.extensions
         return httpx.Response(response.status_code, headers=headers, content=body, extensions=told)
 
     async def _body(self, response: httpx.Response, request: httpx.Request, most_mb: int) -> bytes:
@@ -149,7 +153,7 @@ def failure(error: Exception, where: str, settings: Settings, mask: Callable[[st
             f"{where}: the certificate of {host}{by} is not trusted: {problem}. Check DCYCLE_BASE_URL and the clock, "
             "or name the certificates of your network in SSL_CERT_FILE."
         )
-    text = mask(str(error).strip())
+    text = mask(str(error).strip())[:LONGEST_REASON]
     return TransientError(f"{where}{by}: {type(error).__name__}{f': {text}' if text else ''}.")
 
 

@@ -87,8 +87,8 @@ class Wire:
 class ProxyWire(Wire):
     """An HTTP proxy that leads every CONNECT to `target`, or refuses it with `refusal`."""
 
-    def __init__(self, target: int, refusal: bytes = b"") -> None:
-        super().__init__()
+    def __init__(self, target: int, refusal: bytes = b"", tls: ssl.SSLContext | None = None) -> None:
+        super().__init__(tls=tls)
         self._target, self._refusal = target, refusal
 
     async def talk(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

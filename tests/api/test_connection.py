@@ -113,6 +113,18 @@ def test_a_proxy_of_the_environment_carries_the_request(
     assert [KEY in head for head in server.heads] == [True]
 
 
+def test_a_proxy_may_have_a_certificate_of_its_own(server: Wire, tls: Tls, monkeypatch: pytest.MonkeyPatch) -> None:
+    with ProxyWire(server.port, tls=tls[1]) as proxy:
+        monkeypatch.setenv("HTTPS_PROXY", f"HTTPS://{USER}:{WORD}@127.0.0.1:{proxy.port}")
+        with pytest.raises(ContractError, match="certificate") as caught:
+            get(f"https://{HOST}")
+        no_password(caught.value)
+        assert proxy.heads == []
+        monkeypatch.setenv("SSL_CERT_FILE", str(tls[0]))
+        assert get(f"https://{HOST}") == EMPTY_LIST
+    assert [KEY in head for head in [*proxy.heads, *server.heads]] == [False, True]
+
+
 def test_the_certificate_is_checked_behind_a_proxy_too(server: Wire, monkeypatch: pytest.MonkeyPatch) -> None:
     with ProxyWire(server.port) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", by_proxy(proxy.port))

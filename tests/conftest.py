@@ -83,6 +83,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
     return
 
 
+@pytest.fixture
+def without_network_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy and no certificates of this machine."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_")]:
+        monkeypatch.delenv(name)
+
+
 @pytest.fixture(autouse=True, scope="session")
 def _one_thread_a_file() -> Iterator[None]:
     """Two test processes share two cores: more threads for a few rows only wait for each other."""

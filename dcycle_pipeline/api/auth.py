@@ -5,15 +5,21 @@ Which credential belongs to which organisation is a setting; sending the request
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from math import inf
 
 import httpx
 import msgspec
 
+from dcycle_pipeline.api.repair import strict_json
 from dcycle_pipeline.errors import TransientError, UnauthorizedError
+from dcycle_pipeline.network import is_header_text
 
 LOGIN_PATH = "/auth/login"
 # A token lasts an hour. A request may be under way for DCYCLE_REQUEST_SECONDS (30), so a token this old is not sent any more.
 RENEW_BEFORE_SECONDS = 60.0
+TOKEN_SECONDS = 3600.0  # what the documentation says of a token
+# A token is used for as long at least, whatever `expires_in` says: a 401 renews it too, and a login for each request locks users out.
+LEAST_TOKEN_SECONDS = 300.0
 
 
 class ApiKey(httpx.Auth):
@@ -28,10 +34,10 @@ class ApiKey(httpx.Auth):
 
 
 class _LoginAnswer(msgspec.Struct):
-    """The body of `POST /auth/login`. `expires_in` is in seconds."""
+    """The body of `POST /auth/login`. `expires_in` is in seconds, in whatever form it comes."""
 
     access_token: str
-    expires_in: float = 3600.0
+    expires_in: msgspec.Raw = msgspec.Raw(b"null")
 
 
 class Login(httpx.Auth):
@@ -70,8 +76,19 @@ class Login(httpx.Auth):
         if response.status_code != 200:
             raise UnauthorizedError(f"{where}: {response.status_code}: check DCYCLE_EMAIL and DCYCLE_PASSWORD.")
         try:
-            token = msgspec.json.decode(response.content, type=_LoginAnswer)
-        except msgspec.DecodeError:
-            raise TransientError(f"{where}: 200, but no token in the body.") from None
-        self._token = token.access_token
-        self._good_until = self._clock() + token.expires_in - min(RENEW_BEFORE_SECONDS, token.expires_in / 2)
+            answer = msgspec.json.decode(strict_json(response.content), type=_LoginAnswer)
+        except ValueError:  # msgspec's errors are such too
+            answer = None
+        if answer is None or not is_header_text(answer.access_token):
+            raise TransientError(f"{where}: 200, but no usable token in the body.")
+        self._token = answer.access_token
+        self._good_until = self._clock() + _lifetime(bytes(answer.expires_in)) - RENEW_BEFORE_SECONDS
+
+
+def _lifetime(expires_in: bytes) -> float:
+    """The seconds that a token lasts: what the documentation says, if the answer says nothing that can be."""
+    try:
+        seconds = float(expires_in.strip(b'"'))
+    except ValueError:
+        seconds = TOKEN_SECONDS
+    return max(seconds, LEAST_TOKEN_SECONDS) if 0 < seconds < inf else TOKEN_SECONDS

@@ -1,6 +1,6 @@
-"""The only door to the API. It bounds what is under way, retries what passes by itself, and sends nothing but GET to one host.
+"""The only door to the API. It bounds what is under way, and retries what passes by itself.
 
-What an answer means belongs to `responses`; how a list is read page by page, to `paging`.
+The connections belong to `connection`; what an answer means belongs to `responses`; how a list is read page by page, to `paging`.
 """
 
 import asyncio
@@ -8,45 +8,22 @@ import time
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
-from urllib.parse import urlsplit
 
 import httpx
 import stamina
 
-from dcycle_pipeline.api.auth import LOGIN_PATH, ApiKey, Login
+from dcycle_pipeline.api.auth import ApiKey, Login
+from dcycle_pipeline.api.connection import BROKEN, failure, open_connections
 from dcycle_pipeline.api.rate_limit import Pace
 from dcycle_pipeline.api.responses import read
 from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
-from dcycle_pipeline.network import is_loopback
 from dcycle_pipeline.settings import Settings
 
 # Waits between tries double up to this; a Retry-After may be longer.
 LONGEST_WAIT_SECONDS = 30.0
 # The default hook of stamina prints to stdout if structlog is installed, and stdout is for results.
 stamina.instrumentation.set_on_retry_hooks((stamina.instrumentation.LoggingOnRetryHook,))
-_BROKEN = (httpx.TransportError, httpx.DecodingError)
-
-
-class _OnlyReads(httpx.AsyncBaseTransport):
-    """Lets GET and the login pass to the configured host, and refuses everything else before a byte leaves the process."""
-
-    def __init__(self, inner: httpx.AsyncBaseTransport, base_url: httpx.URL) -> None:
-        self._inner = inner
-        self._base = base_url
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        same_host = (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
-        login = request.method == "POST" and url.path == self._base.path.rstrip("/") + LOGIN_PATH
-        if not same_host or (request.method != "GET" and not login):
-            raise ContractError(
-                f"Refused to send {request.method} to {url.host}: only GET to {self._base.host} leaves this process."
-            )
-        return await self._inner.handle_async_request(request)
-
-    async def aclose(self) -> None:
-        await self._inner.aclose()
 
 
 class DcycleApi:
@@ -64,22 +41,7 @@ class DcycleApi:
         self._slots = asyncio.Semaphore(settings.max_connections)
         self.requests_count = 0
         self.server_date = ""
-        limits = httpx.Limits(
-            max_connections=settings.max_connections, max_keepalive_connections=settings.max_connections
-        )
-        # A proxy named in the environment may carry TLS, but must never see a plain request to this machine.
-        proxies_allowed = not is_loopback(urlsplit(settings.base_url).hostname or "")
-        # Loading the certificates takes 30 ms, and plain http (to this machine only) does not use them.
-        certificates = settings.base_url.startswith("https:")
-        transport = httpx.AsyncHTTPTransport(verify=certificates, limits=limits, trust_env=proxies_allowed)
-        self._http = httpx.AsyncClient(
-            base_url=settings.base_url,
-            transport=_OnlyReads(transport, httpx.URL(settings.base_url)),
-            timeout=httpx.Timeout(settings.request_seconds),
-            follow_redirects=False,
-            verify=certificates,
-            trust_env=proxies_allowed,
-        )
+        self._http = open_connections(settings)
 
     async def __aenter__(self) -> Self:
         await self._http.__aenter__()
@@ -121,6 +83,7 @@ class DcycleApi:
                         params=list(query),
                         headers=self._headers(organization_id),
                         auth=self._auth(organization_id),
+                        extensions={"where": where},
                     )
             self.server_date = response.headers.get("date", self.server_date)
             body = read(response, where, self._mask)
@@ -131,8 +94,8 @@ class DcycleApi:
             raise TransientError(f"{where}: no whole answer within {self._settings.request_seconds:g} s.") from None
         except UnicodeEncodeError:
             raise ContractError(f"{where}: the id holds characters that a request cannot carry.") from None
-        except _BROKEN as error:
-            raise TransientError(f"{where}: {self._mask(_named(error))}.") from None
+        except BROKEN as error:
+            raise failure(error, where, self._settings, self._mask) from None
         pace.answered()
         return body
 
@@ -168,8 +131,3 @@ def _how_long_to_wait(error: Exception) -> bool | float:
     if isinstance(error, TransientError):
         return True if error.retry_after_seconds is None else error.retry_after_seconds
     return False
-
-
-def _named(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

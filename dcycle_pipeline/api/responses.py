@@ -57,7 +57,7 @@ def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> by
 def _look(response: httpx.Response, mask: Callable[[str], str]) -> str:
     """What a body that nobody can read looks like: its type, encoding and length, and how it begins."""
     media_type = response.headers.get("content-type", "no content type")
-    encoding = response.headers.get("content-encoding", "")
+    encoding = response.extensions.get("content-encoding", "")
     packed = f", {encoding}" if encoding else ""
     begins = response.content[:FIRST_BYTES].decode("utf-8", "backslashreplace")
     shown = _EMAIL.sub("[e-mail]", mask(" ".join(begins.split())))
@@ -87,7 +87,7 @@ def _error(response: httpx.Response, text: str) -> DcycleError:
 
 def _target(response: httpx.Response) -> str:
     try:
-        return httpx.URL(response.headers.get("location", "")).host or "another place"
+        return httpx.URL(response.extensions.get("location", "")).host or "another place"
     except (httpx.InvalidURL, ValueError):
         return "an address that cannot be read"
 

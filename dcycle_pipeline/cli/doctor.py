@@ -1,4 +1,4 @@
-"""A check-up: settings, folder, disk, file, versions, reachability, clock and credentials, each with what to do."""
+"""A check-up: settings, folder, disk, file, versions, proxy, certificates, reachability, clock and credentials, each with what to do."""
 
 import asyncio
 import platform
@@ -11,6 +11,7 @@ from typing import Literal
 
 from dcycle_pipeline import settings
 from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.api.connection import trusted_certificates, way
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError
@@ -47,7 +48,9 @@ def examine() -> list[Diagnosis]:
             "ok", "settings", f"{loaded.base_url}, facilities API {loaded.facilities_api}, credential as {loaded.auth}"
         )
     )
-    return [*findings, *_folder(loaded), *_api(loaded)]
+    network = [_way(loaded), _certificates(loaded)]
+    usable = all(finding.level == "ok" for finding in network)
+    return [*findings, *_folder(loaded), *network, *(_api(loaded) if usable else ())]
 
 
 def exit_code(findings: list[Diagnosis]) -> int:
@@ -98,6 +101,25 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"
         )
+
+
+def _way(loaded: Settings) -> Diagnosis:
+    try:
+        return Diagnosis("ok", "proxy", way(loaded) or f"none, requests go to {loaded.address.host} directly")
+    except SettingsError as error:
+        return Diagnosis("error", "proxy", str(error))
+
+
+def _certificates(loaded: Settings) -> Diagnosis:
+    if not loaded.address.is_encrypted:
+        return Diagnosis("ok", "certificates", "none needed: plain http to this machine")
+    file, folders = loaded.certificates
+    named = [f"SSL_CERT_FILE {file}"] * bool(file) + [f"SSL_CERT_DIR {folders}"] * bool(folders)
+    try:
+        trusted_certificates(loaded)
+    except SettingsError as error:
+        return Diagnosis("error", "certificates", str(error))
+    return Diagnosis("ok", "certificates", " and ".join(named) or f"certifi {version('certifi')}")
 
 
 def _api(loaded: Settings) -> Iterator[Diagnosis]:

@@ -61,7 +61,7 @@ def report(
 
 @app.command(name="doctor")
 def check_up(json: AsJson = False) -> None:
-    """Check settings, folder, disk, file, versions, reachability, clock and credentials; say what to do about each."""
+    """Check settings, folder, disk, file, versions, proxy, certificates, network, clock and credentials; say what to do about each."""
 
     def run() -> int:
         findings = doctor.examine()

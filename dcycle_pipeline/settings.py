@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dcycle_pipeline.budgets import Budgets
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.network import address_parts, is_header_text, is_loopback
 
@@ -48,7 +49,7 @@ class OrganizationsFile(BaseModel):
         return organization_id not in self.exclude and (self.include is None or organization_id in self.include)
 
 
-class Settings(BaseSettings):
+class Settings(Budgets, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES

@@ -17,6 +17,9 @@ class Paging:
     `counters` are the envelope's fields whose sum is the number of rows that exist.
     `floor` are other counters. Their sum is never above that number, which shows a counter that is too low.
     `detail_path` is the address of one item, with `{id}`; `needs_user_id` is true if the list needs DCYCLE_USER_ID.
+    `unfiltered` is how to ask for the same list without a filter on the status; None if it has none.
+    `statuses` are those that the counters count; empty if they count every row that matches. Then rows of `unfiltered` with one
+    of them are no rows of this list.
     """
 
     path: str
@@ -26,6 +29,8 @@ class Paging:
     query: Query = ()
     variants: tuple[Query, ...] = ((),)
     needs_user_id: bool = False
+    unfiltered: "Paging | None" = None
+    statuses: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -67,9 +72,10 @@ class PageSink:
 
 @dataclass
 class Server:
-    """What all reads of one endpoint learn of the server together: the longest page that it gave."""
+    """What all reads of one endpoint learn of the server together: the longest page, and if it refused a list without filter."""
 
     longest_page: int = 0
+    needs_filter: bool = False
 
 
 def read_counter(envelope: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

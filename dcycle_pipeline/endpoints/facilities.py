@@ -166,14 +166,20 @@ MULTI_VALUES = (
     ),
 )
 
+_UNFILTERED = Paging(
+    path="/v1/facilities",
+    detail_path="/v1/facilities/{id}",
+    counters=("total",),
+    query=(("size", str(PAGE_SIZE)),),
+)
+
 V1 = Endpoint(
     name="facilities",
     title="Facilities of the organisation, active and archived",
-    paging=Paging(
-        path="/v1/facilities",
-        detail_path="/v1/facilities/{id}",
-        counters=("total",),
-        query=(*(("status[]", status) for status in STATUSES), ("size", str(PAGE_SIZE))),
+    paging=replace(
+        _UNFILTERED,
+        query=(*(("status[]", status) for status in STATUSES), *_UNFILTERED.query),
+        unfiltered=_UNFILTERED,
     ),
     item=Facility,
     table=FACILITIES,
@@ -189,6 +195,7 @@ V1 = Endpoint(
     ),
 )
 
+# What the legacy list hides, only the current one can show: it counts active and archived facilities, and hubs are in neither.
 # `filter_by` with a status is not documented. It comes last, so it is asked only if both sort orders stay short of the counters.
 LEGACY_V1 = replace(
     V1,
@@ -203,6 +210,8 @@ LEGACY_V1 = replace(
             (("sort_by", "name:asc"), ("filter_by", "status:archived")),
         ),
         needs_user_id=True,
+        unfiltered=_UNFILTERED,
+        statuses=frozenset(STATUSES),
     ),
 )
 

@@ -3,6 +3,7 @@
 Source: code.dcycle.io/api-reference/waste-water-treatments/list.
 """
 
+from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
@@ -223,16 +224,22 @@ PROJECTS = Table(
     LIST,
 )
 
+_UNFILTERED = Paging(
+    path="/v1/waste-water-treatments",
+    detail_path="/v1/waste-water-treatments/{id}/detail",
+    counters=("total_general",),
+    query=(("size", str(PAGE_SIZE)),),
+    variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
+)
+
 ENDPOINT = Endpoint(
     name="waste_water_treatments",
     title="Waste-water treatment records of every facility of the organisation, of all four statuses",
-    paging=Paging(
-        path="/v1/waste-water-treatments",
-        detail_path="/v1/waste-water-treatments/{id}/detail",
-        counters=("total_general",),
+    paging=replace(
+        _UNFILTERED,
         floor=("total", "total2"),
-        query=(*(("status[]", status) for status in STATUSES), ("size", str(PAGE_SIZE))),
-        variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
+        query=(*(("status[]", status) for status in STATUSES), *_UNFILTERED.query),
+        unfiltered=_UNFILTERED,
     ),
     item=WasteWaterTreatment,
     table=WASTE_WATER_TREATMENTS,

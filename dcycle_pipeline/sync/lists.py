@@ -78,8 +78,9 @@ async def _sync_endpoint(
     async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:
         tasks = {}
         for each in organization_ids:
+            report, limits = run.progress.finished, run.limits
             reader = ListReader(
-                api, landing, endpoint, policy=policies[each], report=run.progress.finished, resume=run.resume
+                api, landing, endpoint, policy=policies[each], report=report, resume=run.resume, limits=limits
             )
             run.progress.expect(endpoint.name, each, len(keys[each]))
             one = _Organization(run, connection, endpoint, each, reader, writing)

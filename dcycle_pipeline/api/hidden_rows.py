@@ -90,11 +90,11 @@ class _Both:
         """Land the rows of statuses that no counter counts, until a page shows nothing new. Returns how many."""
         number, seen, count = 1, set[str](), 0
         while not self.meter.used_up(len(seen)):
+            self.meter.pages += 1
             try:
                 page = await self.ask(self.paging.variants[0], number)
             except (NotFoundError, RejectedError):
                 break  # some servers answer so past the last page
-            self.meter.pages += 1
             if seen.issuperset(page.identities):
                 break
             others = {id_: raw for id_, raw in _rows(page).items() if _status(raw) not in self.paging.statuses}
@@ -152,6 +152,8 @@ class _Look:
         return f"without a filter on the status, {gave_up.reason}" if self.hidden or more else ""
 
     def _keep(self, page: Page) -> None:
+        if self.known.issuperset(page.identities):
+            return
         found = {identity: raw for identity, raw in _rows(page).items() if self._is_hidden(identity, raw)}
         if found:
             self.hidden |= found.keys()

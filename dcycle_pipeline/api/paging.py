@@ -113,7 +113,7 @@ class Read:
         variant = self._next_variant()
         self.trouble = ""
         try:
-            first = await self.ask(variant, 1)
+            first = await self._page(variant, 1)
         except RejectedError as error:
             self.refused[variant] = error
             if len(self.refused) == len(set(self.paging.variants)):
@@ -195,10 +195,14 @@ class Read:
         if page is not None and page.identities and page.identities != previous:
             self._take(variant, page, seen)
 
+    async def _page(self, variant: Query, number: int) -> Page:
+        self.meter.pages += 1
+        return await self.ask(variant, number)
+
     async def _ask_several(self, variant: Query, numbers: range) -> list[Page | None]:
         async def one(number: int) -> Page | None:
             try:
-                return await self.ask(variant, number)
+                return await self._page(variant, number)
             except (NotFoundError, RejectedError):
                 return None  # some servers answer so past the last page
 
@@ -212,7 +216,6 @@ class Read:
     def _take(self, variant: Query, page: Page, seen: set[str]) -> bool:
         """Count one page in, and land it if it says anything new. Returns whether it brought ids that are new to this pass."""
         self.pages += 1
-        self.meter.pages += 1
         counter = read_counter(page.envelope, self.paging.counters)
         if self.counter is None and page.number == 1:
             self.counter = counter

@@ -3,13 +3,12 @@
 Source: code.dcycle.io/api-reference/waste-water-treatments/list.
 """
 
-from dataclasses import replace
 from datetime import date, datetime
 from decimal import Decimal
 
 import msgspec
 
-from dcycle_pipeline.api.types import PAGE_SIZE, Paging
+from dcycle_pipeline.api.types import Paging
 from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
 from dcycle_pipeline.schema import (
     CUBIC_METRES,
@@ -224,22 +223,16 @@ PROJECTS = Table(
     LIST,
 )
 
-_UNFILTERED = Paging(
-    path="/v1/waste-water-treatments",
-    detail_path="/v1/waste-water-treatments/{id}/detail",
-    counters=("total_general",),
-    query=(("size", str(PAGE_SIZE)),),
-    variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
-)
-
 ENDPOINT = Endpoint(
     name="waste_water_treatments",
     title="Waste-water treatment records of every facility of the organisation, of all four statuses",
-    paging=replace(
-        _UNFILTERED,
+    paging=Paging(
+        path="/v1/waste-water-treatments",
+        detail_path="/v1/waste-water-treatments/{id}/detail",
+        counters=("total_general",),
         floor=("total", "total2"),
-        query=(*(("status[]", status) for status in STATUSES), *_UNFILTERED.query),
-        unfiltered=_UNFILTERED,
+        filter=tuple(("status[]", status) for status in STATUSES),
+        variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
     ),
     item=WasteWaterTreatment,
     table=WASTE_WATER_TREATMENTS,

@@ -134,7 +134,7 @@ class ListReader:
         return None
 
     def _asker(self, endpoint: Endpoint, paging: Paging, key: ListKey) -> Callable[[Query, int], Awaitable[Page]]:
-        fixed = paging.query
+        fixed = (*paging.filter, *paging.query)
         if endpoint.parent_parameter and key.facility_id is not None:
             fixed = (*fixed, (endpoint.parent_parameter, key.facility_id))
 

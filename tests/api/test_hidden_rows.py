@@ -3,7 +3,7 @@
 import asyncio
 import json
 import random
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
@@ -80,8 +80,10 @@ class Server:
 
 
 def paging_of(statuses: frozenset[str] = frozenset()) -> Paging:
-    unfiltered = Paging("/list", "/list/{id}", ("total",), variants=TWO_SORTS)
-    return Paging("/list", "/list/{id}", ("total",), (), (), TWO_SORTS, False, unfiltered, statuses)
+    if not statuses:
+        return Paging("/list", "/list/{id}", ("total",), variants=TWO_SORTS, filter=(("status[]", "any"),))
+    elsewhere = Paging("/elsewhere", "/list/{id}", ("total",), variants=TWO_SORTS)
+    return replace(elsewhere, path="/list", unfiltered_elsewhere=elsewhere, statuses=statuses)
 
 
 def proof_of(

@@ -73,16 +73,17 @@ def test_a_row_that_goes_to_such_a_status_keeps_its_last_version_until_it_comes_
     assert (last.outcome, last.records()) == ("published", records_of(world))
 
 
-@pytest.mark.parametrize("hidden", quick_only(((),), [(), ("inactive",)]))
-def test_the_legacy_list_of_facilities_hides_none_either(hidden: tuple[str, ...], tmp_path: Path) -> None:
+@pytest.mark.parametrize("hidden", quick_only((True,), [False, True]))
+def test_the_legacy_list_of_facilities_hides_none_either(hidden: bool, tmp_path: Path) -> None:
     world = odd_world()
     world.add_facility(ROOT, id="f-hub", hub_category="warehouse_ambient")
-    with Sandbox(world, Behaviour(hidden_by_default=())) as sandbox:
+    with Sandbox(world, Behaviour(legacy_archived_hidden=hidden)) as sandbox:
         synced = sync(settings_for(sandbox, tmp_path / "data", **LEGACY))
     assert_named(synced, world, strange(world))
     assert synced.facilities().keys() == {"f-plain", "f-review"}
 
 
+@pytest.mark.exhaustive
 def test_a_server_that_refuses_a_list_without_filter_is_read_and_named(tmp_path: Path) -> None:
     with Sandbox(small_world(), Behaviour(filter_needed=True)) as sandbox:
         synced = sync(settings_for(sandbox, tmp_path / "data"))

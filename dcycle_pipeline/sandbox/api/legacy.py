@@ -28,7 +28,7 @@ async def list_legacy_facilities(service: Service, request: Request) -> bytes:
         asked = asked_page(query, 50, behaviour)
     except Refusal:
         raise legacy_invalid("Invalid pagination parameters") from None
-    matches = _filter(query, _hidden(behaviour))
+    matches = _filter(query, behaviour)
     sort_field, descending = _sort(query)
     with world.lock:
         number = service.new_list_request(request.url.path, organization_id)
@@ -49,19 +49,19 @@ async def list_legacy_facilities(service: Service, request: Request) -> bytes:
     return page_text(texts, envelope, behaviour)
 
 
-def _hidden(behaviour: Behaviour) -> frozenset[str]:
-    """The statuses that only `filter_by=status:…` shows."""
-    return frozenset((*behaviour.hidden_by_default, *(["archived"] if behaviour.legacy_archived_hidden else [])))
+def _shown(behaviour: Behaviour, status: str) -> bool:
+    """Whether rows of a status are shown without `filter_by=status:…`."""
+    return status not in behaviour.hidden_by_default and (status == "active" or not behaviour.legacy_archived_hidden)
 
 
-def _filter(query: QueryParams, hidden: frozenset[str]) -> Callable[[Item], bool]:
+def _filter(query: QueryParams, behaviour: Behaviour) -> Callable[[Item], bool]:
     since, until = _moment(query, "start_date"), _moment(query, "end_date")
     name = query.get("name", "").casefold()
     field, value = _pair(query, "filter_by")
 
     def matches(item: Item) -> bool:
         created = datetime.fromisoformat(item["created_at"]).timestamp()
-        if field != "status" and item["status"] in hidden:
+        if field != "status" and not _shown(behaviour, item["status"]):
             return False
         return (
             name in item["name"].casefold()

@@ -15,6 +15,7 @@ from dotenv import dotenv_values
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dcycle_pipeline.budgets import Budgets
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
 from dcycle_pipeline.organizations_file import OrganizationsFile, read_organizations_file
@@ -29,7 +30,7 @@ _SOURCES = SettingsConfigDict(
 )  # fmt: skip
 
 
-class Settings(BaseSettings):
+class Settings(Budgets, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES

@@ -200,3 +200,43 @@ def test_an_assigned_behaviour_holds_from_the_next_request(small, opened):
     assert server.page(small.plant)["total_general"] == 12
     server.sandbox.behaviour = Behaviour(counter_offset=5)
     assert server.page(small.plant)["total_general"] == 17
+
+
+def test_a_status_of_no_documentation_shows_without_the_filter_only(small, opened):
+    small.world.add_record(small.plant, status="review")
+    small.world.add_facility(small.root, status="inactive")
+    server = opened(small.world)
+    assert (server.page(small.plant)["total_general"], server.page(small.plant)["total"]) == (13, 12)
+    assert server.page(small.plant, status__=["active", "error"])["total_general"] == 12
+    assert server.get("/v1/facilities").json()["total"] == 4
+    assert server.get("/v1/facilities", status__=["active", "archived"]).json()["total"] == 3
+    legacy = server.get("/api/v1/facilities").json()
+    assert (legacy["total"], legacy["total2"], len(legacy["items"])) == (1, 1, 3)
+
+
+def test_statuses_hidden_by_default(small, opened):
+    small.world.add_record(small.plant, status="review")
+    server = opened(small.world, Behaviour(hidden_by_default=("review", "archived")))
+    assert server.page(small.plant)["total_general"] == 12
+    assert server.get("/v1/facilities").json()["total"] == 2
+    assert server.get("/v1/facilities", status__="archived").json()["total"] == 1
+    assert len(server.get("/api/v1/facilities").json()["items"]) == 1
+
+
+def test_a_list_that_needs_its_filter(small, opened):
+    server = opened(small.world, Behaviour(filter_needed=True))
+    assert server.get(RECORDS, facility_id=small.plant).status_code == 422
+    assert server.get("/v1/facilities").status_code == 422
+    assert server.page(small.plant, status__="active")["total_general"] == 12
+
+
+def test_endless_lists(small, opened):
+    behaviour = Behaviour(endless={small.plant: "rows", small.old: "growing", small.root: "counter"})
+    server = opened(small.world, behaviour)
+    pages = [server.page(small.plant, page=page, size=100) for page in (1, 2)]
+    assert {page["total_general"] for page in pages} == {10**17}
+    assert len({item["id"] for page in pages for item in page["items"]}) == 200
+    assert [len(server.page(small.old, page=page, size=2)["items"]) for page in (1, 2, 3)] == [2, 4, 6]
+    facilities = [server.get("/v1/facilities", page=page).json() for page in (1, 2)]
+    assert facilities[0]["total"] < facilities[1]["total"]
+    assert server.page(small.foreign, small.child)["total_general"] == 2

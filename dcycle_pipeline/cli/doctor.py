@@ -13,13 +13,14 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError
+from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError, few
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.clock import ahead_of_server, noted_ahead
 from dcycle_pipeline.sync.organizations import wanted_organizations
 
 Level = Literal["ok", "warn", "error", "down"]
+MOST_NAMED = 12
 LEAST_FREE_BYTES = 2 << 30
 MOST_CLOCK_DIFFERENCE_SECONDS = 60
 _CODES = {"ok": 0, "warn": 1, "error": 2, "down": 3}
@@ -70,7 +71,7 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis("error", "data folder", str(error))
         return
     if strangers := folder.strangers():
-        named = ", ".join(str(path.relative_to(folder.root)) for path in strangers[:5])
+        named = few([str(path.relative_to(folder.root)) for path in strangers], MOST_NAMED, ", ")
         yield Diagnosis(
             "warn", "data folder", f"holds what is not the pipeline's: {named}", "it stays untouched; move it elsewhere"
         )

@@ -61,7 +61,7 @@ _LEFT = {
     "": re.compile(rf"\.report\.html{_UNIQUE}part|\.dcycle\.duckdb{_UNIQUE}(link|part)"),
     "snapshots": re.compile(rf"\.{_SNAPSHOT.pattern}\.part"),
     "working": re.compile(
-        rf"\.({'|'.join(map(re.escape, _WRITTEN))}){_UNIQUE}part|\.replacing\.duckdb\.part(\.wal)?|\.writable.*"
+        rf"\.({'|'.join(map(re.escape, _WRITTEN))}){_UNIQUE}part|\.replacing\.duckdb\.part(\.wal)?|\.(writable|trial).*"
     ),
     "working/spill": re.compile("duckdb_temp_.*"),
 }

@@ -40,10 +40,12 @@ def test_a_folder_with_files_of_somebody_else_is_refused_untouched(
         data = tmp_path / "link"
         data.symlink_to("theirs")
     before = everything(tmp_path)
-    for verb in ("sync", "replay", "rollback", "doctor"):
+    for verb in ("sync", "rollback", "doctor"):
         result = invoke(verb, **variables(sandbox, data))
         assert (result.exit_code, "Traceback" in result.output) == (2, False), result.output
-        assert all(said in result.output for said in ("DCYCLE_DATA_DIR", str(data), name.split("/")[0])), result.output
+        assert all(said in result.output for said in ("DCYCLE_DATA_DIR", str(data), name.split("/", maxsplit=1)[0])), (
+            result.output
+        )
         assert everything(tmp_path) == before
 
 

@@ -170,8 +170,10 @@ def test_links_that_lead_in_circles_or_nowhere_end_in_a_sync_or_in_a_message(
     link.symlink_to(link.name if target == "self" else target)
     codes = run_all(invoke, sandbox, data)
     for verb in ("status", "report"):
-        assert invoke(verb, **variables(sandbox, data)).exit_code in (0, 3)
-    assert codes[0] == (2 if name in REFUSED else 0)
+        assert invoke(verb, **variables(sandbox, data)).exit_code in (0, 2, 3)
+    # A report that is a folder cannot be written; what is published stays.
+    expected = 1 if name == "report.html" and target in (".", "..") else 0
+    assert codes[0] == (2 if name in REFUSED else expected)
 
 
 def test_a_data_folder_may_be_a_link_itself(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
@@ -198,8 +200,9 @@ def test_a_run_writes_through_no_link_that_comes_while_it_reads(
 
     def plant(_: object) -> None:
         for run in (data / "landing").iterdir():
-            if not (run / "ended.json").exists() and not (run / ROOT).exists():
-                (run / ROOT).symlink_to(tmp_path / "outside")
+            if not (run / "ended.json").exists():
+                (run / ROOT).mkdir(exist_ok=True)
+                (run / ROOT / "waste_water_treatments").symlink_to(tmp_path / "outside")
 
     sandbox.behaviour = Behaviour(mutations=(Mutation(1, plant, path="/v1/facilities"),))
     try:

@@ -113,8 +113,8 @@ class DataFolder:
         if found := ours.in_the_way(self.root):
             named = few([str(path) for path in found], _MOST_NAMED, ", ")
             raise SettingsError(
-                f"{named} in DCYCLE_DATA_DIR is a link, or no file or folder of ours, and the pipeline follows no link out of its data folder: "
-                "put in its place what it leads to, or delete the link. To keep all on another disk, let DCYCLE_DATA_DIR name that. Nothing was changed."
+                f"In DCYCLE_DATA_DIR, {named} is a link, or is not what a run puts there. No link is followed out of the data folder: put what "
+                "it leads to in its place, or delete it. To keep all on another disk, let DCYCLE_DATA_DIR name that. Nothing was changed."
             )
 
     def _refuse_strangers(self) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 SPILLED = "duckdb_temp_*"  # how DuckDB names what it spills
+LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB may leave beside a file
 FOLDERS = ("landing", "working", "snapshots", "working/spill")
 _WRITTEN = (
     "about.json",
@@ -19,7 +20,7 @@ _WRITTEN = (
     "pseudonym.key",
     "snapshots.json",
     "warehouse.duckdb",
-    "warehouse.duckdb.wal",
+    *(f"warehouse.duckdb{log}" for log in LOGS),
 )
 _PUBLISHED = ("dcycle.duckdb", "report.html")
 # What systems and tools put everywhere, and what a user puts here for us.
@@ -56,12 +57,13 @@ _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SNAPSHOT = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[^/]{1,8}\.duckdb")
 _UNIQUE = r"\.(\d+|[0-9a-f]{8})\."  # older versions put the number of their process there
 DAMAGED_STAMP = "%Y%m%dT%H%M%S"
-_DAMAGED = re.compile(r"warehouse\.duckdb(\.wal)?\.damaged-(\d{8}T\d{6})")
+_LOG = f"({'|'.join(map(re.escape, LOGS))})?"
+_DAMAGED = re.compile(rf"warehouse\.duckdb{_LOG}\.damaged-(\d{{8}}T\d{{6}})")
 _LEFT = {
     "": re.compile(rf"\.report\.html{_UNIQUE}part|\.dcycle\.duckdb{_UNIQUE}(link|part)"),
     "snapshots": re.compile(rf"\.{_SNAPSHOT.pattern}\.part"),
     "working": re.compile(
-        rf"\.({'|'.join(map(re.escape, _WRITTEN))}){_UNIQUE}part|\.replacing\.duckdb\.part(\.wal)?|\.(writable|trial).*"
+        rf"\.({'|'.join(map(re.escape, _WRITTEN))}){_UNIQUE}part|\.replacing\.duckdb\.part{_LOG}|\.(writable|trial).*"
     ),
     "working/spill": re.compile("duckdb_temp_.*"),
 }

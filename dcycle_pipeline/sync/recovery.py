@@ -11,7 +11,7 @@ from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline.data_folder import DAMAGED_STAMP, DataFolder, copy_anew
+from dcycle_pipeline.data_folder import DAMAGED_STAMP, LOGS, DataFolder, copy_anew
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.landing import manifest
@@ -106,7 +106,7 @@ def _rebuild_from(folder: DataFolder, snapshot: Path | None, steps: list[Landed]
 def _set_aside(folder: DataFolder) -> None:
     """Keep a damaged working file, and its log, under another name: a log without its file would be played into the new one."""
     suffix = f"damaged-{datetime.now(UTC):{DAMAGED_STAMP}}"
-    for path in (folder.warehouse, folder.warehouse.with_name(f"{folder.warehouse.name}.wal")):
+    for path in (folder.warehouse.with_name(f"{folder.warehouse.name}{log}") for log in ("", *LOGS)):
         if path.exists():
             os.replace(path, path.with_name(f"{path.name}.{suffix}"))
 

@@ -104,7 +104,7 @@ def lead_out(data: Path, name: str, outside: Path) -> Path:
 
 def run_all(invoke: Invoke, sandbox: Sandbox, data: Path) -> list[int]:
     """Syncs that forget all older runs and snapshots, a replay and a rollback."""
-    environment = variables(sandbox, data, DCYCLE_KEEP_RUNS="1", DCYCLE_KEEP_SNAPSHOTS="1")
+    environment = variables(sandbox, data, DCYCLE_KEEP_RUNS="1", DCYCLE_KEEP_SNAPSHOTS="2")
     codes = []
     for words in (["sync"], ["rollback"]):
         result = invoke(*words, **environment)
@@ -174,6 +174,21 @@ def test_links_that_lead_in_circles_or_nowhere_end_in_a_sync_or_in_a_message(
     # A report that is a folder cannot be written; what is published stays.
     expected = 1 if name == "report.html" and target in (".", "..") else 0
     assert codes[0] == (2 if name in REFUSED else expected)
+
+
+@pytest.mark.exhaustive
+def test_a_backup_made_of_hard_links_stays_as_it_is(
+    filled: tuple[Sandbox, Path], invoke: Invoke, tmp_path: Path
+) -> None:
+    sandbox, original = filled
+    data = shutil.copytree(original, tmp_path / "data", symlinks=True)
+    opened_to_all(data / "working")
+    opened_to_all(data / "landing")
+    shutil.copytree(data, tmp_path / "backup", symlinks=True, copy_function=os.link)
+    before = picture(tmp_path / "backup")
+    sandbox.world.add_records("f-large", 1)
+    assert run_all(invoke, sandbox, data) == [0, 0]
+    assert picture(tmp_path / "backup") == before
 
 
 def test_a_data_folder_may_be_a_link_itself(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
             f"{folder.published}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
         )
         ahead = noted_ahead(last["published_at"], datetime.now(UTC))
-        yield Diagnosis("warn" if ahead else "ok", "clock", ahead or "no publication lies ahead of it")
+        yield Diagnosis("warn" if ahead else "ok", "clock", ahead or "later than every publication")
     except (UnavailableError, IndexError) as error:
         yield Diagnosis(
             "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"

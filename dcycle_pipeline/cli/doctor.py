@@ -2,16 +2,15 @@
 
 import asyncio
 import platform
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Literal
 
 from dcycle_pipeline import settings
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.connection import trusted_certificates, way
+from dcycle_pipeline.cli.diagnosis import Diagnosis, Level
+from dcycle_pipeline.cli.doctor_folder import examine_folder, examine_output
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError
@@ -20,25 +19,13 @@ from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.clock import ahead_of_server, noted_ahead
 from dcycle_pipeline.sync.organizations import wanted_organizations
 
-Level = Literal["ok", "warn", "error", "down"]
-LEAST_FREE_BYTES = 2 << 30
 MOST_CLOCK_DIFFERENCE_SECONDS = 60
 _CODES = {"ok": 0, "warn": 1, "error": 2, "down": 3}
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """One thing looked at. `error` is a wrong setting, `down` something out of reach, `warn` a risk."""
-
-    level: Level
-    subject: str
-    what: str
-    advice: str = ""
-
-
 def examine() -> list[Diagnosis]:
     """Everything that can be looked at without writing data."""
-    findings = [Diagnosis("ok", "versions", _versions())]
+    findings = [Diagnosis("ok", "versions", _versions()), examine_output()]
     try:
         loaded = settings.load()
     except SettingsError as error:
@@ -66,25 +53,10 @@ def _versions() -> str:
 
 def _folder(loaded: Settings) -> Iterator[Diagnosis]:
     folder = DataFolder(loaded.data_dir)
-    try:
-        folder.prepare()
-        yield Diagnosis("ok", "data folder", f"{folder.root.absolute()} can be written")
-    except SettingsError as error:
-        yield Diagnosis("error", "data folder", str(error))
+    found = list(examine_folder(folder))
+    yield from found
+    if found[-1].level == "error":
         return
-    if strangers := folder.strangers():
-        named = ", ".join(str(path.relative_to(folder.root)) for path in strangers[:5])
-        yield Diagnosis(
-            "warn", "data folder", f"holds what is not the pipeline's: {named}", "it stays untouched; move it elsewhere"
-        )
-    free = shutil.disk_usage(folder.root).free
-    enough = free >= LEAST_FREE_BYTES
-    advice = (
-        ""
-        if enough
-        else "a sync needs room for a copy of the file and ten runs of pages: free some or move DCYCLE_DATA_DIR"
-    )
-    yield Diagnosis("ok" if enough else "warn", "disk", f"{free / (1 << 30):.1f} GiB free", advice)
     if not folder.published.exists():
         yield Diagnosis("ok", "published file", "none yet", "run `dcycle-pipeline sync`")
         return
@@ -95,8 +67,8 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
             "published file",
             f"{folder.published}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
         )
-        if ahead := noted_ahead(last["published_at"], datetime.now(UTC)):
-            yield Diagnosis("warn", "clock", ahead)
+        ahead = noted_ahead(last["published_at"], datetime.now(UTC))
+        yield Diagnosis("warn" if ahead else "ok", "clock", ahead or "later than every publication")
     except (UnavailableError, IndexError) as error:
         yield Diagnosis(
             "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"

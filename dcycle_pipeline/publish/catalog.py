@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from dcycle_pipeline import summaries
-from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder import LOGS, DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError, after
@@ -86,6 +86,6 @@ def replaced_file(
 
 
 def _unlink(file: Path) -> None:
-    """Delete a DuckDB file and its write-ahead log, if they exist."""
-    for path in (file, file.with_name(f"{file.name}.wal")):
+    """Delete a DuckDB file and its write-ahead logs, if they exist."""
+    for path in (file.with_name(f"{file.name}{log}") for log in ("", *LOGS)):
         path.unlink(missing_ok=True)

@@ -9,10 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder import DataFolder, is_within
 from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.landing.files import ENDED, Landing
+from dcycle_pipeline.landing.files import runs as landed_runs
 from dcycle_pipeline.landing.landed_file import page_items
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.readers import published_file
@@ -93,10 +94,10 @@ def _raw(folder: DataFolder, record: dict[str, Any]) -> dict[str, Any]:
     key = ListKey(record["organization_id"], ENDPOINT.name, record["facility_id"])
     runs = [record["run_id"]]
     if record["valid_to"] is None:
-        runs += sorted(path.name for path in folder.landing.glob("*") if (path / ENDED).exists())
+        runs += sorted(run.name for run in landed_runs(folder.landing) if (run / ENDED).exists())
     for run_id in runs:
         path = Landing(folder.landing, run_id).path(key)
-        if path.exists() and (item := _item(path, record["waste_water_treatment_id"])):
+        if is_within(folder.landing, path) and (item := _item(path, record["waste_water_treatment_id"])):
             return {"landed_file": str(path.relative_to(folder.root)), "item": item}
     return {"landed_file": None, "item": None}
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import duckdb
 
+from dcycle_pipeline.data_folder import is_within
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError
@@ -121,8 +122,11 @@ def merge_landed(
 def _readable(result: ListResult, landing: Path) -> ListResult:
     if result.landed_file is None:
         return result
+    path = landing / result.landed_file
     try:
-        verify_file(landing / result.landed_file, result.key)
+        if not is_within(landing, path):
+            raise UnavailableError(f"Landed file {path} is gone, or a link leads out to it. Sync again.")
+        verify_file(path, result.key)
     except UnavailableError as error:
         return replace(result, outcome=UNPROVEN, reason=str(error), landed_file=None)
     return result

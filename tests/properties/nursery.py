@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from tests.properties.disks import refuse
 from tests.properties.places import Place, Touch, die_at
 
 SMALL_COPIES = 4096
@@ -42,7 +43,8 @@ class Life:
     """What a child does: the stages of a sync with `settings`, or `words` of the command line.
 
     `place` is where it stops itself by `stop_signal`. No file of it grows beyond `largest_file_bytes`: writing more fails as on a full
-    disk, or kills the child in the middle of the write where it `dies_when_full`.
+    disk, or kills the child in the middle of the write where it `dies_when_full`. `refused` are functions of the system that the disk
+    does not know, each with the number of the error that it answers: see `tests.properties.disks`.
     """
 
     settings: dict[str, Any]
@@ -54,6 +56,7 @@ class Life:
     dies_when_full: bool = False
     clock_seconds: float = 0
     accepted_drops: frozenset[str] = frozenset()
+    refused: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -149,6 +152,7 @@ def _live(life: Life, output: int, answer: int) -> None:
         os.environ.update(life.environment)
         tempfile.tempdir = None
         _bound(life)
+        refuse(life.refused)
         if life.place is not None:
             die_at(life.place, life.stop_signal)
         code, result = (_command(life), ("", "", "")) if life.words else _stages(life)

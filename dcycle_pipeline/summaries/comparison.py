@@ -72,7 +72,7 @@ TOTAL_IMPACTS_COMPARISON = Summary(
         Column(
             "prorated_share",
             RATIO,
-            "prorated_co2e_kg divided by ours_co2e_kg; null if that is zero or not known",
+            "prorated_co2e_kg divided by ours_co2e_kg; null unless that is above zero",
             "derived",
             "1",
             example="0.068674939",

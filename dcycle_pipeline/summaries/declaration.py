@@ -164,7 +164,7 @@ def year_on_year(name: str, prefix: str = "") -> tuple[Column, ...]:
             f"{prefix}{name}_year_on_year",
             RATIO,
             f"Change of {prefix}{name} to the year before, as a share of that year: 0.05 is 5 % more. "
-            "Null unless both years are fully covered and nothing in them is pending",
+            "Null unless both years are fully covered, nothing in them is pending and the figure of that year is above zero",
             "derived",
             "1",
             example="-0.034500000",

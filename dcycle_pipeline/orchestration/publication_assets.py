@@ -87,7 +87,8 @@ def _summary_result(
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, summary: Summary) -> dict[str, Any]:
-    quantities = [name for conserved in summary.conserves for name in conserved.columns]
+    never = [column.name for column in summary.columns if column.additivity == "none"]
+    quantities = [name for conserved in summary.conserves for name in conserved.columns if name not in never]
     sums = ", ".join(["count(*)", *(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)])
     count, *values = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
     return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}

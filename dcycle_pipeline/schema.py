@@ -126,7 +126,7 @@ class View(Table):
 
 @dataclass(frozen=True)
 class Macro:
-    """A table with one parameter, held in the file. A reader who attached the file finds the macro only after `USE`."""
+    """A table with one parameter, held in the file. Its query reads the database in `USE`, as all macros of DuckDB do."""
 
     schema: str
     name: str
@@ -150,7 +150,7 @@ class Macro:
 
 @dataclass(frozen=True)
 class Rules:
-    """Scalar macros that an SQL file of the package declares. They are held in the published file, too."""
+    """Scalar macros that an SQL file of the package declares. They are held in the published file too, each self-contained."""
 
     script: str
 

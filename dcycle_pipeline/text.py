@@ -7,7 +7,8 @@ _HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
 _JOINERS = "\u200c\u200d"  # Persian and joined emoji need them
 _RIGHT_TO_LEFT = ("R", "AL", "AN")
 _ISOLATE, _END_OF_ISOLATE = "\u2068", "\u2069"
-_MARKDOWN = re.compile(r"([\\`*_\[\](){}<>&|~!:.@#$])")  # a point and a colon too: without them nothing becomes a link
+# What acts in Markdown, and what makes a link of its own: addresses of pages and of people. Underscores within a word do nothing.
+_MARKDOWN = re.compile(r"[\\`*\[\]<>&|~!#$@]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=//)|(?<=www)\.", re.IGNORECASE)
 
 
 def plain(text: str) -> str:
@@ -33,4 +34,4 @@ def isolated(text: str) -> str:
 
 def markdown(text: str) -> str:
     """The text as Markdown that shows it as it is: nothing becomes a link, a cell, an element or an image."""
-    return _MARKDOWN.sub(r"\\\1", plain(text))
+    return _MARKDOWN.sub(r"\\\g<0>", plain(text))

@@ -49,6 +49,10 @@ def report(
         folder = DataFolder(settings.data_dir())
         written = write_report(folder.published, output or folder.report)
         result = result_of(folder.published, written.run_id, [])
+        if written.undrawn_count:
+            console.say(
+                f"Charts that could not be drawn: {written.undrawn_count}. The page says why, and has their numbers."
+            )
         if json:
             console.as_json(result | {"report": written.file.absolute(), "report_bytes": written.size_bytes})
         else:

@@ -16,6 +16,7 @@ from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import Summary
 from dcycle_pipeline.sync.publication import publish, summarise
 from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.text import markdown
 from dcycle_pipeline.warehouse import run_log
 
 EMISSIONS_REPORT = "emissions_report"
@@ -86,7 +87,8 @@ def _summary_result(
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, summary: Summary) -> dict[str, Any]:
-    quantities = [name for conserved in summary.conserves for name in conserved.columns]
+    never = [column.name for column in summary.columns if column.additivity == "none"]
+    quantities = [name for conserved in summary.conserves for name in conserved.columns if name not in never]
     sums = ", ".join(["count(*)", *(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)])
     count, *values = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
     return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}
@@ -129,7 +131,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
 
 
 def _as_table(unproven: list[tuple[str, str, str | None, str, str]]) -> str:
-    rows = "\n".join(f"| {' | '.join(str(part or '') for part in found)} |" for found in unproven[:MOST_NAMED])
+    rows = "\n".join(f"| {' | '.join(markdown(part or '') for part in found)} |" for found in unproven[:MOST_NAMED])
     return f"| organisation | endpoint | facility | outcome | reason |\n|---|---|---|---|---|\n{rows}"
 
 

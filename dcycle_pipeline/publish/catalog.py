@@ -62,6 +62,15 @@ def everything() -> tuple[Declaration, ...]:
     return (summaries.RULES, *all_relations())
 
 
+def bind_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bind the macros that read tables to the publication that is noted last: they fail in any other file, which DuckDB would read."""
+    query = f"SELECT arg_max(run_id, published_at) FROM {run_tables.RUNS.qualified}"
+    run_id = connection.execute(query).fetchall()[0][0]
+    for table in versioned_tables():
+        for statement in as_of(table, run_id).ddl():
+            connection.execute(statement)
+
+
 @contextmanager
 def replaced_file(
     folder: DataFolder, memory_limit_mb: int, like: Path | None = None

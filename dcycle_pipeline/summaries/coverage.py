@@ -26,7 +26,13 @@ COVERAGE_GAPS = Summary(
         Column("first_date", "DATE", "First day of the stretch", "derived", example="2025-03-30"),
         Column("last_date", "DATE", "Last day of the stretch, inclusive", "derived", example="2025-03-31"),
         days("days", "Length of the stretch", example="2"),
-        count("record_count", "Active records that touch the stretch; 0 for a gap", WWT, "2"),
+        count(
+            "record_count",
+            "Active records that touch the stretch, 0 for a gap; one that touches several counts in each",
+            WWT,
+            "2",
+            "stretches",
+        ),
         Column(
             "record_ids",
             "VARCHAR[]",

@@ -1,7 +1,7 @@
 """Declares the restatements: by how much each publication changed what the one before said, and why."""
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, TOTAL, Column
-from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.summaries.declaration import Summary, count
 from dcycle_pipeline.warehouse.history import CHANGES
 
 _VERSIONS = "history.waste_water_treatments"
@@ -55,7 +55,13 @@ RESTATEMENTS = Summary(
             KILOGRAMS_CO2E,
             example="0.000000000",
         ),
-        Column("record_count", "BIGINT", "Records that changed", _VERSIONS, "1", example="2"),
+        count(
+            "record_count",
+            "Records that changed; one that covers several months counts in each",
+            _VERSIONS,
+            "2",
+            "months, causes or publications",
+        ),
     ),
     _VERSIONS,
     sources=(_VERSIONS, "sync.runs"),

@@ -30,7 +30,12 @@ _CALCULATED_MONTHS = "in the months of the year in which nothing is pending"
 
 def _intensity(name: str, numerator: str, denominator: str, unit: str, example: str) -> Column:
     return Column(
-        name, RATIO, f"{numerator} divided by {denominator}; null if that is zero", "derived", unit, example=example
+        name,
+        RATIO,
+        f"{numerator} divided by {denominator}; null unless that is above zero",
+        "derived",
+        unit,
+        example=example,
     )
 
 

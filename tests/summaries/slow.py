@@ -134,4 +134,6 @@ def reason(year: int, now: Sum, before: Sum | None, figure: object, figure_befor
             return f"{when}: {len(one.pending)} pending"
     if figure_before is None or figure is None:
         return f"{year - 1 if figure_before is None else year}: no figure"
-    return f"{year - 1}: zero, of which nothing is a share" if figure_before == 0 else None
+    if figure_before > 0:
+        return None
+    return f"{year - 1}: {'negative' if figure_before else 'zero'}, of which nothing is a share"

@@ -43,7 +43,7 @@ def assert_coverage(row: dict[str, Any], expected: Sum, prefix: str = "") -> Non
 
 
 def assert_ratio(found: Decimal | None, numerator: Decimal | None, denominator: Decimal | None) -> None:
-    if numerator is None or not denominator:
+    if numerator is None or denominator is None or denominator <= 0:
         assert found is None
         return
     exact = Fraction(numerator) / Fraction(denominator)

@@ -23,6 +23,7 @@ from tests.conftest import ROOT, settings_for, sync
 PATH = "/v1/facilities"
 PASSING = ("408", "425", "429", "500", "501", "503", "520", "error_body", "throttled", "throttled_page")
 DAY = 86_400
+SETTINGS = load(api_key="sk_live_1", organization_id="o")
 
 
 @pytest.fixture
@@ -56,7 +57,7 @@ def logged_in(sandbox: Sandbox) -> dict[str, Any]:
 @pytest.mark.parametrize("path", [PATH, "/auth/login"])
 @pytest.mark.parametrize("form", ["seconds", "date"])
 @pytest.mark.parametrize("kind", ["429", "503", "throttled"])
-def test_no_server_makes_a_request_wait_longer_than_its_budget(
+def test_no_server_makes_a_request_wait_longer_than_its_budget(  # noqa: PLR0917 - one argument a choice
     sandbox: Sandbox, tmp_path: Path, clock: Clock, kind: str, form: str, path: str
 ) -> None:
     sandbox.behaviour = Behaviour(faults=(Fault(kind, path=path, retry_after=form, retry_after_seconds=3600),))
@@ -71,7 +72,7 @@ def test_no_server_makes_a_request_wait_longer_than_its_budget(
 @pytest.mark.quick(2)
 @pytest.mark.parametrize("path", [PATH, "/auth/login"])
 @pytest.mark.parametrize(("form", "seconds"), [("seconds", 0), ("date", 0), ("date", -DAY)])
-def test_a_retry_after_of_nothing_does_not_burn_all_tries_at_once(
+def test_a_retry_after_of_nothing_does_not_burn_all_tries_at_once(  # noqa: PLR0917 - as above
     sandbox: Sandbox, tmp_path: Path, clock: Clock, form: str, seconds: int, path: str
 ) -> None:
     sandbox.behaviour = Behaviour(faults=(Fault("429", path=path, retry_after=form, retry_after_seconds=seconds),))
@@ -109,10 +110,9 @@ def test_a_pause_of_the_organisation_ends_with_the_budget_too(sandbox: Sandbox, 
 def test_each_wait_is_our_own_at_least_and_what_is_left_at_most(
     attempts: int, budget: float, first: float, asked: list[float | None]
 ) -> None:
-    given_settings = {"retry_attempts": attempts, "retry_seconds": budget, "retry_first_wait_seconds": first}
-    settings = load(api_key="sk_live_1", organization_id="o", **given_settings)
+    chosen = {"retry_attempts": attempts, "retry_seconds": budget, "retry_first_wait_seconds": first}
     now, tries = 100.0, 0
-    patience = Patience(settings, now)
+    patience = Patience(SETTINGS.model_copy(update=chosen), now)
     while (wait := patience.wait_after(TransientError("", asked[tries]), now)) is not None:
         own = min(LONGEST_WAIT_SECONDS, first * 2**tries)
         left = 100 + budget - now
@@ -205,7 +205,7 @@ def test_a_field_of_such_a_name_is_no_error(body: bytes) -> None:
     assert read(httpx.Response(200, content=body), "GET /x", str) == body
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["error_body", "throttled_page"])
 def test_a_sync_repeats_what_passes_at_every_address(
     sandbox: Sandbox, tmp_path: Path, few_summaries: None, kind: str

@@ -30,6 +30,10 @@ _OF_A_PAGE = ("page", "size", "sort")
 _BROKEN = (httpx.TransportError, httpx.DecodingError)
 
 
+class _Overtaken(Exception):
+    """A breaker opened while the request waited for its turn: back to the gate."""
+
+
 class _Request(NamedTuple):
     path: str
     query: Query
@@ -138,9 +142,14 @@ class DcycleApi:
             try:
                 async with gate.passage(where) as is_probe:
                     asked_at = await pace.turn(asked_at if is_probe else patience.deadline)
-                    understood = await self._once(request, understand, is_probe)
+                    async with self._slots:
+                        if gate.why_open() and not is_probe:
+                            raise _Overtaken
+                        understood = await self._once(request, understand, is_probe)
                 pace.answered()
                 return understood
+            except _Overtaken:
+                continue
             except OpenError:
                 raise
             except TransientError as error:
@@ -167,15 +176,14 @@ class DcycleApi:
         path, query, organization_id, where = request
         seconds = min(self._settings.request_seconds, PROBE_SECONDS if is_probe else float("inf"))
         try:
-            async with self._slots:
-                self.requests_count += 1
-                async with asyncio.timeout(seconds):
-                    response = await self._http.get(
-                        path,
-                        params=list(query),
-                        headers=self._headers(organization_id),
-                        auth=self._auth(organization_id),
-                    )
+            self.requests_count += 1
+            async with asyncio.timeout(seconds):
+                response = await self._http.get(
+                    path,
+                    params=list(query),
+                    headers=self._headers(organization_id),
+                    auth=self._auth(organization_id),
+                )
             self.server_date = response.headers.get("date", self.server_date)
             body = self._cleaned(read(response, where, self._secrets.mask), where)
         except TimeoutError:

@@ -126,11 +126,15 @@ def _holds(text: str, secret: str) -> bool:
 def _plain(text: str) -> str:
     """The text with its escapes undone: those of JSON, URLs and HTML, also one inside the other."""
     for _ in range(_MOST_ESCAPES):
-        undone = unquote(html.unescape(_ESCAPE.sub(lambda found: chr(int(found[1] or found[2], 16)), text)))
+        undone = unquote(html.unescape(_ESCAPE.sub(_unescaped, text)))
         if undone == text:
             break
         text = undone
     return text.replace("\\", "")
+
+
+def _unescaped(found: re.Match[str]) -> str:
+    return chr(int(found[1], 16)) if found[1] else f"%{found[2]}"  # a byte of UTF-8, as in a URL
 
 
 @lru_cache(maxsize=256)
@@ -157,7 +161,10 @@ def _in_base64(raw: bytes) -> list[str]:
 @lru_cache(maxsize=256)
 def _pattern(secret: str) -> re.Pattern[str]:
     """The secret with each character in any form, and the whole of a text in base64 that holds it."""
-    plain, *others = ("".join(map(_any_form, needle)) for needle in _needles(secret))
+    plain = "".join(map(_any_form, secret))
+    others = (
+        "".join(each if each.isalnum() else _any_form(each) for each in needle) for needle in _needles(secret)[1:]
+    )
     # Up to three characters of base64 hold bits of the secret and of what stands beside it.
     beside = "[A-Za-z0-9+/_-]{0,3}"
     return re.compile("|".join([plain, *(f"{beside}{other}{beside}={{0,2}}" for other in others)]))
@@ -169,7 +176,7 @@ def _any_form(character: str) -> str:
     forms = [
         rf"\\{{0,8}}{re.escape(character)}",
         rf"(?i:\\{{1,8}}u{number:04x})",
-        rf"(?i:\\{{1,8}}x{number:02x})",
+        "(?i:" + "".join(rf"\\{{1,8}}x{byte:02x}" for byte in raw) + ")",
         "(?i:" + "".join(f"%(?:25){{0,3}}{byte:02x}" for byte in raw) + ")",
         rf"&#0{{0,4}}{number};",
         rf"(?i:&#x0{{0,4}}{number:x};)",

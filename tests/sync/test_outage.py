@@ -141,3 +141,18 @@ def test_nobody_there_is_told_at_once(
     assert "ConnectError" in caplog.records[0].getMessage()
     assert sum(clock.slept) < 4 * ONE_PATIENCE
     assert all(WHY in str(outcome) for outcome in outcomes[4:])
+
+
+@pytest.mark.exhaustive
+def test_requests_that_wait_for_their_turn_are_decided_too(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.behaviour = Behaviour(faults=(Fault("slow", seconds=3600),))
+    clock = Clock(tick=0.001)
+    hasty = {"retry_first_wait_seconds": 0, "retry_attempts": 2, "request_seconds": 0.05, "max_connections": 4}
+
+    async def ask() -> list[Any]:
+        async with DcycleApi(settings_for(sandbox, tmp_path, **hasty), Outages(clock, clock.sleep)) as api:
+            return list(await asked(api, [(ROOT, f"f-{number}") for number in range(100)]))
+
+    outcomes = asyncio.run(ask())
+    assert sum(WHY in str(outcome) for outcome in outcomes) >= 80
+    assert len(sandbox.requests) < 40

@@ -79,7 +79,8 @@ class DcycleApi:
         self._settings = settings
         self._outages = outages or Outages()
         self._clock = self._outages.clock
-        self._secrets = Secrets(settings.secrets)
+        passwords = [settings.password.get_secret_value()] if settings.password else []
+        self._secrets = Secrets(settings.secrets, passwords)
         self._filter = MaskingFilter(self._secrets.mask)
         self._was_masked = False
         self._paces: dict[str, Pace] = {}

@@ -18,6 +18,8 @@ from dcycle_pipeline.settings import Settings
 MASK = "[secret]"
 # Eight letters and digits meet a given place of other data 1 time in 200 million million. A shorter key could be a status or a country.
 SHORTEST_KEY = 8
+# A password may be a word that names also hold. It leaves the process with a login only, whose answer is never stored.
+LONGEST_WORD = 15
 LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
 _MOST_ESCAPES = 3  # an escape may be escaped once more, and then be part of a URL
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
@@ -42,11 +44,12 @@ def refuse_short_keys(settings: Settings) -> None:
 
 
 class Secrets:
-    """The secrets that a connection knows."""
+    """The secrets that a connection knows. `passwords` are those of them that people choose."""
 
-    def __init__(self, known: Iterable[str]) -> None:
+    def __init__(self, known: Iterable[str], passwords: Iterable[str] = ()) -> None:
+        self._words = {each for each in passwords if each.isalpha() and len(each) <= LONGEST_WORD}
         self._known: list[str] = []
-        self._needles: list[str] = []
+        self._strong: list[str] = []
         for secret in known:
             self._add(secret)
 
@@ -61,7 +64,7 @@ class Secrets:
             self._known.append(secret)
             # The longest first: one secret may be part of another.
             self._known.sort(key=len, reverse=True)
-            self._needles = [needle for each in self._known if _is_safe(each) for needle in _needles(each)]
+            self._strong = [each for each in self._known if _is_safe(each) and each not in self._words]
 
     def mask(self, text: str) -> str:
         """A message without any secret."""
@@ -75,14 +78,14 @@ class Secrets:
         """
         if not self._is_in(body):
             return body
-        strong = [secret for secret in self._known if _is_safe(secret)]
-        return _TOKEN.sub(lambda token: _clean_token(token[0], strong), body)
+        return _TOKEN.sub(lambda token: _clean_token(token[0], self._strong), body)
 
     def _is_in(self, body: bytes) -> bool:
+        needles = (needle for each in self._strong for needle in _needles(each))
         if b"\\" in body or b"%" in body or b"&" in body:
             plain = _plain(body.decode("utf-8", "replace"))
-            return any(needle.replace("\\", "") in plain for needle in self._needles)
-        return any(needle.encode("utf-8", "surrogatepass") in body for needle in self._needles)
+            return any(needle.replace("\\", "") in plain for needle in needles)
+        return any(needle.encode("utf-8", "surrogatepass") in body for needle in needles)
 
 
 class MaskingFilter(logging.Filter):

@@ -71,9 +71,12 @@ def test_a_number_that_is_the_secret_is_masked_and_one_that_holds_it_stays() -> 
     assert Secrets(["12345678"]).clean(body) == body.replace(b":12345678,", b':"[secret]",')
 
 
-def test_a_short_secret_is_masked_in_messages_and_never_in_data() -> None:
+def test_a_short_secret_or_a_word_is_masked_in_messages_and_never_in_data() -> None:
     secrets = Secrets(["active"])
     assert secrets.clean(b'{"status":"active"}') == b'{"status":"active"}'
+    word = Secrets(["depuradora", API_KEY], ["depuradora"])
+    assert word.clean(b'{"name":"La depuradora"}') == b'{"name":"La depuradora"}'
+    assert word.mask(f"depuradora {API_KEY}") == f"{MASK} {MASK}"
     assert secrets.mask("password active is wrong") == f"password {MASK} is wrong"
 
 

@@ -129,8 +129,11 @@ class ListReader:
             return proof
         year, path = str(key.year), self._endpoint.path
         where = f"GET {path} ({key})"
-        body = await self._api.get(path, self._endpoint.query(year), key.organization_id, where)
-        sink.keep(Page(1, (year,), {}, b"[" + read_object(body, self._policy, where) + b"]"))
+        query = self._endpoint.query(year)
+        item = await self._api.ask(
+            path, query, key.organization_id, where, lambda body: read_object(body, self._policy, where)
+        )
+        sink.keep(Page(1, (year,), {}, b"[" + item + b"]"))
         return None
 
     def _asker(self, endpoint: Endpoint, paging: Paging, key: ListKey) -> Callable[[Query, int], Awaitable[Page]]:
@@ -141,8 +144,9 @@ class ListReader:
         async def ask(variant: Query, number: int) -> Page:
             where = f"GET {paging.path} ({key}, page {number})"
             query = (*fixed, *variant, ("page", str(number)))
-            body = await self._api.get(paging.path, query, key.organization_id, where)
-            page = read_page(body, self._policy, where)
+            page = await self._api.ask(
+                paging.path, query, key.organization_id, where, lambda body: read_page(body, self._policy, where)
+            )
             return Page(number, page.identities, page.envelope, page.payload)
 
         return ask

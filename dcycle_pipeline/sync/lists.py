@@ -75,7 +75,7 @@ async def _sync_endpoint(
     landing = run.landing(endpoint.paging.path, (*endpoint.paging.query, *endpoint.paging.filter), merged)
     keys = {organization_id: _keys(connection, endpoint, organization_id) for organization_id in organization_ids}
     policies = {each: Policy(endpoint, run.settings.personal_data, pseudonyms) for each in organization_ids}
-    async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:
+    async with DcycleApi(run.settings, run.outages) as api, asyncio.TaskGroup() as group:
         tasks = {}
         for each in organization_ids:
             report, limits = run.progress.finished, run.limits

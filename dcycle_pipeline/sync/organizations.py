@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 import duckdb
 import msgspec
@@ -32,13 +33,20 @@ def read_tree(settings: Settings) -> tuple[list[Organization], int, str]:
     """
     where = f"GET {PATH} (organisation {settings.organization_id})"
 
-    async def read() -> tuple[bytes, int, str]:
+    def understand(body: bytes) -> Any:
+        root = msgspec.json.decode(body)
+        if not isinstance(root, dict) or not {"id", "children"} & root.keys():
+            raise TransientError(f"{where}: 200, but the body is not a tree.")
+        return root
+
+    async def read() -> tuple[Any, int, str]:
         async with DcycleApi(settings) as api:
-            return await api.get(PATH, (), settings.organization_id, where), api.requests_count, api.server_date
+            root = await api.ask(PATH, (), settings.organization_id, where, understand)
+            return root, api.requests_count, api.server_date
 
     try:
-        body, requests_count, server_date = asyncio.run(read())
-        return flatten(msgspec.json.decode(body)), requests_count, server_date
+        root, requests_count, server_date = asyncio.run(read())
+        return flatten(root), requests_count, server_date
     except (ContractError, TransientError) as error:
         raise UnavailableError(f"{error} Nothing was published; the last published file stays.") from None
     except ListError as error:

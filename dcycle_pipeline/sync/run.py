@@ -11,6 +11,7 @@ from typing import Self
 
 import duckdb
 
+from dcycle_pipeline.api.breaker import Outages
 from dcycle_pipeline.api.meter import Limits
 from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.data_folder import DataFolder
@@ -44,6 +45,7 @@ class Run:
     wait_for_folder_seconds: float = 600
     accepted_drops: frozenset[str] = frozenset()
     publishes: bool = True
+    outages: Outages = field(default_factory=Outages)
     # What this run has checked since it opened the working file, by endpoint: nobody else writes meanwhile.
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     _held: ExitStack = field(default_factory=ExitStack)

@@ -100,6 +100,7 @@ def test_random_mixtures_are_decided_by_their_seed_and_cover_the_switches():
     }
     assert left_alone == {
         "mutations", "denied", "malformed", "token_seconds", "token_requests", "latency_seconds", "hubs_hidden", "endless",
+        "clock_ahead_seconds", "set_cookie", "echo",
     }  # fmt: skip
     assert 20 < sum(map(has_lasting_obstacles, mixtures)) < 120
 

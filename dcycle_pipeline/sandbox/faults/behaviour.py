@@ -70,6 +70,9 @@ class Behaviour:
     )
     extra_fields: bool = _switch(False, "every item has undocumented fields, personal data among them")
     latency_seconds: float = _switch(0.0, "delay of every answer")
+    clock_ahead_seconds: float = _switch(0.0, "by how much the server's clock is ahead of ours, in its Date header too")
+    set_cookie: bool = _switch(False, "every answer sets a cookie that names its organisation")
+    echo: bool = _switch(False, "every answer shows the key or token of its request, in several forms")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mutations", tuple(self.mutations))

@@ -29,8 +29,10 @@ class OrganizationsFile(BaseModel):
         return organization_id not in self.exclude and (self.include is None or organization_id in self.include)
 
 
-def read_organizations_file(path: Path) -> OrganizationsFile:
-    """Raises SettingsError if the file is wrong."""
+def read_organizations_file(path: Path | None) -> OrganizationsFile:
+    """What the file says, if there is one. Raises SettingsError if it is wrong."""
+    if path is None:
+        return OrganizationsFile()
     try:
         return OrganizationsFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:

@@ -123,8 +123,6 @@ class Settings(Budgets, BaseSettings):
     @cached_property
     def organizations(self) -> OrganizationsFile:
         """The organisations file, or one that takes every organisation. Raises SettingsError if the file is wrong."""
-        if self.organizations_file is None:
-            return OrganizationsFile()
         return read_organizations_file(self.organizations_file)
 
     @cached_property

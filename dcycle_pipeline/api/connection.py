@@ -21,6 +21,7 @@ from dcycle_pipeline.settings import Settings
 BROKEN = (httpx.TransportError, httpx.DecodingError)
 MB = 1 << 20
 SMALL_BODY_MB = 1  # an error or a token has a few hundred bytes, and errors are asked for again
+LARGEST_PORT = 65535
 LONGEST_REASON = 200  # characters: h11 quotes a whole header line, which may have 100 KB
 # httpx must not see these: the body is unpacked, no cookie may travel from one credential to another, and a redirect is not followed.
 # Of an odd cookie or location it makes an error instead of an answer.
@@ -81,12 +82,12 @@ def _proxy(settings: Settings, certificates: ssl.SSLContext | None = None) -> ht
         return None
     try:
         proxy = httpx.Proxy(named.url)
-    except (ValueError, httpx.InvalidURL):
-        proxy = None
-    if (
-        proxy is None or not proxy.url.host or (proxy.url.port or 0) > 65535
-    ):  # its text may hold a password: no message shows it
-        raise SettingsError(f"{named.variable} must look like http://proxy.example:3128: correct or unset it.")
+        if not proxy.url.host or (proxy.url.port or 0) > LARGEST_PORT:
+            raise ValueError
+    except (ValueError, httpx.InvalidURL):  # which show the text, and it may hold a password
+        raise SettingsError(
+            f"{named.variable} must look like http://proxy.example:3128: correct or unset it."
+        ) from None
     if proxy.url.scheme.startswith("socks") and not find_spec("socksio"):
         raise SettingsError(f"{named.variable} is a SOCKS proxy: install `httpx[socks]`, or name an HTTP proxy.")
     if proxy.url.scheme == "https":

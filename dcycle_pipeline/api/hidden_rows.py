@@ -11,7 +11,7 @@ import msgspec
 from dcycle_pipeline.api.meter import Limits, Meter
 from dcycle_pipeline.api.paging import Read
 from dcycle_pipeline.api.types import Ask, Page, PageSink, Paging, Proof, Query, Server
-from dcycle_pipeline.errors import ForbiddenError, NotFoundError, RejectedError
+from dcycle_pipeline.errors import ListError, NotFoundError, RejectedError
 
 ATTEMPTS_AT_MOST = 4  # a list that changes between its filtered and its unfiltered pages is read again
 
@@ -135,7 +135,7 @@ class _Look:
         except RejectedError:
             self.server.needs_filter = True
             return ""
-        except (ForbiddenError, NotFoundError):
+        except ListError:
             if self.paging.unfiltered.path == self.paging.path:
                 raise
             self.server.needs_filter = True

@@ -11,7 +11,7 @@ import msgspec
 from dcycle_pipeline.api.meter import Limits, Meter
 from dcycle_pipeline.api.paging import Read
 from dcycle_pipeline.api.types import Ask, Page, PageSink, Paging, Proof, Query, Server
-from dcycle_pipeline.errors import ForbiddenError, NotFoundError, RejectedError
+from dcycle_pipeline.errors import ListError, NotFoundError, RejectedError
 
 ATTEMPTS_AT_MOST = 4  # a list that changes between its filtered and its unfiltered pages is read again
 
@@ -132,22 +132,20 @@ class _Look:
             if self.hidden:
                 listed.on_one_page = False  # what lies on both sides of the look must be the same
                 gave_up = await read.to_the_end()
-        except RejectedError:
-            self.server.needs_filter = True
-            return ""
-        except (ForbiddenError, NotFoundError):
-            if self.paging.unfiltered.path == self.paging.path:
+        except ListError as error:
+            elsewhere = self.paging.unfiltered.path != self.paging.path
+            if self.hidden or not (elsewhere or isinstance(error, RejectedError)):
                 raise
             self.server.needs_filter = True
             return ""
         self.passes, self.pages = read.passes, read.pages
         if read.known == listed.known:
             listed.confirmed |= read.known
-        return self._doubt(gave_up, listed)
+        return self._doubt(gave_up, listed) if gave_up is not None and not gave_up.proven else ""
 
-    def _doubt(self, gave_up: Proof | None, listed: Read) -> str:
-        if gave_up is None or gave_up.proven:
-            return ""
+    def _doubt(self, gave_up: Proof, listed: Read) -> str:
+        if used_up := self.meter.used_up(gave_up.distinct):
+            return used_up
         more = gave_up.counter is not None and gave_up.counter > len(listed.known) and not self.paging.statuses
         return f"without a filter on the status, {gave_up.reason}" if self.hidden or more else ""
 

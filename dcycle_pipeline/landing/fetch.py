@@ -156,6 +156,8 @@ class ListReader:
 
         Raises ListError or TransientError if the API does not tell.
         """
+        if over := self._limits.run_is_over():
+            raise TransientError(over)
         path = detail_path.format(id=quote(item_id, safe=""))
         try:
             await self._api.get(path, (), organization_id, f"GET {path} (organisation {organization_id})")

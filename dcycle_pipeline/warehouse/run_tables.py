@@ -80,7 +80,12 @@ LISTS = Table(
         _column("reason", "VARCHAR", "Why something may be missing, and what to do; empty if nothing is"),
         _column("rows_count", "BIGINT", "Rows landed, repetitions included", "1"),
         _column("distinct_ids_count", "BIGINT", "Distinct ids received", "1"),
-        _column("counter", "BIGINT", "Rows that exist, as the API's counter says", "1"),
+        _column(
+            "counter",
+            "BIGINT",
+            "Rows that exist, as the API's counter says, and those that show without the filter only",
+            "1",
+        ),
         _column("passes_count", "BIGINT", "Passes over the list", "1"),
         _column("pages_count", "BIGINT", "Pages received", "1"),
         _column("deleted_count", "BIGINT", "Rows that vanished and that the API confirmed to be gone", "1"),

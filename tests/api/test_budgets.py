@@ -145,3 +145,6 @@ def test_a_list_that_just_fits_is_proven(size: int) -> None:
     """Two passes, and what lies behind the last page."""
     fits = Budgets(list_pages=2 * -(-size // 100) + 1, list_rows=size)
     assert proof_of(Server([f"r{i}" for i in range(size)]), fits)[0].proven
+    for pages in range(1, fits.list_pages):
+        proof, _ = proof_of(Server([f"r{i}" for i in range(size)]), fits.model_copy(update={"list_pages": pages}))
+        assert (proof.proven, "DCYCLE_LIST_PAGES" in proof.reason) == (False, True)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
+from dcycle_pipeline.sync.progress import Silent
 from dcycle_pipeline.sync.run import Run
 from tests.conftest import (
     CHILD,
@@ -57,6 +59,25 @@ def test_endless_facilities_do_not_stop_another_organisation(sandbox: Sandbox, s
     assert again.facilities() == synced.facilities()
     assert again.records() == records_of(sandbox.world)
     assert {key[1] for key in again.unproven_lists()} == {"facilities", WWT}
+
+
+class Ended(Silent):
+    """Hears how many lists have ended."""
+
+    count = 0
+
+    def finished(self, result: ListResult) -> None:
+        self.count += 1
+
+
+@pytest.mark.exhaustive
+def test_after_its_time_a_run_asks_for_no_row_by_its_id(sandbox: Sandbox, synced: Synced) -> None:
+    sandbox.world.delete_record(sandbox.world.facility_records("f-north")[0]["id"])
+    sandbox.clear_requests()
+    ended = Ended()
+    again = steps(Run("late", synced.settings, progress=ended, clock=lambda: 1e9 if ended.count >= 6 else 0.0))
+    assert not [request for request in sandbox.requests if "/detail" in request.path]
+    assert (again.records(), again.outcome) == (synced.records(), "published_with_gaps")
 
 
 def test_what_a_run_has_no_time_for_is_left_unread_and_named(sandbox: Sandbox, synced: Synced) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
+from dcycle_pipeline.sandbox import Behaviour, Sandbox, World, parse_behaviour
 from tests.conftest import ROOT, Synced, facilities_of, quick_only, records_of, settings_for, small_world, sync
 
 pytestmark = pytest.mark.usefixtures("few_summaries")
@@ -56,6 +56,15 @@ def test_rows_of_a_status_that_nobody_asks_for_are_named(default: str, tmp_path:
     assert len(strange(world)) == 8
     assert_named(synced, world, strange(world))
     assert synced.facilities().keys() == {"f-plain", "f-review"}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("kind", ["404", "401", "403"])
+def test_a_legacy_list_does_not_need_the_current_one(kind: str, tmp_path: Path) -> None:
+    with Sandbox(small_world(), parse_behaviour([f"fault={kind},path=/v1/facilities"])) as sandbox:
+        synced = sync(settings_for(sandbox, tmp_path / "data", **LEGACY))
+        assert synced.records() == records_of(sandbox.world)
+        assert (synced.outcome, synced.facilities()) == ("published", facilities_of(sandbox.world, legacy=True))
 
 
 def test_a_row_that_goes_to_such_a_status_keeps_its_last_version_until_it_comes_back(tmp_path: Path) -> None:

@@ -122,7 +122,9 @@ def _is_error(said: dict[str, Any]) -> bool:
 
 
 def _throttles(response: httpx.Response) -> bool:
-    """Whether an answer says that it was asked too often."""
+    """Whether an answer says that it was asked too often: in words, or as a 403 that says when to ask again."""
+    if response.status_code == 403 and retry_after_seconds(response) is not None:
+        return True
     said = _object(response.content)
     words = [str(said[name])[:MOST_WORDS] for name in _WORDS if said.get(name)]
     text = " ".join(words) if said else response.content[:MOST_WORDS].decode("utf-8", "replace")

@@ -8,8 +8,8 @@ import html
 import json
 import logging
 import re
-from collections.abc import Callable, Iterable
-from functools import lru_cache
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache, partial
 from urllib.parse import unquote
 
 from dcycle_pipeline.errors import SettingsError
@@ -76,16 +76,18 @@ class Secrets:
         >>> Secrets(["sk_live_1"]).clean(b'{"name":"Planta sk\\\\u005flive_1","quantity":1.50}')
         b'{"name": "Planta [secret]","quantity":1.50}'
         """
-        if not self._is_in(body):
+        if not self._may_be_in(body):
             return body
-        return _TOKEN.sub(lambda token: _clean_token(token[0], self._strong), body)
+        cleaned = _TOKEN.sub(lambda token: _clean_token(token[0], self._strong), body)
+        return body if cleaned == body else cleaned
 
-    def _is_in(self, body: bytes) -> bool:
-        needles = (needle for each in self._strong for needle in _needles(each))
+    def _may_be_in(self, body: bytes) -> bool:
         if b"\\" in body or b"%" in body or b"&" in body:
-            plain = _plain(body.decode("utf-8", "replace"))
-            return any(needle.replace("\\", "") in plain for needle in needles)
-        return any(needle.encode("utf-8", "surrogatepass") in body for needle in needles)
+            stages = list(_stages(body.decode("utf-8", "replace")))
+            return any(_is_odd(secret) or _is_in(stages, secret) for secret in self._strong)
+        return any(
+            needle.encode("utf-8", "surrogatepass") in body for each in self._strong for needle in _needles(each)
+        )
 
 
 class MaskingFilter(logging.Filter):
@@ -122,17 +124,37 @@ def _masked(text: str, secrets: list[str]) -> str:
 
 
 def _holds(text: str, secret: str) -> bool:
-    plain = _plain(text)
-    return any(needle in text or needle.replace("\\", "") in plain for needle in _needles(secret))
+    return bool(_pattern(secret).search(text)) if _is_odd(secret) else _is_in(_stages(text), secret)
 
 
-def _plain(text: str) -> str:
-    """The text with its escapes undone: those of JSON, URLs and HTML, also one inside the other."""
+def _is_in(stages: Iterable[str], secret: str) -> bool:
+    needles = [_bare(needle) for needle in _needles(secret)]
+    return any(needle in stage for stage in stages for needle in needles)
+
+
+def _is_odd(secret: str) -> bool:
+    """Whether too little is left of a secret without its backslashes, to look for it in texts without theirs."""
+    return "\\" in secret and not _is_safe(_bare(secret))
+
+
+def _stages(text: str) -> Iterator[str]:
+    """The text without backslashes, each time with one more kind of escape undone: of JSON, HTML, URLs, also one inside the other.
+
+    Every stage counts, because a secret itself may look like an escape.
+    """
+    before = None
     for _ in range(_MOST_ESCAPES):
-        undone = unquote(html.unescape(_ESCAPE.sub(_unescaped, text)))
-        if undone == text:
-            break
-        text = undone
+        if text == before:
+            return
+        before = text
+        for undo in (str, partial(_ESCAPE.sub, _unescaped), html.unescape, unquote):
+            undone = undo(text)
+            if undone != text or undo is str:
+                yield _bare(undone)
+            text = undone
+
+
+def _bare(text: str) -> str:
     return text.replace("\\", "")
 
 

@@ -173,6 +173,11 @@ def test_what_says_that_it_throttles_is_throttled(status: int, body: bytes) -> N
         read(httpx.Response(status, content=body, headers={"retry-after": "7"}), "GET /x", str)
 
 
+def test_a_403_that_says_when_to_ask_again_is_throttled() -> None:
+    with pytest.raises(ThrottledError):
+        read(httpx.Response(403, headers={"retry-after": "7"}), "GET /x", str)
+
+
 @pytest.mark.parametrize(
     "body",
     [b'{"detail":"Not authorized","code":"FORBIDDEN"}', b'{"detail":"x","name":"Rate limit plant"}', b"<h1>No</h1>"],

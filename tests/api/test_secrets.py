@@ -44,6 +44,8 @@ SECRET = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=SH
 @example(API_KEY, 0, "Planta ")
 @example('"items":[', 0, "")
 @example("12345678", 0, "a")
+@example("00000%00", 0, "")
+@example("0000000\\", 0, "")
 def test_no_form_of_a_secret_passes_and_nothing_else_changes(secret: str, form: int, beside: str) -> None:
     text = forms_of(secret)[form]
     shown = f"{beside} {text} {beside}"
@@ -60,10 +62,11 @@ def test_no_form_of_a_secret_passes_and_nothing_else_changes(secret: str, form: 
 
 
 @settings(max_examples=50)
+@example("a plain name")
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
 def test_a_body_without_a_secret_stays_byte_for_byte(value: Any) -> None:
     body = json.dumps(value).encode()
-    assert Secrets([API_KEY, "p4ssw0rd &%+ñ"]).clean(body) is body
+    assert Secrets([API_KEY, "p4ssw0rd &%+ñ", "a" + "\\" * 8, "%61%61%61"]).clean(body) is body
 
 
 def test_a_number_that_is_the_secret_is_masked_and_one_that_holds_it_stays() -> None:

@@ -235,3 +235,9 @@ def test_any_names_can_be_drawn(pages: list[list[str]]) -> None:
     result = drawn([bars(names) for names in pages], titles)
     assert [chart.failed for chart in result.charts["facilities"] if chart.failed] == []
     assert result.image.startswith("![Picture](data:image/png;base64,")
+
+
+def test_an_image_that_cannot_be_drawn_says_so_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_COMMAND", (sys.executable, "-c", "raise SystemExit('[x](javascript:alert(1))')"))
+    said = drawn([], [Chart("Any", "", POINT)]).image
+    assert said == r"Picture: not drawn, because the chart engine ended with code 1: \[x\](javascript:alert(1))"

@@ -16,7 +16,7 @@ from dcycle_pipeline.report.engine import Order, Picture, draw
 from dcycle_pipeline.report.figures import Chart
 from dcycle_pipeline.report.labels import shortened
 from dcycle_pipeline.report.palette import FIXED, variable
-from dcycle_pipeline.text import isolated
+from dcycle_pipeline.text import isolated, markdown
 
 _SVG = "http://www.w3.org/2000/svg"
 _DRAWING = (
@@ -136,5 +136,5 @@ def _in_one(charts: Sequence[Chart], columns: int) -> Mapping[str, Any]:
 
 def _image(picture: Picture, alternative: str) -> str:
     if picture.failed:
-        return f"{alternative}: not drawn, because {picture.failed}"
+        return f"{alternative}: not drawn, because {markdown(picture.failed)}"
     return f"![{alternative}](data:image/png;base64,{picture.drawn})"

@@ -7,19 +7,23 @@ import unicodedata
 from collections.abc import Iterator
 
 _ELLIPSIS = "…"
-_LONGEST = 120  # characters: marks upon a letter have no width
+_LONGEST = 120  # characters, for those without any width
 _JOINER = "\u200d"
+_WITHOUT_WIDTH = frozenset("\u200c\u200d\ufe0e\ufe0f")
 _MARKS = ("Mn", "Mc", "Me")
 _NARROW, _BROAD = frozenset("iIjlftr.,:;|!'()[]- "), frozenset("mwMW%@&—…")
 
 
 def shortened(text: str, ems: float) -> str:
-    """The text, or its beginning with an ellipsis if it is wider than `ems`, in font sizes and by estimate."""
+    """The text, or its beginning with an ellipsis if it is wider than `ems`, in font sizes and by estimate.
+
+    Marks and joined characters count too: a font that lacks them shows each as a box.
+    """
     kept, width = "", 0.0
-    for letter in _letters(text):
-        width += _ems(letter[0])
+    for letter in _letters(unicodedata.normalize("NFC", text)):
+        width += sum(map(_ems, letter))
         if width > ems or len(kept) + len(letter) > _LONGEST:
-            return (kept or letter[:_LONGEST]) + _ELLIPSIS
+            return (kept or letter[: int(ems)]) + _ELLIPSIS
         kept += letter
     return text
 
@@ -40,6 +44,10 @@ def _is_mark(character: str) -> bool:
 
 
 def _ems(character: str) -> float:
+    if character in _WITHOUT_WIDTH:
+        return 0
+    if character > "\uffff":
+        return 2.4  # as the engine measures it if no font has it
     if unicodedata.east_asian_width(character) in "WF" or unicodedata.category(character) == "So":
         return 1.3
     if character in _NARROW:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import resource
 import select
 import subprocess
@@ -89,6 +90,8 @@ def test_a_report_with_hard_names_has_all_its_charts(hard: Written) -> None:
     panels = [node for node in page.all("figure") if "panel" in node.classes]
     assert [len(panel.all("svg")) for panel in panels] == [1, 1, 1]
     assert [len(node.all("svg")) for node in page.all("figure") if "panel" not in node.classes] == [2, 2, 2]
+    widths = [float(re.findall("max-width:(.+)px", svg.attributes["style"])[0]) for svg in page.all("svg")]
+    assert max(widths) < 1000, "a name makes a chart so wide that nobody can read it"
 
 
 def test_hard_names_are_text_whole_and_visible(hard: Written) -> None:
@@ -199,21 +202,21 @@ def test_the_engine_does_not_begin_for_a_process_that_is_gone() -> None:
 
 
 def code_points() -> Iterator[str]:
-    """Every mark, symbol, space and control character, and some of the many letters and of what has no meaning."""
+    """Every mark, space and control character, and some of the many letters and symbols and of what has no meaning."""
     for code in range(sys.maxunicode + 1):
         character = chr(code)
         category = unicodedata.category(character)
-        if category[0] in "MZ" or category in ("Cc", "Cf", "Sk", "So") or code % 257 == 0 or code & 0xFFFE == 0xFFFE:
+        if category[0] in "MZ" or category in ("Cc", "Cf", "Sk") or code % 401 == 0 or code & 0xFFFE == 0xFFFE:
             yield character
 
 
 @pytest.mark.exhaustive
 def test_every_kind_of_character_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
-    every = list(code_points())
-    assert len(every) > 10_000
-    names = ["".join(every[at : at + 14]) for at in range(0, len(every), 14)]
     monkeypatch.setattr(engine, "PAGE_SECONDS", 600)
+    every = [plain(character) for character in code_points() if not 0xD800 <= ord(character) < 0xF900]
+    names = ["".join(every[at : at + 8]) for at in range(0, len(every), 8)]
     found = [bars(names[at : at + charts.BARS]) for at in range(0, len(names), charts.BARS)]
+    assert len(every) > 4_000
     assert [chart.failed for chart in drawn(found).charts["facilities"] if chart.failed] == []
 
 
@@ -232,3 +235,9 @@ def test_any_names_can_be_drawn(pages: list[list[str]]) -> None:
     result = drawn([bars(names) for names in pages], titles)
     assert [chart.failed for chart in result.charts["facilities"] if chart.failed] == []
     assert result.image.startswith("![Picture](data:image/png;base64,")
+
+
+def test_an_image_that_cannot_be_drawn_says_so_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(engine, "_COMMAND", (sys.executable, "-c", "raise SystemExit('[x](javascript:alert(1))')"))
+    said = drawn([], [Chart("Any", "", POINT)]).image
+    assert said == r"Picture: not drawn, because the chart engine ended with code 1: \[x\](javascript:alert(1))"

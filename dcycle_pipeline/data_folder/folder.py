@@ -118,7 +118,7 @@ class DataFolder:
             )
 
     def _refuse_strangers(self) -> None:
-        if not ours.is_ours(self.root) and (found := ours.strangers(self.root)):
+        if not ours.is_ours(self.root) and (found := ours.strangers(self.root, marked=False)):
             named = few([str(path.relative_to(self.root)) for path in found], _MOST_NAMED, ", ")
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} is no data folder, and it holds what is not the pipeline's: {named}. "

@@ -42,13 +42,14 @@ WARM = (
 class Life:
     """What a child does: the stages of a sync with `settings`, or `words` of the command line.
 
-    `place` is where it kills itself. No file of it grows beyond `largest_file_bytes`: writing more fails as on a full
+    `place` is where it stops itself by `stop_signal`. No file of it grows beyond `largest_file_bytes`: writing more fails as on a full
     disk, or kills the child in the middle of the write where it `dies_when_full`. `refused` are functions of the system that
     the disk does not know, each with the number of the error that it answers: see `tests.properties.disks`.
     """
 
     settings: dict[str, Any]
     place: Place | Touch | None = None
+    stop_signal: int = signal.SIGKILL
     words: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     largest_file_bytes: int | None = None
@@ -153,7 +154,7 @@ def _live(life: Life, output: int, answer: int) -> None:
         _bound(life)
         refuse(life.refused)
         if life.place is not None:
-            die_at(life.place)
+            die_at(life.place, life.stop_signal)
         code, result = (_command(life), ("", "", "")) if life.words else _stages(life)
         os.write(answer, pickle.dumps(result))
     except BaseException:
@@ -177,7 +178,7 @@ def _bound(life: Life) -> None:
 
 
 def _command(life: Life) -> int:
-    from dcycle_pipeline.cli import main
+    from dcycle_pipeline.__main__ import main
 
     sys.argv = ["dcycle-pipeline", *life.words]
     try:

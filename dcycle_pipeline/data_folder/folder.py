@@ -202,8 +202,8 @@ class DataFolder:
         self.prepare()
         holder = self.working / "lock.holder"
         with private():  # the lock is a file too
-            lock = lock_of(self.working)
             try:
+                lock = lock_of(self.working)
                 held = lock.acquire(timeout=wait_seconds)
             except Timeout:
                 raise UnavailableError(self._held_by(holder)) from None

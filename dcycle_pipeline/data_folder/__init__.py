@@ -13,10 +13,11 @@ from dcycle_pipeline.data_folder.files import (
     write_whole,
 )
 from dcycle_pipeline.data_folder.folder import DataFolder
-from dcycle_pipeline.data_folder.ours import DAMAGED_STAMP, LOGS, is_run, is_within
+from dcycle_pipeline.data_folder.ours import DAMAGED_STAMP, FORGOTTEN, LOGS, is_run, is_within
 
 __all__ = [
     "DAMAGED_STAMP",
+    "FORGOTTEN",
     "LOGS",
     "DataFolder",
     "beside",

@@ -118,7 +118,7 @@ class DataFolder:
             )
 
     def _refuse_strangers(self) -> None:
-        if not ours.is_ours(self.root) and (found := ours.strangers(self.root)):
+        if not ours.is_ours(self.root) and (found := ours.strangers(self.root, marked=False)):
             named = few([str(path.relative_to(self.root)) for path in found], _MOST_NAMED, ", ")
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} is no data folder, and it holds what is not the pipeline's: {named}. "
@@ -202,8 +202,8 @@ class DataFolder:
         self.prepare()
         holder = self.working / "lock.holder"
         with private():  # the lock is a file too
-            lock = lock_of(self.working)
             try:
+                lock = lock_of(self.working)
                 held = lock.acquire(timeout=wait_seconds)
             except Timeout:
                 raise UnavailableError(self._held_by(holder)) from None

@@ -9,6 +9,7 @@ from pathlib import Path
 from stat import S_ISDIR, S_ISREG
 
 SPILLED = "duckdb_temp_*"  # how DuckDB names what it spills
+FORGOTTEN = ".forgotten"  # how folders in `landing` begin that are being deleted
 LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB may leave beside a file
 FOLDERS = ("landing", "working", "snapshots", "working/spill")
 _WRITTEN = (
@@ -122,17 +123,18 @@ def is_link_of_ours(link: Path) -> bool:
     return folder == "snapshots" and bool(_SNAPSHOT.fullmatch(name))
 
 
-def strangers(root: Path) -> list[Path]:
-    """What lies in the data folder and is not ours, sorted. A stranger's folder counts once."""
-    known = {"": {*FOLDERS, *_PUBLISHED}, "snapshots": set(), "working": {*_WRITTEN, "spill"}, "working/spill": set()}
+def strangers(root: Path, *, marked: bool = True) -> list[Path]:
+    """What lies in the data folder and is not ours, sorted. Without a mark, what has the name of a published file is not ours either."""
+    published = _PUBLISHED if marked else ()
+    known = {"": {*FOLDERS, *published}, "snapshots": set(), "working": {*_WRITTEN, "spill"}, "working/spill": set()}
     found = []
     for place, names in known.items():
         for path in _entries(root, place):
             ours = path.name in names or _LEFT[place].fullmatch(path.name) or _DAMAGED.fullmatch(path.name)
             if not ours and not is_snapshot(path) and not _is_harmless(path):
                 found.append(path)
-    found += [path for path in _entries(root, "landing") if not is_run(path) and not path.name.startswith(".")]
-    return sorted(found)
+    landed = (path for path in _entries(root, "landing") if not is_run(path) and not _is_harmless(path))
+    return sorted([*found, *(path for path in landed if not path.name.startswith(FORGOTTEN))])
 
 
 def _is_harmless(path: Path) -> bool:

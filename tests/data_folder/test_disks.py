@@ -90,6 +90,7 @@ with DataFolder(pathlib.Path(sys.argv[1])).writing("the sync of Ana"):
 """
 
 
+@pytest.mark.exhaustive
 def test_without_locks_of_the_system_still_only_one_run_writes(stage: Scene, tmp_path: Path) -> None:
     folder = stage.copy(tmp_path / "data")
     life = command(stage, stage.life(folder, refused=((FLOCK, errno.ENOLCK),)), "sync")

@@ -52,7 +52,11 @@ def test_the_next_run_deletes_what_a_killed_one_left(
 
 @pytest.mark.parametrize(
     ("days", "stay"),
-    [pytest.param([0], [0]), pytest.param([0, 1, 29, 3], [0, 1], marks=pytest.mark.exhaustive), ([1, 31, 400], [1])],
+    [
+        pytest.param([0], [0], marks=pytest.mark.exhaustive),
+        pytest.param([0, 1, 29, 3], [0, 1], marks=pytest.mark.exhaustive),
+        ([1, 31, 400], [1]),
+    ],
 )
 def test_damaged_working_files_are_kept_for_a_while(
     stage: Scene, invoke: Invoke, tmp_path: Path, days: list[int], stay: list[int]

@@ -114,7 +114,7 @@ def run_all(invoke: Invoke, sandbox: Sandbox, data: Path) -> list[int]:
     return codes
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("pattern", OURS)
 def test_what_a_link_leads_to_stays_as_it_is(
     filled: tuple[Sandbox, Path], invoke: Invoke, tmp_path: Path, pattern: str
@@ -138,7 +138,7 @@ def test_what_a_link_leads_to_stays_as_it_is(
         assert codes[0] in (0, 2)
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("name", AWAY)
 def test_a_link_that_waits_for_a_file_of_ours_gets_nothing(
     filled: tuple[Sandbox, Path], invoke: Invoke, tmp_path: Path, name: str

@@ -14,6 +14,7 @@ from tests.properties.aftermath import Scene
 __all__ = ["invoke"]
 
 STRANGE = ["notes.txt", "src/main.py", "working/plan.txt", "landing/page.html", "snapshots/copy.duckdb", ".git/HEAD"]
+STRANGE += ["report.html", "dcycle.duckdb"]
 HARMLESS = ["lost+found/", ".DS_Store", "._x", "desktop.ini", "Thumbs.db", ".nfs000001", ".env", "scope_mapping.csv"]
 LOSSES = [["working/about.json"], ["working"], ["working", "snapshots"], ["working", "landing"], ["landing"]]
 
@@ -63,7 +64,7 @@ def test_a_folder_that_holds_nothing_of_anybody_is_filled(
     assert all((tmp_path / "data" / name).exists() for name in there if name != "scope_mapping.csv")
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("lost", LOSSES)
 def test_an_older_folder_is_recognised_and_marked_whatever_else_lies_in_it(
     stage: Scene, invoke: Invoke, tmp_path: Path, lost: list[str]

@@ -7,6 +7,7 @@ from typing import Any
 
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import NOT_READ
 from dcycle_pipeline.readers import published_file
@@ -21,8 +22,8 @@ def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
 
 
 def _is_told(row: dict[str, Any], organizations: list[str]) -> bool:
-    """What no run has read is missing from the file whoever was asked for."""
-    return row["outcome"] == NOT_READ or _asked(row, organizations)
+    """What no run has read, and what of the tree cannot be used, is missing from the file whoever was asked for."""
+    return row.get("outcome") == NOT_READ or row["endpoint"] == ORGANIZATIONS.name or _asked(row, organizations)
 
 
 def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
@@ -31,7 +32,7 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
     unproven_lists = [
         row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)
     ]
-    quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _asked(row, organizations)]
+    quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _is_told(row, organizations)]
     doubtful = [row for row in published_file.rows(file, run_tables.DOUBTFUL) if _asked(row, organizations)]
     code = GAPS if unproven_lists or quarantined or doubtful else OK
     return {

@@ -34,7 +34,12 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
     ]
     quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _is_told(row, organizations)]
     doubtful = [row for row in published_file.rows(file, run_tables.DOUBTFUL) if _asked(row, organizations)]
-    code = GAPS if unproven_lists or quarantined or doubtful else OK
+    twice = [
+        row
+        for row in published_file.rows(file, run_tables.LISTED_TWICE)
+        if not organizations or not set(organizations).isdisjoint(row["organization_ids"])
+    ]
+    code = GAPS if unproven_lists or quarantined or doubtful or twice else OK
     return {
         "exit_code": code,
         "file": file.absolute(),
@@ -43,6 +48,7 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
         "unproven_lists": unproven_lists,
         "quarantined": quarantined,
         "doubtful_rows": doubtful,
+        "listed_twice": twice,
     }
 
 
@@ -57,6 +63,11 @@ def tell(result: dict[str, Any]) -> None:
         where = f"organisation {row['organization_id']}, {row['endpoint']}, row {row['item_id']}"
         console.show(
             f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
+        )
+    for row in result["listed_twice"]:
+        console.show(
+            f"Listed twice: {row['endpoint']}, {row['item_id']}, by organisations {', '.join(row['organization_ids'])}: it counts once, in "
+            f"{row['counted_organization_id']}. Ask Dcycle whose it is."
         )
     for found in result["unproven_lists"]:
         where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
@@ -73,7 +84,7 @@ def tell(result: dict[str, Any]) -> None:
         ]
         console.show(
             f"With gaps: {len(result['unproven_lists'])} lists unproven ({few(named, 5)}), {len(result['quarantined'])} items quarantined, "
-            f"{len(result['doubtful_rows'])} rows in doubt; their last rows stay."
+            f"{len(result['doubtful_rows'])} rows in doubt, {len(result['listed_twice'])} listed twice; the last rows stay, and each counts once."
         )
 
 

@@ -83,6 +83,7 @@ EXAMPLES = {
     "rows_count": "1924",
     "run_id": _RUN,
     "runs.outcome": "published",
+    "listed_twice_count": "0",
     "lists_unproven_count": "0",
     "lists_proven_count": "47",
     "merged_at": _MOMENT,

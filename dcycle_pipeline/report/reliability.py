@@ -82,6 +82,7 @@ TRUST = Section(
             ),
             empty="No active record is pending.",
             limited="records",
+            needs="summaries.listed_twice",
             folded=True,
         ),
         Figure(
@@ -112,6 +113,21 @@ TRUST = Section(
             empty="No row is in doubt.",
             limited="rows",
             needs="sync.doubtful_rows",
+        ),
+        Figure(
+            "listed_twice",
+            "Listed by several organisations",
+            (
+                FACILITY,
+                Shown("endpoint", "List"),
+                Shown("item_id", "Row"),
+                Shown("organizations", "Organisations"),
+                Shown("counted_in", "counts in"),
+            ),
+            note="Each counts once, in the deepest organisation of the tree that lists it. Ask Dcycle whose it is.",
+            empty="One organisation lists each facility and record.",
+            limited="rows",
+            needs="summaries.listed_twice",
         ),
         Figure(
             "quarantined",

@@ -6,6 +6,7 @@ from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTA
 
 RATIO = "DECIMAL(28,9)"
 WWT = "dcycle.waste_water_treatments"
+COUNTED = "summaries.counted_records"
 FACILITIES = "dcycle.facilities"
 ORGANIZATIONS = "dcycle.organizations"
 LISTS = "sync.lists"

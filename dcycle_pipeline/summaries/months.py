@@ -4,6 +4,7 @@ from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH
 from dcycle_pipeline.summaries.declaration import (
     BELOW,
+    COUNTED,
     DAYS,
     FACILITIES,
     MEASURES,
@@ -42,8 +43,8 @@ EMISSIONS_BY_FACILITY_MONTH = Summary(
         days("days_in_month", "Days of the month", example="31"),
     ),
     WWT,
-    sources=(WWT, FACILITIES, "summaries.coverage_gaps"),
-    conserves=(Conserved(WWT, where="is_counted(status, start_date, end_date)"),),
+    sources=(COUNTED, FACILITIES, "summaries.coverage_gaps"),
+    conserves=(Conserved(COUNTED, where="is_counted(status, start_date, end_date)"),),
 )
 
 FACILITY_MONTH = EMISSIONS_BY_FACILITY_MONTH.qualified

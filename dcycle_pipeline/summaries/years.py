@@ -3,6 +3,7 @@
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, Column
 from dcycle_pipeline.summaries.declaration import (
     BELOW,
+    COUNTED,
     DAYS,
     FACILITIES,
     MEASURES,
@@ -82,7 +83,7 @@ WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
         *year_on_year("co2e_kg_per_m3_in"),
     ),
     FACILITY_MONTH,
-    sources=(WWT, FACILITIES, FACILITY_MONTH, COVERAGE),
+    sources=(COUNTED, FACILITIES, FACILITY_MONTH, COVERAGE),
     conserves=(Conserved(FACILITY_MONTH), Conserved(COVERAGE, DAYS)),
 )
 

@@ -98,6 +98,8 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
             if sweep.decision is not None:
                 doubts.record_decision(staging.connection, where, sweep.decision, sweep.merged_at)
             if sweep.part:
+                if sweep.decision is None:
+                    doubts.end_doubts(staging.connection, *where[1:], list(sweep.deleted))
                 return
             doubts.record_doubtful_rows(
                 staging.connection,

@@ -44,6 +44,12 @@ RUNS = Table(
             "1",
         ),
         _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
+        _column(
+            "listed_twice_count",
+            "BIGINT",
+            "Facilities, and records of other facilities, that several organisations list; each counts once, see summaries.listed_twice",
+            "1",
+        ),
         _column("doubtful_count", "BIGINT", "Doubtful rows that nobody has decided, see sync.doubtful_rows", "1"),
         _column(
             "drift",
@@ -202,4 +208,9 @@ CURRENT_DOUBTFUL_ROWS = f"""SELECT doubt.* FROM ({LAST_DOUBTFUL_ROWS}) AS doubt 
         AND decided.endpoint = doubt.endpoint AND decided.item_id = doubt.item_id AND decided_at >= doubtful_since)"""
 DOUBTFUL = f"""SELECT organization_id, endpoint, facility_id, item_id, reason, doubtful_since
 FROM ({CURRENT_DOUBTFUL_ROWS}) ORDER BY ALL"""
+# A facility that several organisations list stands for its records.
+LISTED_TWICE = """SELECT endpoint, item_id, counted_organization_id, list(organization_id ORDER BY organization_id) AS organization_ids
+FROM summaries.listed_twice
+WHERE endpoint = 'facilities' OR facility_id NOT IN (SELECT item_id FROM summaries.listed_twice WHERE endpoint = 'facilities')
+GROUP BY endpoint, item_id, counted_organization_id ORDER BY ALL"""
 PUBLISHED = "('published', 'published_with_gaps')"

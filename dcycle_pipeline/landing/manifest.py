@@ -23,8 +23,8 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TreeManifest:
-    """The organisations as a run saw them, the ids of those that are `absent` although they are still synced, and what of the tree
-    cannot be used.
+    """The organisations as a run saw them, the ids of those that are `absent` although they are still synced, what of the tree
+    cannot be used, and the organisations that are `excluded`.
     """
 
     run_id: str
@@ -34,6 +34,7 @@ class TreeManifest:
     organizations: list[Organization]
     absent: list[str]
     unusable: list[UnusableNode] = field(default_factory=list)
+    excluded: list[Organization] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

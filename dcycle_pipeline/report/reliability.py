@@ -69,6 +69,19 @@ TRUST = Section(
             limited="organisations",
         ),
         Figure(
+            "missing_members",
+            "Groups that lack a member",
+            (
+                ORGANIZATION,
+                Shown("member", "Lacks"),
+                Shown("reason", "Why"),
+            ),
+            note="Figures of an organisation with its subsidiaries are too low, or old, by what these members miss.",
+            empty="Every organisation's figures with its subsidiaries are whole.",
+            limited="members",
+            needs="summaries.missing_members",
+        ),
+        Figure(
             "pending",
             "Records whose emissions are pending",
             (

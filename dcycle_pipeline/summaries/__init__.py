@@ -15,6 +15,7 @@ from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
 from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.summaries.missing import MISSING_MEMBERS
 from dcycle_pipeline.summaries.months import (
     EMISSIONS_BY_FACILITY_MONTH,
     EMISSIONS_BY_ORGANIZATION_MONTH,
@@ -53,6 +54,7 @@ SUMMARIES: tuple[Summary, ...] = (
     EMISSIONS_BY_FACILITY_MONTH,
     COVERAGE_BY_FACILITY_MONTH,
     ORGANIZATION_TREE,
+    MISSING_MEMBERS,
     EMISSIONS_BY_ORGANIZATION_MONTH,
     WWT_INTENSITY_BY_FACILITY_YEAR,
     EMISSIONS_BY_ORGANIZATION_YEAR,

@@ -11,6 +11,7 @@ FACILITIES = "dcycle.facilities"
 ORGANIZATIONS = "dcycle.organizations"
 LISTS = "sync.lists"
 QUARANTINE = "sync.quarantine"
+EXCLUDED = "sync.excluded_organizations"
 DOUBTFUL_ROWS = "sync.doubtful_rows"
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 RECORDS = ("record_count", "pending_record_count")

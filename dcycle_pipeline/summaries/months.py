@@ -23,6 +23,7 @@ from dcycle_pipeline.summaries.declaration import (
     organization_id,
     records,
 )
+from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
 
 COVERAGE = COVERAGE_BY_FACILITY_MONTH.qualified
 
@@ -87,8 +88,9 @@ EMISSIONS_BY_ORGANIZATION_MONTH = Summary(
         *measures(FACILITY_MONTH, BELOW, OF_BELOW),
         *records(FACILITY_MONTH, "month", BELOW, OF_BELOW),
         *coverage(COVERAGE, "month", BELOW, OF_BELOW),
+        missing_member_count(),
     ),
     FACILITY_MONTH,
-    sources=(TREE, FACILITY_MONTH, COVERAGE),
+    sources=(TREE, FACILITY_MONTH, COVERAGE, MISSING),
     conserves=(Conserved(FACILITY_MONTH, (*MEASURES, *RECORDS)), Conserved(COVERAGE, DAYS)),
 )

@@ -17,6 +17,7 @@ from dcycle_pipeline.summaries.declaration import (
     organization_id,
     total,
 )
+from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.summaries.years import FACILITY_YEAR
 
@@ -108,6 +109,7 @@ DATA_QUALITY = Summary(
             "0",
         ),
         count("twice_listed_record_count", "Records that another organisation lists too", LISTED_TWICE.qualified, "0"),
+        missing_member_count(""),
         count("unlisted_facility_count", "Facilities that the API shows by their id only", "history.facilities", "0"),
         _moment(
             "oldest_proof_at",
@@ -125,6 +127,7 @@ DATA_QUALITY = Summary(
         QUARANTINE,
         DOUBTFUL_ROWS,
         "history.facilities",
+        MISSING,
         LISTED_TWICE.qualified,
     ),
     conserves=(Conserved(WWT, ("record_count",), theirs=("1",)),),

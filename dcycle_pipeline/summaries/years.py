@@ -24,6 +24,7 @@ from dcycle_pipeline.summaries.declaration import (
     year,
     year_on_year,
 )
+from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
 from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH, TREE
 
 _CALCULATED_MONTHS = "in the months of the year in which nothing is pending"
@@ -106,9 +107,10 @@ EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
         *records(FACILITY_YEAR, "year", BELOW, OF_BELOW),
         *coverage(FACILITY_YEAR, "year", BELOW, OF_BELOW),
         *year_on_year("co2e_kg", BELOW),
+        missing_member_count(),
     ),
     FACILITY_YEAR,
-    sources=(TREE, FACILITY_YEAR),
+    sources=(TREE, FACILITY_YEAR, MISSING),
     conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
 )
 

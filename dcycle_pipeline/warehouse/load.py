@@ -10,17 +10,17 @@ from pathlib import Path
 import duckdb
 
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, Organization
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.landing.landed_file import verify_file
 from dcycle_pipeline.landing.lists import FACILITY_DELETED, NOT_FOUND, PROVEN, UNPROVEN, ListKey, ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
-from dcycle_pipeline.schema import quoted
+from dcycle_pipeline.schema import Table, quoted
 from dcycle_pipeline.warehouse import doubts, run_log
 from dcycle_pipeline.warehouse.database import replace_changed_rows, transaction, with_room
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
 from dcycle_pipeline.warehouse.merge import Staging
-from dcycle_pipeline.warehouse.run_tables import QUARANTINE
+from dcycle_pipeline.warehouse.run_tables import EXCLUDED_ORGANIZATIONS, QUARANTINE
 from dcycle_pipeline.warehouse.year_totals import merge_year_totals
 
 NOT_LISTED = (
@@ -33,10 +33,9 @@ _ALL_ROWS_LANDED = (PROVEN, FACILITY_DELETED)
 def merge_tree(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> None:
     """Bring `dcycle.organizations` in step with a tree, all or nothing. Rows of absent organisations stay; they are noted as not found."""
     with transaction(connection):
-        rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in tree.organizations]
-        with run_log.arrow_view(connection, "fresh_organizations", ORGANIZATIONS, rows):
-            within = f"organization_id NOT IN ({', '.join(map(quoted, tree.absent))})" if tree.absent else "true"
-            replace_changed_rows(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations", within)
+        within = f"organization_id NOT IN ({', '.join(map(quoted, tree.absent))})" if tree.absent else "true"
+        _replace_organizations(connection, ORGANIZATIONS, tree.organizations, within)
+        _replace_organizations(connection, EXCLUDED_ORGANIZATIONS, tree.excluded)
         of_root = tree_result(
             tree, tree.root_organization_id, NOT_LISTED if tree.root_organization_id in tree.absent else ""
         )
@@ -44,6 +43,14 @@ def merge_tree(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> Non
         results.append(replace(of_root, quarantined_count=len(tree.unusable)))
         run_log.record_lists(connection, tree.run_id, results, tree.merged_at)
         _quarantine_nodes(connection, tree)
+
+
+def _replace_organizations(
+    connection: duckdb.DuckDBPyConnection, table: Table, organizations: list[Organization], within: str = "true"
+) -> None:
+    rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in organizations]
+    with run_log.arrow_view(connection, "fresh_organizations", table, rows):
+        replace_changed_rows(connection, table, "SELECT * FROM fresh_organizations", within)
 
 
 def _quarantine_nodes(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> None:

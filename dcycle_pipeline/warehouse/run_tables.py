@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.landing.lists import NOT_READ, NOTHING_MISSING
 from dcycle_pipeline.schema import Column, Table, quoted
 
@@ -155,7 +156,16 @@ DECISIONS = Table(
     ),
 )
 
-TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS)
+EXCLUDED_ORGANIZATIONS = Table(
+    "sync",
+    "excluded_organizations",
+    "One row per organisation of the tree that DCYCLE_ORGANIZATIONS_FILE excludes, as the last run that read the tree saw it",
+    ("organization_id",),
+    ORGANIZATIONS.columns,
+    ORGANIZATIONS.source,
+)
+
+TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS, EXCLUDED_ORGANIZATIONS)
 
 # A run may read one organisation only, or publish what other runs read. So the last sweep of each endpoint counts for every
 # organisation that is still synced, whichever run made it.

@@ -8,7 +8,7 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -136,18 +136,26 @@ class DataFolder:
     def _write_about(self, about: dict[str, Any]) -> None:
         write_whole(self.working / "about.json", json.dumps(about).encode())
 
-    def claim(self, root_organization_id: str) -> None:
-        """Tie the folder to one root organisation. Raises SettingsError if it belongs to another one."""
+    def claim(self, root_organization_id: str, members: Collection[str] = ()) -> str | None:
+        """Tie the folder to one root organisation. If its root is now one of the `members` below another, that one takes its place.
+
+        Returns the root that the folder had before, if it is another one. Raises SettingsError if the folder is another account's.
+        """
         owner = self.about().get("root_organization_id")
         if owner is None:
             # Landed pages without about.json: it was lost, and a run of the older layout may have landed them.
             version = OLDEST_LAYOUT_VERSION if any(self.landing.iterdir()) else LAYOUT_VERSION
             self._write_about({"layout_version": version, "root_organization_id": root_organization_id})
-        elif owner != root_organization_id:
+        elif owner == root_organization_id:
+            return None
+        elif owner in members:
+            self._write_about(self.about() | {"root_organization_id": root_organization_id})
+        else:
             raise SettingsError(
-                f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}: "
-                "choose another folder. Nothing was changed."
+                f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}, "
+                f"whose tree does not show {owner}: choose another folder. Nothing was changed."
             )
+        return str(owner) if owner else None
 
     def pseudonym_key(self) -> bytes:
         """The key of this folder's pseudonyms: 32 random bytes, made once."""

@@ -72,6 +72,8 @@ def tell(result: dict[str, Any]) -> None:
     for found in result["unproven_lists"]:
         where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
         console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
+    if former := result.get("former_root_organization_id"):
+        console.show(f"Root: {result['root_organization_id']} now stands above {former}; history goes on.")
     changed = "changed" if result["content_changed"] else "unchanged"
     if result["clock"]:
         console.show(f"Clock: {result['clock']}")

@@ -46,6 +46,7 @@ EXAMPLES = {
     "facility_type": "factory",
     "finished_at": _MOMENT,
     "first_seen_at": _MOMENT,
+    "former_root_organization_id": "fb8d621f-f9fc-4969-981f-02898d76b2b3",
     "fuel_id": "7d4b8a10-3a63-4f0e-8d8f-1b7e5c2a9f30",
     "fuel_ids": "[7d4b8a10-3a63-4f0e-8d8f-1b7e5c2a9f30]",
     "has_supercharger": "false",

@@ -83,9 +83,12 @@ def refresh_organizations(run: Run) -> list[Organization]:
         _log.warning("%s", wrong)
     wanted = [each for each in tree.organizations if run.settings.organizations.wants(each.organization_id)]
     run.folder.prepare()
-    recovery.remember_owner(run.folder)
-    root = _root_of(run, tree)
-    run.folder.claim(root)
+    with run.folder.writing(f"run {run.run_id}", run.wait_for_folder_seconds):
+        recovery.remember_owner(run.folder)
+        root = _root_of(run, tree)
+        former = run.folder.claim(root, {each.organization_id for each in tree.organizations})
+    if former:
+        _log.warning("Organisation %s now stands above %s: the folder follows it, and history goes on.", root, former)
     with run.working_file() as connection:
         absent = _absent(connection, run.settings, {each.organization_id for each in tree.organizations})
         times = run.started_at(connection), run_log.moment(connection, run.now())
@@ -103,7 +106,7 @@ def _root_of(run: Run, tree: Tree) -> str:
         return tree.root_id
     known = {each.organization_id for landed in manifest.trees(run.folder.landing) for each in landed.organizations}
     owner = run.folder.about().get("root_organization_id")
-    is_known = owner and known & {each.organization_id for each in tree.organizations}
+    is_known = owner and (known | {owner}) & {each.organization_id for each in tree.organizations}
     return str(owner) if is_known else run.settings.organization_id
 
 

@@ -41,9 +41,10 @@ def note_run(
     """Note that a run began. A run that is noted already stays as it is. `version` is that of dcycle_pipeline."""
     connection.execute(
         f"""INSERT INTO {RUNS.qualified} BY NAME SELECT ? AS run_id, ? AS started_at, 'loaded' AS outcome, 0 AS requests_count,
-        []::VARCHAR[] AS drift, ? AS root_organization_id, ? AS pipeline_version
+        []::VARCHAR[] AS drift, ? AS root_organization_id, ? AS pipeline_version, nullif(
+            (SELECT arg_max(root_organization_id, started_at) FROM {RUNS.qualified}), ?) AS former_root_organization_id
         WHERE NOT EXISTS (SELECT 1 FROM {RUNS.qualified} WHERE run_id = ?)""",
-        [run_id, started_at, root_organization_id, version, run_id],
+        [run_id, started_at, root_organization_id, version, root_organization_id, run_id],
     )
 
 

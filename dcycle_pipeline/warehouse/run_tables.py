@@ -61,6 +61,11 @@ RUNS = Table(
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
         _column("content_changed", "BOOLEAN", "Whether the hash differs from that of the publication before"),
         _column("root_organization_id", "VARCHAR", "Root of the tree of organisations"),
+        _column(
+            "former_root_organization_id",
+            "VARCHAR",
+            "Root of the run before, if another organisation has come above it since; else null",
+        ),
         _column("pipeline_version", "VARCHAR", "Version of dcycle_pipeline"),
     ),
 )

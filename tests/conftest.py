@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.properties.aftermath import Scene
 
 T = TypeVar("T")
-FEW = ("coverage_gaps", "emissions_by_facility_month")
+FEW = ("listed_twice", "coverage_gaps", "emissions_by_facility_month")
 ROOT = "11111111-1111-4111-8111-111111111111"
 # Outcomes of a list after which no row of it can be missing.
 NOTHING_MISSING = "('proven', 'facility_deleted', 'no_facilities', 'answered')"

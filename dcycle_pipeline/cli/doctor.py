@@ -105,7 +105,12 @@ def _api(loaded: Settings) -> Iterator[Diagnosis]:
         return
     yield Diagnosis("ok", "API", f"{loaded.base_url} answers; {len(found)} organisations to sync")
     owner = DataFolder(loaded.data_dir).about().get("root_organization_id")
-    if owner not in (None, found[0] if found else None):
+    if owner in found[1:]:
+        taken = (
+            f"root organisation {owner} now stands below {found[0]}: the next sync takes the folder over for that one"
+        )
+        yield Diagnosis("ok", "data folder", taken)
+    elif owner not in (None, *found[:1]):
         yield Diagnosis(
             "warn",
             "data folder",

@@ -23,10 +23,15 @@ def status(json: AsJson = False) -> None:
         file = DataFolder(settings.data_dir()).published
         result = result_of(file, published_file.rows(file, published_file.LAST_RUN)[0]["run_id"], [])
         result["organizations"] = published_file.rows(file, published_file.BY_ORGANIZATION)
+        result["missing_members"] = published_file.rows(file, published_file.MISSING_MEMBERS)
         if json:
             console.as_json(result)
         else:
             console.table("Organisations", result["organizations"])
+            for row in result["missing_members"]:
+                console.show(
+                    f"Incomplete: figures of {row['organization_id']} lack {row['member_organization_id']}: {row['reason']}"
+                )
             tell(result)
         return int(result["exit_code"])
 

@@ -44,7 +44,7 @@ def all_tables() -> tuple[Table, ...]:
     views = [view for endpoint in declared() for view in current(endpoint)]
     as_they_were = [as_published(table) for table in versioned_tables()]
     stored = (ORGANIZATIONS, *_totals_tables(), *run_tables.TABLES, *versioned_tables())
-    return (*stored, *views, *as_they_were, *summaries.STORED)
+    return (*stored, *views, *as_they_were, *summaries.DECLARED)
 
 
 def filled_tables() -> tuple[Table, ...]:

@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
+    COUNTED,
     LISTS,
     QUARANTINE,
     RATIO,
@@ -105,5 +106,5 @@ TOTAL_IMPACTS_COMPARISON = Summary(
         ),
     ),
     f"{_OURS} and {_THEIRS}",
-    sources=(_OURS, WWT, _THEIRS, LISTS, QUARANTINE),
+    sources=(_OURS, COUNTED, _THEIRS, LISTS, QUARANTINE),
 )

@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.declaration import (
+    COUNTED,
     FACILITIES,
     WWT,
     Conserved,
@@ -42,7 +43,7 @@ COVERAGE_GAPS = Summary(
         ),
     ),
     WWT,
-    sources=(WWT,),
+    sources=(COUNTED,),
 )
 
 COVERAGE_BY_FACILITY_MONTH = Summary(
@@ -61,6 +62,6 @@ COVERAGE_BY_FACILITY_MONTH = Summary(
         days("due_days", "Days of the month, all of them owed", example="31"),
     ),
     "summaries.emissions_by_facility_month",
-    sources=(WWT, FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
+    sources=(COUNTED, FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
     conserves=(Conserved("summaries.emissions_by_facility_month", ("covered_days",)),),
 )

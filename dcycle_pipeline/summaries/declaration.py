@@ -6,10 +6,12 @@ from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTA
 
 RATIO = "DECIMAL(28,9)"
 WWT = "dcycle.waste_water_treatments"
+COUNTED = "summaries.counted_records"
 FACILITIES = "dcycle.facilities"
 ORGANIZATIONS = "dcycle.organizations"
 LISTS = "sync.lists"
 QUARANTINE = "sync.quarantine"
+EXCLUDED = "sync.excluded_organizations"
 DOUBTFUL_ROWS = "sync.doubtful_rows"
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 RECORDS = ("record_count", "pending_record_count")

@@ -35,7 +35,8 @@ RESTATEMENTS = Summary(
         Column(
             "cause",
             "VARCHAR",
-            f"Kind of change of the records: {', '.join(CHANGES)}",
+            f"Kind of change of the records: {', '.join(CHANGES)}; or counted_otherwise, if they did not change, but count in another "
+            "organisation that lists them too, or by another rule",
             f"{_VERSIONS}: change",
             example="recalculated",
         ),
@@ -64,5 +65,5 @@ RESTATEMENTS = Summary(
         ),
     ),
     _VERSIONS,
-    sources=(_VERSIONS, "sync.runs"),
+    sources=(_VERSIONS, "sync.runs", "history.emissions_by_facility_month"),
 )

@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.landing.lists import NOT_READ, NOTHING_MISSING
 from dcycle_pipeline.schema import Column, Table, quoted
 
@@ -44,6 +45,12 @@ RUNS = Table(
             "1",
         ),
         _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
+        _column(
+            "listed_twice_count",
+            "BIGINT",
+            "Facilities, and records of other facilities, that several organisations list; each counts once, see summaries.listed_twice",
+            "1",
+        ),
         _column("doubtful_count", "BIGINT", "Doubtful rows that nobody has decided, see sync.doubtful_rows", "1"),
         _column(
             "drift",
@@ -54,6 +61,11 @@ RUNS = Table(
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
         _column("content_changed", "BOOLEAN", "Whether the hash differs from that of the publication before"),
         _column("root_organization_id", "VARCHAR", "Root of the tree of organisations"),
+        _column(
+            "former_root_organization_id",
+            "VARCHAR",
+            "Root of the run before, if another organisation has come above it since; else null",
+        ),
         _column("pipeline_version", "VARCHAR", "Version of dcycle_pipeline"),
     ),
 )
@@ -154,7 +166,16 @@ DECISIONS = Table(
     ),
 )
 
-TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS)
+EXCLUDED_ORGANIZATIONS = Table(
+    "sync",
+    "excluded_organizations",
+    "One row per organisation of the tree that DCYCLE_ORGANIZATIONS_FILE excludes, as the last run that read the tree saw it",
+    ("organization_id",),
+    ORGANIZATIONS.columns,
+    ORGANIZATIONS.source,
+)
+
+TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS, EXCLUDED_ORGANIZATIONS)
 
 # A run may read one organisation only, or publish what other runs read. So the last sweep of each endpoint counts for every
 # organisation that is still synced, whichever run made it.
@@ -213,4 +234,9 @@ WHERE NOT EXISTS (
         AND decided.endpoint = doubt.endpoint AND decided.item_id = doubt.item_id AND decided_at >= doubtful_since)"""
 DOUBTFUL = f"""SELECT organization_id, endpoint, facility_id, item_id, reason, doubtful_since
 FROM ({CURRENT_DOUBTFUL_ROWS}) ORDER BY ALL"""
+# A facility that several organisations list stands for its records.
+LISTED_TWICE = """SELECT endpoint, item_id, counted_organization_id, list(organization_id ORDER BY organization_id) AS organization_ids
+FROM summaries.listed_twice
+WHERE endpoint = 'facilities' OR facility_id NOT IN (SELECT item_id FROM summaries.listed_twice WHERE endpoint = 'facilities')
+GROUP BY endpoint, item_id, counted_organization_id ORDER BY ALL"""
 PUBLISHED = "('published', 'published_with_gaps')"

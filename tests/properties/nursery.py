@@ -174,7 +174,9 @@ def _bound(life: Life) -> None:
 
 def _command(life: Life) -> int:
     from dcycle_pipeline.cli import main
+    from dcycle_pipeline.signals import end_at_signals
 
+    end_at_signals()
     sys.argv = ["dcycle-pipeline", *life.words]
     try:
         main()

@@ -1,4 +1,4 @@
-"""Places in the code where a process kills itself: a line of a file, met for the nth time, before or after it ran."""
+"""Places in the code where a process sends itself a signal: a line of a file, met for the nth time, before or after it ran."""
 
 import linecache
 import os
@@ -15,7 +15,7 @@ from typing import Any
 class Place:
     """A line by its text, so that the place is lost, and the test fails, when the code no longer has that step.
 
-    `within` is a function that must be under way. `after` is the moment at which that line has run and the next one of
+    `number` is the signal. `within` is a function that must be under way. `after` is the moment at which that line has run and the next one of
     the same function has not.
     """
 
@@ -24,6 +24,7 @@ class Place:
     nth: int = 1
     after: bool = False
     within: str = ""
+    number: signal.Signals = signal.SIGKILL
 
     def __str__(self) -> str:
         within = f" within {self.within}" if self.within else ""
@@ -44,7 +45,7 @@ _TOUCHES = ("os.rename", "os.remove", "os.symlink", "os.link", "os.mkdir", "os.r
 
 
 def die_at(place: Place | Touch) -> None:
-    """From now on, this process ends with SIGKILL when it comes to the place, in whichever thread."""
+    """From now on, this process ends with the place's signal when it comes to the place, in whichever thread."""
     if isinstance(place, Touch):
         sys.addaudithook(_Touches(place).hear)
     else:
@@ -53,8 +54,8 @@ def die_at(place: Place | Touch) -> None:
         sys.settrace(tracer.entered)
 
 
-def _die() -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def _die(number: signal.Signals = signal.SIGKILL) -> None:
+    os.kill(os.getpid(), number)
 
 
 class _Touches:
@@ -88,13 +89,15 @@ class _Tracer:
 
     def moved(self, frame: FrameType, event: str, argument: object) -> Any:
         if frame is self._passed:
-            _die()
+            self._passed = None
+            _die(self._place.number)
         if event == "line" and frame.f_lineno in self._lines(frame.f_code) and self._is_within(frame):
             self._left -= 1
             if self._left == 0:
                 if not self._place.after:
-                    _die()
-                self._passed = frame
+                    _die(self._place.number)
+                else:
+                    self._passed = frame
         return self.moved
 
     def _is_within(self, frame: FrameType | None) -> bool:

@@ -34,10 +34,11 @@ def run_job(
         turn_off_dagster_telemetry()
     accepted = sorted(accepted_drops)
     found = organizations_to_sync(settings, [*organization_ids, *accepted])
-    job = build(replace(environment, retry=None), load_schedule()).resolve_job_def(JOB)
+    account = settings.organization_id
+    job = build(replace(environment, retry=None, account=account), load_schedule()).resolve_job_def(JOB)
     with _instance() as instance:
-        partitions.keep_in_step(instance, found)
-        for tags in [partitions.only(each) for each in organization_ids] or [partitions.all_of_them(instance)]:
+        partitions.keep_in_step(instance, found, account)
+        for tags in [partitions.only(each) for each in organization_ids] or [partitions.all_of_them(instance, account)]:
             _run(
                 job,
                 instance,

@@ -34,9 +34,9 @@ def _daily(environment: Environment, job: str, schedule: ScheduleSettings) -> dg
             found = wanted_organizations(environment.settings())
         except DcycleError as error:
             raise dg.Failure(str(error)) from None
-        partitions.keep_in_step(context.instance, found)
+        partitions.keep_in_step(context.instance, found, environment.account)
         if not found:
             return dg.SkipReason(NONE_LEFT)
-        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance)))
+        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance, environment.account)))
 
     return daily_sync

@@ -8,8 +8,10 @@ import dagster as dg
 
 from dcycle_pipeline import signals
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.errors import DcycleError, UnavailableError
 from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.endings import STOPPED, canceled_at_signals, is_interruption, seen_alive
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.outcome import Outcome
@@ -17,6 +19,7 @@ from dcycle_pipeline.sync.progress import Progress
 from dcycle_pipeline.sync.run import Run
 
 PUBLISHED_FILE = "published_file"
+PARTITIONED = [endpoint.name for endpoint in (*declared(), *YEAR_TOTALS)]
 ACCEPTED_DROPS_TAG = "dcycle_pipeline/accepted_drops"
 OPEN_RUN = "open_run"
 RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -27,7 +30,7 @@ class Environment:
     """What the definitions are made with.
 
     How to get settings; who hears of progress (Dagster's log by default); how long a step waits for the folder; what a step that failed
-    does next; whether a run has a process of its own, which a signal may end. `outcomes` is where steps write how each run ends, by run
+    does next; whether a run has a process of its own, which a signal may end; whose partitions. `outcomes` is where steps write how each run ends, by run
     id, for a caller in the same process.
     """
 
@@ -37,6 +40,7 @@ class Environment:
     wait_for_folder_seconds: float = 3600
     retry: dg.RetryPolicy | None = RETRY
     ends_at_signals: bool = False
+    account: str = ""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def outcome_of(self, run_id: str) -> Outcome:
@@ -69,6 +73,7 @@ class OpenRun:
         """The run that a step belongs to, with that step's log."""
         environment = self._environment
         if self._run is None:
+            partitions.refuse_none(context.run, PARTITIONED)
             selected = context.run.asset_selection  # none, or an empty one, is all
             settings = environment.settings()
             self._held.enter_context(seen_alive(context.instance, DataFolder(settings.data_dir), context.run.run_id))

@@ -12,7 +12,7 @@ from dcycle_pipeline import signals
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.lives import bury_the_dead, is_living, living
 
-FOLDER_TAG = "dcycle_pipeline/data_folder"
+_FOLDER, _LIVES_AS = "dcycle_pipeline/data_folder", "dcycle_pipeline/lives_as"
 STOPPED = "Stopped. Readers see a whole publication; the next run takes over what landed."
 DIED = "The process of this run died. Readers see a whole publication; the next run takes over what landed."
 UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
@@ -50,15 +50,20 @@ def canceled_at_signals(instance: dg.DagsterInstance, run_id: str) -> Iterator[N
             ended.set()
 
 
+def life_tags(folder: DataFolder, run_id: str) -> dict[str, str]:
+    """What a run must be tagged with while it shows that it lives. Dagster copies tags to a re-execution, hence the id."""
+    return {_FOLDER: str(folder.root), _LIVES_AS: run_id}
+
+
 @contextmanager
 def seen_alive(instance: dg.DagsterInstance, folder: DataFolder, run_id: str) -> Iterator[None]:
     """Let others see that this run lives, and first fail those runs over the same folder whose process is gone."""
     folder.prepare()
     with living(folder.working, run_id):
-        instance.add_run_tags(run_id, {FOLDER_TAG: str(folder.root)})
+        instance.add_run_tags(run_id, life_tags(folder, run_id))
         bury_the_dead(folder.working)
-        for run in instance.get_runs(dg.RunsFilter(tags={FOLDER_TAG: str(folder.root)}, statuses=UNDER_WAY)):
-            if not is_living(folder.working, run.run_id):
+        for run in instance.get_runs(dg.RunsFilter(tags={_FOLDER: str(folder.root)}, statuses=UNDER_WAY)):
+            if run.tags.get(_LIVES_AS) == run.run_id and not is_living(folder.working, run.run_id):
                 end = instance.report_run_canceled if run.status in CANCELED else instance.report_run_failed
                 end(run, DIED)
         yield

@@ -64,9 +64,9 @@ def known(instance: dg.DagsterInstance, account: str = "") -> list[str]:
 
 def refuse_none(run: dg.DagsterRun, partitioned: Collection[str]) -> None:
     """Raises SettingsError if a run without a partition is to make an asset that has partitions: Dagster cannot take it for all."""
-    selected = run.asset_selection  # none, or an empty one, is all
-    makes = not selected or any(dg.AssetKey(name) in selected for name in partitioned)
-    if makes and not {_PARTITION, _FIRST_PARTITION} & run.tags.keys():
+    # None, or an empty selection, is all. A step is named like its asset.
+    steps = run.step_keys_to_execute or [key.to_user_string() for key in run.asset_selection or ()] or partitioned
+    if set(partitioned) & set(steps) and not {_PARTITION, _FIRST_PARTITION} & run.tags.keys():
         raise SettingsError(
             "No partition says which organisations to read: launch `sync` again with all partitions, or with one. "
             "If none is there to choose, materialise `organizations` alone first."

@@ -154,6 +154,7 @@ def test_wrong_settings_fail_the_run_at_once_with_one_message(pipeline: Pipeline
     assert not (tmp_path / "data" / "dcycle.duckdb").exists()
 
 
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     ("tags", "assets", "told"),
     [

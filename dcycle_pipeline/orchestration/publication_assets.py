@@ -16,6 +16,7 @@ from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import Summary
 from dcycle_pipeline.sync.publication import publish, read_earlier, refuse_outdated, summarise
 from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.text import markdown
 from dcycle_pipeline.warehouse import run_log
 
 EMISSIONS_REPORT = "emissions_report"
@@ -139,7 +140,7 @@ def _refuse_outdated(context: dg.AssetExecutionContext, run: Run) -> None:
 
 
 def _as_table(unproven: list[tuple[str, str, str | None, str, str]]) -> str:
-    rows = "\n".join(f"| {' | '.join(str(part or '') for part in found)} |" for found in unproven[:MOST_NAMED])
+    rows = "\n".join(f"| {' | '.join(markdown(part or '') for part in found)} |" for found in unproven[:MOST_NAMED])
     return f"| organisation | endpoint | facility | outcome | reason |\n|---|---|---|---|---|\n{rows}"
 
 

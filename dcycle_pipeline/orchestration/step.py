@@ -17,6 +17,7 @@ from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.outcome import Outcome
 from dcycle_pipeline.sync.progress import Progress
 from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.text import plain
 
 PUBLISHED_FILE = "published_file"
 PARTITIONED = [endpoint.name for endpoint in (*declared(), *YEAR_TOTALS)]
@@ -54,11 +55,11 @@ class LogProgress:
         self._log = log
 
     def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
-        self._log.info(f"{endpoint}: {lists_count} lists to read for organisation {organization_id}")
+        self._log.info(plain(f"{endpoint}: {lists_count} lists to read for organisation {organization_id}"))
 
     def finished(self, result: ListResult) -> None:
         if not result.nothing_missing:
-            self._log.warning(f"{result.key}: {result.outcome}: {result.reason}")
+            self._log.warning(plain(f"{result.key}: {result.outcome}: {result.reason}"))
 
 
 class OpenRun:
@@ -122,5 +123,5 @@ def step(context: dg.AssetExecutionContext, environment: Environment) -> Iterato
         if isinstance(error, Exception):
             outcome.fail(error)
         if isinstance(error, DcycleError):
-            raise dg.Failure(str(error), allow_retries=isinstance(error, UnavailableError)) from None
+            raise dg.Failure(plain(str(error)), allow_retries=isinstance(error, UnavailableError)) from None
         raise

@@ -168,6 +168,7 @@ class ScheduleSettings(BaseSettings):
     """What Dagster's definitions need before a run; it includes no credential."""
 
     model_config = _SOURCES
+    organization_id: str | None = None
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
     schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
 

@@ -15,7 +15,7 @@ from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import COUNTED, Summary
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
-from dcycle_pipeline.sync.publication import publish, summarise
+from dcycle_pipeline.sync.publication import publish, read_earlier, refuse_outdated, summarise
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.text import markdown
 from dcycle_pipeline.warehouse import run_log
@@ -36,6 +36,7 @@ def summary_assets(environment: Environment) -> dg.AssetsDefinition:
     )
     def summarised(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
+            _refuse_outdated(context, run)
             wanted = [s for s in SUMMARIES if dg.AssetKey(s.name) in context.selected_asset_keys]
             changed, findings = _summarised(run, {summary.name for summary in wanted})
             note_blocked(environment.outcome_of(run.run_id), findings)
@@ -112,11 +113,14 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
     )
     def published_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
+            _refuse_outdated(context, run)
             publication = publish(run)
             environment.outcome_of(run.run_id).published = True
             with run.working_file() as connection:
                 facts = run_log.run_facts(connection, run.run_id)
                 unproven = run_log.unproven_lists(connection)
+            if earlier := read_earlier(run):
+                context.log.warning(str(earlier))
         counts = ("requests_count", "rows_count", "lists_unproven_count", "quarantined_count")
         return dg.MaterializeResult(
             metadata={
@@ -125,12 +129,18 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
                 "content_hash": publication.content_hash,
                 "content_changed": publication.content_changed,
                 "outcome": publication.outcome,
+                "read_earlier": str(earlier or "none"),
                 "unproven_lists": dg.MetadataValue.md(_as_table(unproven) if unproven else "none"),
                 **{name: facts[name] for name in counts},
             }
         )
 
     return published_file
+
+
+def _refuse_outdated(context: dg.AssetExecutionContext, run: Run) -> None:
+    if context.run.parent_run_id:  # re-executed from failure: people take it for the same as a new run
+        refuse_outdated(run)
 
 
 def _as_table(unproven: list[tuple[str, str, str | None, str, str]]) -> str:

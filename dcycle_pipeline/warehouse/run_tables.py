@@ -219,6 +219,9 @@ FROM ({_DUE}) AS due WHERE NOT EXISTS (SELECT 1 FROM last_lists AS known WHERE k
 CURRENT_YEAR_TOTALS, YEAR_TOTALS_QUARANTINE = (f"{last} WHERE {_IS_TOTAL}" for last in (LAST_LISTS, _LAST_QUARANTINE))
 UNPROVEN_LISTS = f"""SELECT organization_id, endpoint, facility_id, outcome, reason FROM ({CURRENT_LISTS})
 WHERE is_unproven ORDER BY ALL"""
+# How many of the lists were read before a moment, how many there are, and when the first was.
+READ_BEFORE = f"""SELECT count(*) FILTER (started_at < $1), count(*), min(started_at)
+FROM ({LAST_LISTS} WHERE NOT {_IS_TOTAL} AND found.endpoint <> 'organizations')"""
 QUARANTINED = (
     f"""SELECT organization_id, endpoint, facility_id, item_id, reason FROM ({CURRENT_QUARANTINE}) ORDER BY ALL"""
 )

@@ -6,19 +6,18 @@ The door of every command: what is written never fails, signals end the process 
 import gc
 import io
 import os
-import signal
 import sys
 import tempfile
-import threading
 import traceback
 import warnings
 from typing import Any
+
+from dcycle_pipeline.signals import end_at_signals
 
 # A command makes many objects, few of them in cycles, and ends soon: with Python's own thresholds (700, 10, 10) a tenth of a
 # sync's processor time went into looking for cycles.
 GARBAGE_COLLECTION = (100_000, 20, 20)
 DEFECT = 70
-SHOW_CURSOR = b"\x1b[?25h"
 
 
 class _NeverFails(io.FileIO):
@@ -36,7 +35,7 @@ def main() -> None:
     gc.set_threshold(*GARBAGE_COLLECTION)
     warnings.simplefilter("ignore")  # they are for developers: PYTHONWARNINGS=error would end imports of libraries
     _open_streams()
-    _stop_on_signals()
+    end_at_signals()
     try:
         from dcycle_pipeline.cli import main as run  # noqa: PLC0415 - after the above
 
@@ -57,32 +56,6 @@ def _open_streams() -> None:
         setattr(sys, name, io.TextIOWrapper(stream, encoding, errors="backslashreplace", line_buffering=True))
 
 
-def _stop_on_signals() -> None:
-    """End at once at Ctrl-C and SIGTERM, whatever is under way: a run may be killed anywhere, so nothing has to be unwound.
-
-    An exception would be lost in callbacks, wrapped by task groups, or taken for the failure of a query.
-    """
-    reader, writer = os.pipe()
-    os.set_blocking(writer, False)
-    for number in (signal.SIGINT, signal.SIGTERM):
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, lambda *_: None)
-    # Python's own handlers wait for the end of a query; this descriptor is written at once.
-    signal.set_wakeup_fd(writer, warn_on_full_buffer=False)
-    threading.Thread(target=_end_at_signal, args=(reader,), daemon=True).start()
-
-
-def _end_at_signal(reader: int) -> None:
-    while (number := os.read(reader, 1)[0]) not in (signal.SIGINT, signal.SIGTERM):
-        pass
-    cursor = SHOW_CURSOR if os.isatty(2) else b""
-    line = f"Stopped by {signal.Signals(number).name}: readers see a whole publication; what landed is taken over by the next sync.\n"
-    try:
-        os.write(2, cursor + line.encode())
-    finally:
-        os._exit(128 + number)
-
-
 def _told(error: Exception) -> str:
     """What to say of an error that nobody thought of. Its trace goes to a file that only its owner reads."""
     doing = " ".join(["dcycle-pipeline", *sys.argv[1:2]])
@@ -101,13 +74,11 @@ def _told(error: Exception) -> str:
 def _masked(text: str) -> str:
     try:
         from dcycle_pipeline import settings  # noqa: PLC0415 - it may be what fails
+        from dcycle_pipeline.api.secrets import Secrets, born_at_run_time  # noqa: PLC0415 - as above
 
-        secrets = settings.secrets_in_reach()
+        return Secrets([*settings.secrets_in_reach(), *born_at_run_time()]).mask(text)
     except Exception:
         return "withheld, because nothing tells which of it is a secret"
-    for secret in secrets:
-        text = text.replace(secret, "[secret]")
-    return text
 
 
 if __name__ == "__main__":

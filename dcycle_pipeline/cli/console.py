@@ -3,7 +3,6 @@
 import json
 import sys
 import time
-import unicodedata
 from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,9 +18,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from dcycle_pipeline.landing.lists import ListResult
-
-HIDDEN = ("Cc", "Cf", "Cs", "Zl", "Zp")
-JOINERS = "\u200c\u200d"  # Persian and joined emoji need them
+from dcycle_pipeline.text import plain
 
 
 class Bars:
@@ -93,12 +90,6 @@ def progress() -> Iterator[Bars | Lines]:
         yield shown
     finally:
         shown.stop()
-
-
-def plain(text: str) -> str:
-    """Foreign text made visible: control characters, escapes, line ends, and marks that turn the direction of text."""
-    shown = ((each, unicodedata.category(each)) for each in text)
-    return "".join(ascii(each)[1:-1] if kind in HIDDEN and each not in JOINERS else each for each, kind in shown)
 
 
 def say(text: str) -> None:

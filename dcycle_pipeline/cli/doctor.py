@@ -1,4 +1,4 @@
-"""A check-up: settings, folder, disk, file, versions, reachability, clock and credentials, each with what to do."""
+"""A check-up: settings, folder, disk, file, versions, proxy, certificates, reachability, clock and credentials, each with what to do."""
 
 import asyncio
 import platform
@@ -8,6 +8,7 @@ from importlib.metadata import version
 
 from dcycle_pipeline import settings
 from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.api.connection import trusted_certificates, way
 from dcycle_pipeline.cli.diagnosis import Diagnosis, Level
 from dcycle_pipeline.cli.doctor_folder import examine_folder, examine_output
 from dcycle_pipeline.data_folder import DataFolder
@@ -34,7 +35,9 @@ def examine() -> list[Diagnosis]:
             "ok", "settings", f"{loaded.base_url}, facilities API {loaded.facilities_api}, credential as {loaded.auth}"
         )
     )
-    return [*findings, *_folder(loaded), *_api(loaded)]
+    network = [_way(loaded), _certificates(loaded)]
+    usable = all(finding.level == "ok" for finding in network)
+    return [*findings, *_folder(loaded), *network, *(_api(loaded) if usable else ())]
 
 
 def exit_code(findings: list[Diagnosis]) -> int:
@@ -72,6 +75,25 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
         )
 
 
+def _way(loaded: Settings) -> Diagnosis:
+    try:
+        return Diagnosis("ok", "proxy", way(loaded) or f"none, requests go to {loaded.address.host} directly")
+    except SettingsError as error:
+        return Diagnosis("error", "proxy", str(error))
+
+
+def _certificates(loaded: Settings) -> Diagnosis:
+    if not loaded.address.is_encrypted:
+        return Diagnosis("ok", "certificates", "none needed: plain http to this machine")
+    file, folders = loaded.certificates
+    named = [f"SSL_CERT_FILE {file}"] * bool(file) + [f"SSL_CERT_DIR {folders}"] * bool(folders)
+    try:
+        trusted_certificates(loaded)
+    except SettingsError as error:
+        return Diagnosis("error", "certificates", str(error))
+    return Diagnosis("ok", "certificates", " and ".join(named) or f"certifi {version('certifi')}")
+
+
 def _api(loaded: Settings) -> Iterator[Diagnosis]:
     try:
         found = wanted_organizations(loaded)
@@ -83,7 +105,12 @@ def _api(loaded: Settings) -> Iterator[Diagnosis]:
         return
     yield Diagnosis("ok", "API", f"{loaded.base_url} answers; {len(found)} organisations to sync")
     owner = DataFolder(loaded.data_dir).about().get("root_organization_id")
-    if owner not in (None, found[0] if found else None):
+    if owner in found[1:]:
+        taken = (
+            f"root organisation {owner} now stands below {found[0]}: the next sync takes the folder over for that one"
+        )
+        yield Diagnosis("ok", "data folder", taken)
+    elif owner not in (None, *found[:1]):
         yield Diagnosis(
             "warn",
             "data folder",

@@ -5,7 +5,7 @@ import os
 import secrets
 import socket
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -173,18 +173,23 @@ class DataFolder:
             version = OLDEST_LAYOUT_VERSION if any(self.landing.iterdir()) else LAYOUT_VERSION
             self._write_about({"layout_version": version})
 
-    def claim(self, root_organization_id: str) -> None:
-        """Tie the folder to one root organisation. Raises SettingsError if it belongs to another one."""
+    def claim(self, root_organization_id: str, members: Collection[str] = ()) -> str | None:
+        """Tie the folder to one root organisation. If its root is now one of the `members` below another, that one takes its place.
+
+        Returns the root that the folder had before, if it is another one. Raises SettingsError if the folder is another account's.
+        """
         self._mark()
         about = self.about()
         owner = about.get("root_organization_id")
-        if owner is None:
-            self._write_about(about | {"root_organization_id": root_organization_id})
-        elif owner != root_organization_id:
+        if owner == root_organization_id:
+            return None
+        if owner is not None and owner not in members:
             raise SettingsError(
-                f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}: "
-                "choose another folder. Nothing was changed."
+                f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}, "
+                f"whose tree does not show {owner}: choose another folder. Nothing was changed."
             )
+        self._write_about(about | {"root_organization_id": root_organization_id})
+        return None if owner is None else str(owner)
 
     def pseudonym_key(self) -> bytes:
         """The key of this folder's pseudonyms: 32 random bytes, made once."""

@@ -15,10 +15,18 @@ SOFT = "lock.soft"
 
 def lock_of(working: Path) -> BaseFileLock:
     """The lock of a data folder. Every process gets the same kind, as long as all reach the disk in the same way."""
-    if why_not_locked(working) is None:
-        # Its mode comes from the folder: not every disk can change one.
-        return FileLock(working / "lock", is_singleton=True, thread_local=False)
-    return SoftFileLock(working / SOFT, is_singleton=True, thread_local=False)
+    kind = _kind(working)
+    return kind(working / ("lock" if kind is FileLock else SOFT), is_singleton=True, thread_local=False)
+
+
+def life_of(file: Path, *, mine: bool) -> BaseFileLock:
+    """The lock by which a run shows that it lives: the run's own, or what another process tries it with."""
+    return _kind(file.parent)(file, is_singleton=mine, thread_local=False)
+
+
+def _kind(folder: Path) -> type[BaseFileLock]:
+    # The mode of a lock comes from the folder: not every disk can change one.
+    return FileLock if why_not_locked(folder) is None else SoftFileLock
 
 
 def why_not_locked(folder: Path) -> OSError | None:

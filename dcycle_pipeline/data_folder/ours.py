@@ -54,7 +54,9 @@ _HARMLESS = (
     ".env",
     "scope_mapping.csv",
 )
+ALIVE = "alive-"  # a run's file begins so, by which it shows that it lives
 _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_ALIVE = re.compile(rf"{ALIVE}{_RUN.pattern}")
 _SNAPSHOT = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[^/]{1,8}\.duckdb")
 _UNIQUE = r"\.(\d+|[0-9a-f]{8})\."  # older versions put the number of their process there
 DAMAGED_STAMP = "%Y%m%dT%H%M%S"
@@ -78,6 +80,11 @@ def is_snapshot(path: Path) -> bool:
 def is_run(folder: Path) -> bool:
     """Whether the name of a folder is that of a run."""
     return bool(_RUN.fullmatch(folder.name)) and _is(folder, S_ISDIR)
+
+
+def is_alive_file(path: Path) -> bool:
+    """Whether a file shows, or showed, that a run lives."""
+    return bool(_ALIVE.fullmatch(path.name)) and _is(path, S_ISREG)
 
 
 def is_within(root: Path, path: Path) -> bool:
@@ -130,7 +137,7 @@ def strangers(root: Path, *, marked: bool = True) -> list[Path]:
     found = []
     for place, names in known.items():
         for path in _entries(root, place):
-            ours = path.name in names or _LEFT[place].fullmatch(path.name) or _DAMAGED.fullmatch(path.name)
+            ours = path.name in names or any(form.fullmatch(path.name) for form in (_LEFT[place], _DAMAGED, _ALIVE))
             if not ours and not is_snapshot(path) and not _is_harmless(path):
                 found.append(path)
     landed = (path for path in _entries(root, "landing") if not is_run(path) and not _is_harmless(path))

@@ -12,7 +12,7 @@ from typing import TypeVar
 import msgspec
 
 from dcycle_pipeline.data_folder import is_within, make_folders, write_whole
-from dcycle_pipeline.endpoints.organizations import Organization
+from dcycle_pipeline.endpoints.organizations import Organization, UnusableNode
 from dcycle_pipeline.landing.files import ENDED, SWEEP_SUFFIX, TREE, organization_folder, runs, runs_that_died
 from dcycle_pipeline.landing.lists import Decision, DoubtfulRow, ListResult
 
@@ -21,7 +21,9 @@ T = TypeVar("T")
 
 @dataclass(frozen=True)
 class TreeManifest:
-    """The organisations as a run saw them, and the ids of those that are `absent` although they are still synced."""
+    """The organisations as a run saw them, the ids of those that are `absent` although they are still synced, what of the tree
+    cannot be used, and the organisations that are `excluded`.
+    """
 
     run_id: str
     run_started_at: datetime
@@ -29,6 +31,8 @@ class TreeManifest:
     root_organization_id: str
     organizations: list[Organization]
     absent: list[str]
+    unusable: list[UnusableNode] = field(default_factory=list)
+    excluded: list[Organization] = field(default_factory=list)
 
 
 @dataclass(frozen=True)

@@ -45,8 +45,8 @@ def organizations_asset(environment: Environment) -> dg.AssetsDefinition:
         with step(context, environment) as run:
             found = [organization.organization_id for organization in refresh_organizations(run)]
             if partitions.FULL_SYNC_TAG in context.run.tags:
-                note_unreached(run, sorted(set(found) - set(partitions.known(context.instance))))
-            partitions.add(context.instance, found)
+                note_unreached(run, sorted(set(found) - set(partitions.known(context.instance, environment.account))))
+            partitions.add(context.instance, found, environment.account)
             return dg.MaterializeResult(metadata={"dagster/row_count": len(found)})
 
     return organizations
@@ -65,7 +65,7 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
         required_resource_keys={OPEN_RUN},
         retry_policy=environment.retry,
         metadata=columns(endpoint.table),
-        partitions_def=partitions.ORGANIZATIONS,
+        partitions_def=partitions.definition(environment.account),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[endpoint.parent or ORGANIZATIONS.name],
         check_specs=[spec(name, endpoint.name) for name in names],
@@ -75,7 +75,7 @@ def endpoint_asset(environment: Environment, endpoint: Endpoint) -> dg.AssetsDef
         with step(context, environment) as run:
             # The settings of the run say which API the endpoint is read from; the asset is the same.
             read = next(each for each in run.endpoints if each.name == endpoint.name)
-            swept = sync_endpoint(run, read, list(context.partition_keys))
+            swept = sync_endpoint(run, read, partitions.asked_for(context, run.settings))
             with run.working_file() as connection:
                 findings = run.findings[endpoint.name] = checks.endpoint_findings(connection, endpoint)
             if note_blocked(environment.outcome_of(run.run_id), findings) or not run.publishes:
@@ -121,7 +121,7 @@ def totals_asset(environment: Environment, endpoint: YearTotal) -> dg.AssetsDefi
         required_resource_keys={OPEN_RUN},
         retry_policy=environment.retry,
         metadata=columns(endpoint.table),
-        partitions_def=partitions.ORGANIZATIONS,
+        partitions_def=partitions.definition(environment.account),
         backfill_policy=dg.BackfillPolicy.single_run(),
         deps=[waste_water_treatments.ENDPOINT.name],
         check_specs=[spec(checks.EVERY_TOTAL_READ, endpoint.name, blocking=False)],
@@ -138,7 +138,7 @@ def totals_asset(environment: Environment, endpoint: YearTotal) -> dg.AssetsDefi
 
 def _total_findings(run: Run, endpoint: YearTotal, context: dg.AssetExecutionContext) -> list[Finding]:
     """What became of the totals."""
-    swept = sync_totals(run, endpoint, list(context.partition_keys))
+    swept = sync_totals(run, endpoint, partitions.asked_for(context, run.settings))
     if swept.failure:
         return [Finding(endpoint.name, checks.EVERY_TOTAL_READ, False, False, swept.failure)]
     describe_partitions(context, endpoint, swept)

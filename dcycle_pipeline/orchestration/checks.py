@@ -7,6 +7,7 @@ import dagster as dg
 from dcycle_pipeline.errors import UnsoundError
 from dcycle_pipeline.publish.checks import MEANINGS, Finding, is_blocking
 from dcycle_pipeline.sync.outcome import Outcome
+from dcycle_pipeline.text import markdown
 
 
 def spec(check: str, asset: str, *, blocking: bool = True) -> dg.AssetCheckSpec:
@@ -22,7 +23,7 @@ def result_of(finding: Finding) -> dg.AssetCheckResult:
         asset_key=finding.subject,
         passed=finding.passed,
         severity=severity,
-        description=finding.what,
+        description=markdown(finding.what),
     )
 
 

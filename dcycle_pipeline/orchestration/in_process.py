@@ -2,11 +2,15 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from uuid import uuid4
 
 import dagster as dg
 
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder.lives import living
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.orchestration.endings import canceled_at_signals, life_tags
 from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS_TAG, Environment
 from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
@@ -30,19 +34,39 @@ def run_job(
         turn_off_dagster_telemetry()
     accepted = sorted(accepted_drops)
     found = organizations_to_sync(settings, [*organization_ids, *accepted])
-    job = build(replace(environment, retry=None), load_schedule()).resolve_job_def(JOB)
+    account = settings.organization_id
+    job = build(replace(environment, retry=None, account=account), load_schedule()).resolve_job_def(JOB)
     with _instance() as instance:
-        partitions.keep_in_step(instance, found)
-        for tags in [partitions.only(each) for each in organization_ids] or [partitions.all_of_them(instance)]:
-            _run(job, instance, {**tags, ACCEPTED_DROPS_TAG: " ".join(accepted)}, environment)
+        partitions.keep_in_step(instance, found, account)
+        for tags in [partitions.only(each) for each in organization_ids] or [partitions.all_of_them(instance, account)]:
+            _run(
+                job,
+                instance,
+                {**tags, ACCEPTED_DROPS_TAG: " ".join(accepted)},
+                environment,
+                DataFolder(settings.data_dir),
+            )
     return environment.outcomes
 
 
 def _run(
-    job: dg.JobDefinition, instance: dg.DagsterInstance, tags: Mapping[str, str], environment: Environment
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    tags: Mapping[str, str],
+    environment: Environment,
+    folder: DataFolder,
 ) -> None:
-    result = job.execute_in_process(instance=instance, tags=dict(tags), raise_on_error=False, run_config=QUIET)
-    outcome = environment.outcome_of(result.run_id)
+    run_id = str(uuid4())
+    # From its first moment on, so that no kill can leave a run that seems to be under way for ever.
+    with living(folder.working, run_id), canceled_at_signals(instance, run_id):
+        result = job.execute_in_process(
+            run_id=run_id,
+            instance=instance,
+            tags={**tags, **life_tags(folder, run_id)},
+            raise_on_error=False,
+            run_config=QUIET,
+        )
+    outcome = environment.outcome_of(run_id)
     if not result.success and not outcome.failure:
         outcome.failure, outcome.exit_code = UNKNOWN, NOTHING_PUBLISHED
 

@@ -13,9 +13,11 @@ from dcycle_pipeline.orchestration.step import OPEN_RUN, PUBLISHED_FILE, Environ
 from dcycle_pipeline.publish.checks import MOST_NAMED, Finding, is_blocking, summary_checks
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.summaries import SUMMARIES
-from dcycle_pipeline.summaries.declaration import Summary
-from dcycle_pipeline.sync.publication import publish, summarise
+from dcycle_pipeline.summaries.declaration import COUNTED, Summary
+from dcycle_pipeline.summaries.twice import LISTED_TWICE
+from dcycle_pipeline.sync.publication import publish, read_earlier, refuse_outdated, summarise
 from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.text import markdown
 from dcycle_pipeline.warehouse import run_log
 
 EMISSIONS_REPORT = "emissions_report"
@@ -34,6 +36,7 @@ def summary_assets(environment: Environment) -> dg.AssetsDefinition:
     )
     def summarised(context: dg.AssetExecutionContext) -> Iterator[dg.MaterializeResult]:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
+            _refuse_outdated(context, run)
             wanted = [s for s in SUMMARIES if dg.AssetKey(s.name) in context.selected_asset_keys]
             changed, findings = _summarised(run, {summary.name for summary in wanted})
             note_blocked(environment.outcome_of(run.run_id), findings)
@@ -71,6 +74,8 @@ def _summary_spec(summary: Summary) -> dg.AssetSpec:
 
 def _asset_of(table: str) -> str:
     """The asset that makes a table; empty if none does."""
+    if table == COUNTED:
+        return LISTED_TWICE.name  # a view on what this one and the records say
     schema, name = table.split(".")
     return name if schema in ("dcycle", "history") or name in [summary.name for summary in SUMMARIES] else ""
 
@@ -86,7 +91,8 @@ def _summary_result(
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, summary: Summary) -> dict[str, Any]:
-    quantities = [name for conserved in summary.conserves for name in conserved.columns]
+    never = [column.name for column in summary.columns if column.additivity == "none"]
+    quantities = [name for conserved in summary.conserves for name in conserved.columns if name not in never]
     sums = ", ".join(["count(*)", *(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)])
     count, *values = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
     return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}
@@ -107,11 +113,14 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
     )
     def published_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
+            _refuse_outdated(context, run)
             publication = publish(run)
             environment.outcome_of(run.run_id).published = True
             with run.working_file() as connection:
                 facts = run_log.run_facts(connection, run.run_id)
                 unproven = run_log.unproven_lists(connection)
+            if earlier := read_earlier(run):
+                context.log.warning(str(earlier))
         counts = ("requests_count", "rows_count", "lists_unproven_count", "quarantined_count")
         return dg.MaterializeResult(
             metadata={
@@ -120,6 +129,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
                 "content_hash": publication.content_hash,
                 "content_changed": publication.content_changed,
                 "outcome": publication.outcome,
+                "read_earlier": str(earlier or "none"),
                 "unproven_lists": dg.MetadataValue.md(_as_table(unproven) if unproven else "none"),
                 **{name: facts[name] for name in counts},
             }
@@ -128,8 +138,13 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
     return published_file
 
 
+def _refuse_outdated(context: dg.AssetExecutionContext, run: Run) -> None:
+    if context.run.parent_run_id:  # re-executed from failure: people take it for the same as a new run
+        refuse_outdated(run)
+
+
 def _as_table(unproven: list[tuple[str, str, str | None, str, str]]) -> str:
-    rows = "\n".join(f"| {' | '.join(str(part or '') for part in found)} |" for found in unproven[:MOST_NAMED])
+    rows = "\n".join(f"| {' | '.join(markdown(part or '') for part in found)} |" for found in unproven[:MOST_NAMED])
     return f"| organisation | endpoint | facility | outcome | reason |\n|---|---|---|---|---|\n{rows}"
 
 

@@ -7,6 +7,7 @@ from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.settings import ScheduleSettings
 from dcycle_pipeline.sync.organizations import NONE_LEFT, wanted_organizations
+from dcycle_pipeline.text import plain
 
 
 def daily_sync(environment: Environment, job: str, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
@@ -33,10 +34,10 @@ def _daily(environment: Environment, job: str, schedule: ScheduleSettings) -> dg
         try:
             found = wanted_organizations(environment.settings())
         except DcycleError as error:
-            raise dg.Failure(str(error)) from None
-        partitions.keep_in_step(context.instance, found)
+            raise dg.Failure(plain(str(error))) from None
+        partitions.keep_in_step(context.instance, found, environment.account)
         if not found:
             return dg.SkipReason(NONE_LEFT)
-        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance)))
+        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance, environment.account)))
 
     return daily_sync

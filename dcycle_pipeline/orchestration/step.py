@@ -1,19 +1,26 @@
 """From a Dagster step to a run: settings, progress, one open working file a process, and errors that people can read."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 
 import dagster as dg
 
-from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
+from dcycle_pipeline import signals
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
+from dcycle_pipeline.errors import DcycleError, UnavailableError
 from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.orchestration.endings import STOPPED, canceled_at_signals, is_interruption, seen_alive
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.outcome import Outcome
 from dcycle_pipeline.sync.progress import Progress
 from dcycle_pipeline.sync.run import Run
+from dcycle_pipeline.text import plain
 
 PUBLISHED_FILE = "published_file"
+PARTITIONED = [endpoint.name for endpoint in (*declared(), *YEAR_TOTALS)]
 ACCEPTED_DROPS_TAG = "dcycle_pipeline/accepted_drops"
 OPEN_RUN = "open_run"
 RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
@@ -24,7 +31,8 @@ class Environment:
     """What the definitions are made with.
 
     How to get settings; who hears of progress (Dagster's log by default); how long a step waits for the folder; what a step that failed
-    does next. `outcomes` is where steps write how each run ends, by run id, for a caller in the same process.
+    does next; whether a run has a process of its own, which a signal may end; whose partitions. `outcomes` is where steps write how each run ends, by run
+    id, for a caller in the same process.
     """
 
     settings: Callable[[], Settings]
@@ -32,6 +40,8 @@ class Environment:
     # The folder's lock alone lets one run write, so a run waits here while another one syncs.
     wait_for_folder_seconds: float = 3600
     retry: dg.RetryPolicy | None = RETRY
+    ends_at_signals: bool = False
+    account: str = ""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
 
     def outcome_of(self, run_id: str) -> Outcome:
@@ -45,11 +55,11 @@ class LogProgress:
         self._log = log
 
     def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
-        self._log.info(f"{endpoint}: {lists_count} lists to read for organisation {organization_id}")
+        self._log.info(plain(f"{endpoint}: {lists_count} lists to read for organisation {organization_id}"))
 
     def finished(self, result: ListResult) -> None:
         if not result.nothing_missing:
-            self._log.warning(f"{result.key}: {result.outcome}: {result.reason}")
+            self._log.warning(plain(f"{result.key}: {result.outcome}: {result.reason}"))
 
 
 class OpenRun:
@@ -58,15 +68,19 @@ class OpenRun:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._run: Run | None = None
+        self._held = ExitStack()
 
     def of(self, context: dg.AssetExecutionContext) -> Run:
         """The run that a step belongs to, with that step's log."""
         environment = self._environment
         if self._run is None:
+            partitions.refuse_none(context.run, PARTITIONED)
             selected = context.run.asset_selection  # none, or an empty one, is all
+            settings = environment.settings()
+            self._held.enter_context(seen_alive(context.instance, DataFolder(settings.data_dir), context.run.run_id))
             self._run = Run(
                 context.run.run_id,
-                environment.settings(),
+                settings,
                 wait_for_folder_seconds=environment.wait_for_folder_seconds,
                 accepted_drops=frozenset(context.run.tags.get(ACCEPTED_DROPS_TAG, "").split()),
                 publishes=not selected or dg.AssetKey(PUBLISHED_FILE) in selected,
@@ -77,18 +91,21 @@ class OpenRun:
     def close(self) -> None:
         if self._run is not None:
             self._run.close()
+        self._held.close()
 
 
 def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
     """The resource that all steps use; Dagster makes one a process and run, and closes it at the end."""
 
     @dg.resource(description="The run with its open working file; nobody else writes into the data folder meanwhile.")
-    def open_run(_: dg.InitResourceContext) -> Iterator[OpenRun]:
-        held = OpenRun(environment)
-        try:
+    def open_run(context: dg.InitResourceContext) -> Iterator[OpenRun]:
+        with ExitStack() as stack:
+            if environment.ends_at_signals and context.instance and context.run:
+                stack.callback(signals.end_at_signals())
+                stack.enter_context(canceled_at_signals(context.instance, context.run.run_id))
+            held = OpenRun(environment)
+            stack.callback(held.close)
             yield held
-        finally:
-            held.close()
 
     return open_run
 
@@ -98,13 +115,13 @@ def step(context: dg.AssetExecutionContext, environment: Environment) -> Iterato
     """The run, to call a step of it; what the step raises becomes a failure in one line, retried only if that can help."""
     outcome = environment.outcome_of(context.run.run_id)
     try:
-        yield context.resources.open_run.of(context)
-    except SettingsError as error:
-        outcome.fail(error)
-        raise dg.Failure(str(error), allow_retries=False) from None
-    except DcycleError as error:
-        outcome.fail(error)
-        raise dg.Failure(str(error), allow_retries=isinstance(error, UnavailableError)) from None
-    except Exception as error:
-        outcome.fail(error)
+        with signals.unraised():
+            yield context.resources.open_run.of(context)
+    except BaseException as error:
+        if is_interruption(error):  # Dagster's retry policy would repeat what somebody has stopped
+            raise dg.Failure(STOPPED, allow_retries=False) from None
+        if isinstance(error, Exception):
+            outcome.fail(error)
+        if isinstance(error, DcycleError):
+            raise dg.Failure(plain(str(error)), allow_retries=isinstance(error, UnavailableError)) from None
         raise

@@ -44,7 +44,7 @@ def all_tables() -> tuple[Table, ...]:
     views = [view for endpoint in declared() for view in current(endpoint)]
     as_they_were = [as_published(table) for table in versioned_tables()]
     stored = (ORGANIZATIONS, *_totals_tables(), *run_tables.TABLES, *versioned_tables())
-    return (*stored, *views, *as_they_were, *summaries.STORED)
+    return (*stored, *views, *as_they_were, *summaries.DECLARED)
 
 
 def filled_tables() -> tuple[Table, ...]:
@@ -60,6 +60,15 @@ def all_relations() -> tuple[Table | Macro, ...]:
 def everything() -> tuple[Declaration, ...]:
     """All that is declared in the file, each thing after those that it is made from."""
     return (summaries.RULES, *all_relations())
+
+
+def bind_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bind the macros that read tables to the publication that is noted last: they fail in any other file, which DuckDB would read."""
+    query = f"SELECT arg_max(run_id, published_at) FROM {run_tables.RUNS.qualified}"
+    run_id = connection.execute(query).fetchall()[0][0]
+    for table in versioned_tables():
+        for statement in as_of(table, run_id).ddl():
+            connection.execute(statement)
 
 
 @contextmanager

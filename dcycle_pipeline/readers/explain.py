@@ -21,6 +21,10 @@ from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.decode import identity_of
 from dcycle_pipeline.warehouse.history import valid_at
 
+_MONTH = (
+    f"history.emissions_by_facility_month WHERE facility_id = $facility_id AND month = $month AND {valid_at('$moment')}"
+)
+_COUNTED_IN = f"SELECT organization_id FROM {_MONTH}"
 _RECORDS = f"""SELECT organization_id, facility_id, waste_water_treatment_id, record_label, start_date, end_date,
     co2e_kg AS record_co2e_kg, co2e_state, days_in_record, days_in_month,
     part(co2e_kg, first_day - start_date, last_day_there - start_date + 1, days_in_record) AS co2e_kg,
@@ -36,9 +40,11 @@ FROM (
     WHERE facility_id = $facility_id AND is_counted(status, start_date, end_date)
         AND start_date <= last_day($month::DATE) AND end_date >= $month::DATE
         AND {valid_at("$moment")}
+    -- Of a record that several organisations list, the row that counted then: that of an organisation of which the month says something.
+    QUALIFY organization_id IN ({_COUNTED_IN}) OR 1 = row_number() OVER (
+        PARTITION BY waste_water_treatment_id ORDER BY organization_id IN ({_COUNTED_IN}) DESC, organization_id)
 ) ORDER BY organization_id, start_date, waste_water_treatment_id"""
-_TOTAL = f"""SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM history.emissions_by_facility_month
-WHERE facility_id = $facility_id AND month = $month AND {valid_at("$moment")}"""
+_TOTAL = f"SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM {_MONTH}"
 _MOMENT = f"""SELECT max(published_at) AS moment FROM sync.runs
 WHERE outcome IN {run_tables.PUBLISHED} AND published_at <= coalesce($as_of, 'infinity'::TIMESTAMPTZ)"""
 

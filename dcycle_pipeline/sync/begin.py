@@ -9,7 +9,7 @@ from importlib.metadata import version
 import duckdb
 
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.landing.upgrade import upgrade_manifests
 from dcycle_pipeline.sync import leftovers, recovery
 from dcycle_pipeline.warehouse import run_log
@@ -30,7 +30,7 @@ class Beginning:
 def begun(folder: DataFolder, beginning: Beginning) -> Iterator[duckdb.DuckDBPyConnection]:
     """The working file, open and held for writing, with the run noted in it. Healing happens once a run, however many steps ask.
 
-    Raises UnavailableError if another process holds the folder, or if the organisations are not known yet.
+    Raises UnavailableError if another process holds the folder, SettingsError if nothing has been read yet.
     """
     with folder.writing(beginning.purpose, beginning.wait_for_folder_seconds):
         recovery.remember_owner(folder)
@@ -46,7 +46,9 @@ def begun(folder: DataFolder, beginning: Beginning) -> Iterator[duckdb.DuckDBPyC
 def _heal(connection: duckdb.DuckDBPyConnection, folder: DataFolder, beginning: Beginning) -> None:
     root = folder.about().get("root_organization_id")
     if root is None:
-        raise UnavailableError("The organisations are not known yet: read them first (asset `organizations`).")
+        raise SettingsError(
+            "Nothing has been read into this data folder yet: run `dcycle-pipeline sync`, or launch the job `sync` in Dagster."
+        )
     leftovers.delete_leftovers(folder, beginning.now())  # first, as what a killed run left may be what fills the disk
     moment = run_log.moment(connection, beginning.now())
     run_log.note_run(connection, beginning.run_id, moment, root, version("dcycle_pipeline"))

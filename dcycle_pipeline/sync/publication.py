@@ -3,12 +3,12 @@
 import logging
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline.errors import UnavailableError, UnsoundError
+from dcycle_pipeline.errors import SettingsError, UnavailableError, UnsoundError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import forget_runs
 from dcycle_pipeline.publish import snapshots
@@ -16,7 +16,7 @@ from dcycle_pipeline.publish.checks import Finding
 from dcycle_pipeline.publish.record import Refreshed, is_recorded, record_publication, refresh_summaries
 from dcycle_pipeline.sync.rewrite import rewrite_if_grown
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse import run_log, run_tables
 
 _log = logging.getLogger(__name__)
 
@@ -30,6 +30,35 @@ class Publication:
     content_hash: str
     content_changed: bool
     outcome: str
+
+
+@dataclass(frozen=True)
+class ReadEarlier:
+    """How many lists that a run publishes were read before it began, of how many, and since when the first may be out of date."""
+
+    lists_count: int
+    of_count: int
+    since: datetime
+
+    def __str__(self) -> str:
+        return (
+            f"{self.lists_count} of {self.of_count} lists were read before this run began, the first at "
+            f"{self.since:%Y-%m-%d %H:%M:%S} UTC: what came since is not in them. Launch `sync` to read it."
+        )
+
+
+def read_earlier(run: Run) -> ReadEarlier | None:
+    """What a run publishes without having read it itself: other organisations, lists taken over, steps that were not repeated."""
+    with run.working_file() as connection:
+        before, count, since = connection.execute(run_tables.READ_BEFORE, [run.started_at(connection)]).fetchall()[0]
+    return ReadEarlier(before, count, since.astimezone(UTC)) if before else None
+
+
+def refuse_outdated(run: Run) -> None:
+    """For a run that repeats only the last steps of another one. Raises SettingsError if it re-uses what a new run would read again."""
+    found = read_earlier(run)
+    if found and found.since < run.now() - timedelta(hours=run.settings.resume_hours):
+        raise SettingsError(f"Not repeated, as DCYCLE_RESUME_HOURS is {run.settings.resume_hours:g}: {found}")
 
 
 def summarise(run: Run) -> Refreshed:

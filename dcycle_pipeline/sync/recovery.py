@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -154,15 +154,16 @@ def landed(folder: DataFolder) -> list[Landed]:
 
 
 def apply_landed(
-    connection: duckdb.DuckDBPyConnection, folder: DataFolder, steps: Iterable[Landed], memory_limit_mb: int
+    connection: duckdb.DuckDBPyConnection, folder: DataFolder, steps: Sequence[Landed], memory_limit_mb: int
 ) -> None:
     """Merge every landed step that is newer than what is merged of its kind, oldest first, and publications in their turn."""
     merged = run_log.last_merged(connection)
     waiting = [step for step in steps if _kind(step) not in merged or step.merged_at > merged[_kind(step)]]
     ends = manifest.ends(folder.landing)
     last_of_run = {step.run_id: step for step in waiting}
-    root = str(folder.about()["root_organization_id"]) if waiting else ""
+    roots = {step.run_id: step.root_organization_id for step in steps if isinstance(step, TreeManifest)}
     for step in waiting:
+        root = roots.get(step.run_id) or str(folder.about()["root_organization_id"])
         run_log.note_run(connection, step.run_id, step.run_started_at, root, version("dcycle_pipeline"))
         landed_now = replace(step, merged_at=run_log.moment(connection, step.merged_at))
         if isinstance(landed_now, TreeManifest):

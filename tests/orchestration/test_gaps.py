@@ -1,6 +1,7 @@
 """Checks that fail: what cannot be read warns and the rest is published; what would be wrong is not published."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import dagster as dg
@@ -8,7 +9,10 @@ import pytest
 
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.orchestration.jobs import build
+from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.sandbox import Behaviour
+from dcycle_pipeline.settings import ScheduleSettings
 from tests.orchestration.conftest import CHILD, ROOT, Pipeline, checks, metadata, pipeline_in
 
 WWT = "waste_water_treatments"
@@ -42,6 +46,22 @@ def test_an_open_scope_warns_and_the_rest_is_published(pipeline: Pipeline) -> No
         ("f-north",),
         ("f-old",),
     ]
+
+
+@pytest.mark.exhaustive
+def test_a_foreign_name_is_text_wherever_dagster_shows_it(pipeline: Pipeline) -> None:
+    name = "f\x1b[31m|<b>\u202e"
+    pipeline.sandbox.world.add_facility(ROOT, id=name)
+    pipeline.sandbox.behaviour = Behaviour(denied={name: 403})
+    logging = build(Environment(lambda: pipeline.settings, wait_for_folder_seconds=0), ScheduleSettings())
+    result = replace(pipeline, definitions=logging).run_all()
+    shown = checks(result)[WWT, "every_list_proven"].description or ""
+    table = metadata(result, "published_file")[None]["unproven_lists"]
+    lines = [entry.user_message for entry in pipeline.instance.all_logs(result.run_id)]
+    assert any("f\\x1b[31m|<b>\\u202e" in line and "forbidden" in line for line in lines)
+    assert [part for part in ("\x1b", "\u202e") for text in (shown, table, *lines) if part in text] == []
+    assert r"\|\<b\>" in shown
+    assert r"\|\<b\>" in table
 
 
 def test_gaps_of_a_reading_run_are_told_by_the_run_that_publishes_them(pipeline: Pipeline) -> None:

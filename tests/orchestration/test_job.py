@@ -78,7 +78,7 @@ def test_the_published_file_tells_what_sync_runs_says(first: tuple[Pipeline, dg.
     assert tuple(told[name] for name in columns) == row
     assert told["path"] == str(DataFolder(pipeline.settings.data_dir).published)
     assert told["requests_count"] == len(pipeline.sandbox.requests)
-    assert told["unproven_lists"] == "none"
+    assert told["unproven_lists"] == told["read_earlier"] == "none"
 
 
 def test_every_declared_check_passes(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
@@ -87,6 +87,14 @@ def test_every_declared_check_passes(first: tuple[Pipeline, dg.ExecuteInProcessR
     declared_keys = pipeline.definitions.resolve_asset_graph().asset_check_keys
     assert set(found) == {(key.asset_key.to_user_string(), key.name) for key in declared_keys}
     assert all(check.passed and check.description for check in found.values())
+
+
+def test_no_asset_adds_up_what_does_not_add_up(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
+    _, result = first
+    for summary in SUMMARIES:
+        told = metadata(result, summary.name)[None]
+        assert not {column.name for column in summary.columns if column.additivity == "none"} & set(told)
+    assert {"co2e_kg", "dagster/row_count"} <= set(metadata(result, "emissions_by_facility_month")[None])
 
 
 def test_the_report_is_written_from_what_was_published_and_shows_its_picture(
@@ -139,6 +147,9 @@ def test_a_backfill_of_some_assets_then_the_rest_changes_that_organisation_alone
     change(synced, CHILD)
     assert synced.run(partitions.only(ROOT), assets=["facilities", WWT]).success
     assert synced.content() == before, "reading alone publishes nothing"
-    assert synced.run({}, assets=["emissions_by_facility_month", "published_file"]).success
+    published = synced.run({}, assets=["emissions_by_facility_month", "published_file"])
+    assert published.success
+    told = metadata(published, "published_file")[None]["read_earlier"]
+    assert re.match(r"6 of 6 lists were read before this run began, the first at 20", told), told
     after = synced.content()
     assert {organization for key in before if before[key] != after[key] for organization in key[1:]} == {ROOT}

@@ -1,7 +1,11 @@
 """One partition an organisation, in step with the tree; the schedule's run over all of them; failures that are told."""
 
+import os
+import subprocess
 import traceback
 from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +16,11 @@ from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.orchestration.step import Environment
-from dcycle_pipeline.sandbox import Sandbox
-from dcycle_pipeline.settings import ScheduleSettings, Settings
+from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.settings import ScheduleSettings, Settings, load
 from dcycle_pipeline.sync.outcome import WRONG_SETTINGS
 from dcycle_pipeline.sync.progress import Silent
+from tests.cli.conftest import PROGRAM, variables
 from tests.conftest import NOTHING_MISSING, settings_for, sync
 from tests.orchestration.conftest import CHILD, QUIET, ROOT, Pipeline, metadata
 
@@ -147,3 +152,87 @@ def test_wrong_settings_fail_the_run_at_once_with_one_message(pipeline: Pipeline
     assert WRONG_KEY not in str(result.all_events)
     assert environment.outcome_of(result.run_id).exit_code == WRONG_SETTINGS
     assert not (tmp_path / "data" / "dcycle.duckdb").exists()
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize(
+    ("tags", "assets", "told"),
+    [
+        ({}, None, "launch `sync` again with all partitions"),
+        ({}, ["facilities"], "launch `sync` again with all partitions"),
+        (partitions.only("gone"), ["facilities"], "Partition gone is no organisation"),
+        ({}, ["published_file"], "launch the job `sync`"),
+    ],
+    ids=["no partition", "one asset without", "a partition that is no more", "nothing read yet"],
+)
+def test_what_cannot_be_launched_says_at_once_what_can(
+    pipeline: Pipeline, tags: dict[str, str], assets: list[str] | None, told: str
+) -> None:
+    environment = Environment(lambda: pipeline.settings, Silent(), 0)
+    result = (
+        build(environment, ScheduleSettings())
+        .resolve_job_def(JOB)
+        .execute_in_process(
+            instance=pipeline.instance,
+            tags=dict(tags),
+            raise_on_error=False,
+            run_config={"loggers": QUIET["loggers"]},  # retries are on
+            asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
+        )
+    )
+    assert not [event for event in result.all_events if event.is_step_up_for_retry]
+    (failure,) = [event.step_failure_data for event in result.all_events if event.is_step_failure]
+    assert told in failure.user_failure_data.description
+    assert environment.outcome_of(result.run_id).exit_code == WRONG_SETTINGS
+
+
+def test_an_excluded_organisation_is_not_read_though_its_partition_is_still_there(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    choice = tmp_path / "organizations.toml"
+    choice.write_text(f'exclude = ["{CHILD}"]\n')
+    partitions.keep_in_step(pipeline.instance, [ROOT, CHILD])
+    settings = settings_for(pipeline.sandbox, tmp_path / "data", organizations_file=choice)
+    definitions = build(Environment(lambda: settings, Silent(), 0), ScheduleSettings())
+    pipeline.sandbox.clear_requests()
+    tags = partitions.all_of_them(pipeline.instance)
+    assert replace(pipeline, definitions=definitions).run(tags, ["organizations", "facilities"]).success
+    assert {request.organization_id for request in pipeline.sandbox.requests if "/v1/" in request.path} == {ROOT}
+
+
+def test_no_partition_is_removed_that_a_run_may_still_use(instance: dg.DagsterInstance) -> None:
+    partitions.keep_in_step(instance, [ROOT, CHILD])
+    job = build(Environment(load), ScheduleSettings()).resolve_job_def(JOB)
+    run = instance.create_run_for_job(job, status=dg.DagsterRunStatus.STARTED)
+    partitions.keep_in_step(instance, [ROOT])
+    assert partitions.known(instance) == [ROOT, CHILD]
+    instance.report_run_failed(run)
+    partitions.keep_in_step(instance, [ROOT])
+    assert partitions.known(instance) == [ROOT]
+
+
+@pytest.mark.exhaustive
+def test_two_accounts_sync_at_once_under_one_home(sandbox: Sandbox, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    other = World(NEW, "Another holding")
+    other.add_record(other.add_facility(NEW, id="f-other"))
+    with Sandbox(other) as elsewhere, ExitStack() as stack:
+        running = [
+            stack.enter_context(
+                subprocess.Popen(
+                    [PROGRAM, "sync"],
+                    env=os.environ | variables(each, tmp_path / name) | {"DAGSTER_HOME": str(home)},
+                    stderr=subprocess.PIPE,
+                    text=True,
+                )
+            )
+            for name, each in (("one", sandbox), ("two", elsewhere))
+        ]
+        for process in running:
+            _, said = process.communicate(timeout=120)
+            assert process.returncode == 0, said
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        assert partitions.known(instance, ROOT) == [ROOT, CHILD]
+        assert partitions.known(instance, NEW) == [NEW]

@@ -43,8 +43,8 @@ class Life:
     """What a child does: the stages of a sync with `settings`, or `words` of the command line.
 
     `place` is where it stops itself by `stop_signal`. No file of it grows beyond `largest_file_bytes`: writing more fails as on a full
-    disk, or kills the child in the middle of the write where it `dies_when_full`. `refused` are functions of the system that
-    the disk does not know, each with the number of the error that it answers: see `tests.properties.disks`.
+    disk, or kills the child in the middle of the write where it `dies_when_full`. `refused` are functions of the system that the disk
+    does not know, each with the number of the error that it answers: see `tests.properties.disks`.
     """
 
     settings: dict[str, Any]

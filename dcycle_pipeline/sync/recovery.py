@@ -17,7 +17,6 @@ from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import runs_that_died
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
-from dcycle_pipeline.lives import bury_the_dead
 from dcycle_pipeline.publish import snapshots
 from dcycle_pipeline.publish.catalog import everything, filled_tables, replaced_file
 from dcycle_pipeline.publish.record import record_publication
@@ -132,7 +131,6 @@ def _known_root(folder: DataFolder) -> str | None:
 
 def delete_leftovers(folder: DataFolder) -> None:
     """Delete what runs that were killed left half-written. The caller holds the folder for writing and writes nothing yet."""
-    bury_the_dead(folder.working)
     left = [*folder.root.glob(".*.link"), *folder.working.glob(".*.part*"), *folder.snapshots.glob(".*.part")]
     for run in runs_that_died(folder.landing):
         left += run.rglob("*.part")

@@ -74,13 +74,11 @@ def _told(error: Exception) -> str:
 def _masked(text: str) -> str:
     try:
         from dcycle_pipeline import settings  # noqa: PLC0415 - it may be what fails
+        from dcycle_pipeline.api.secrets import Secrets, born_at_run_time  # noqa: PLC0415 - as above
 
-        secrets = settings.secrets_in_reach()
+        return Secrets([*settings.secrets_in_reach(), *born_at_run_time()]).mask(text)
     except Exception:
         return "withheld, because nothing tells which of it is a secret"
-    for secret in secrets:
-        text = text.replace(secret, "[secret]")
-    return text
 
 
 if __name__ == "__main__":

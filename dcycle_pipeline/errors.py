@@ -15,9 +15,9 @@ _NOT_POSSIBLE = (errno.EOPNOTSUPP, errno.ENOSYS)
 def after(error: OSError) -> str:
     """What to do next about a file that cannot be written, by what the system says."""
     if error.errno in _NOT_ALLOWED:
-        return "Check who owns the folder and whether its disk allows links, then sync again; what was published stays."
+        return "Check who owns the folder and what its disk allows (`dcycle-pipeline doctor` tries it), then sync again; what was published stays."
     if error.errno in _NOT_POSSIBLE:
-        return "Its disk cannot do this (links, for example): choose a folder on another one; what was published stays."
+        return "Its disk cannot do this (`dcycle-pipeline doctor` tries it): choose a folder on another one; what was published stays."
     return FREE_SPACE
 
 

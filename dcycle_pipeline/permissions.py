@@ -1,6 +1,8 @@
 """Who may read what: what a run writes is its owner's alone, and only what is published follows the umask of the user."""
 
+import errno
 import os
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -9,6 +11,8 @@ from threading import Lock
 PRIVATE_FOLDER = 0o700
 _PRIVATE_FILE = 0o600
 _OTHERS = 0o077
+# How disks say that they know no permissions, or cannot make a folder durable: FAT, some shares, some FUSE.
+UNKNOWN_TO_DISK = (errno.EPERM, errno.EINVAL, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class _Umask:
@@ -55,13 +59,29 @@ def published(mode: int) -> int:
     return mode & ~_umask.of_user()
 
 
+def set_mode(file: int | Path, mode: int) -> None:
+    """Give a file that this process made its mode. A disk that knows no permissions keeps its own: `doctor` says so."""
+    try:
+        os.chmod(file, mode)
+    except OSError as error:
+        if error.errno not in UNKNOWN_TO_DISK:
+            raise
+
+
 def tighten(folder: Path) -> None:
-    """Make a folder private that an older version left open, and all in it. It comes last: what dies on the way is done again."""
-    if folder.stat().st_mode & _OTHERS:
-        for within, _, files in os.walk(folder, topdown=False):
-            for name in files:
-                _restrict(Path(within, name), _PRIVATE_FILE)
-            _restrict(Path(within), PRIVATE_FOLDER)
+    """Make a folder private that an older version left open, and all in it. It comes last: what dies on the way is done again.
+
+    A file that has a name outside of the folder too keeps its mode: others may need it.
+    """
+    if not folder.stat().st_mode & _OTHERS:
+        return
+    found = [Path(within, name) for within, _, files in os.walk(folder, topdown=False) for name in files]
+    names = Counter(path.lstat().st_ino for path in found)
+    for path in found:
+        if path.lstat().st_nlink == names[path.lstat().st_ino]:
+            _restrict(path, _PRIVATE_FILE)
+    for within, _, _ in os.walk(folder, topdown=False):
+        _restrict(Path(within), PRIVATE_FOLDER)
 
 
 def _restrict(path: Path, mode: int) -> None:

@@ -20,6 +20,7 @@ _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX
 
 Stamp = Literal["first_seen", "last_seen", "last_changed", "valid_from", "valid_to", "origin"]
 Role = Literal["activity", "emission", "note", "person"]
+Additivity = Literal["sum", "none"]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,7 @@ class Column:
     `stamp` marks what we observed (a moment or the origin): it does not belong to the content.
     `role` says what a change of the column is: an edit (`activity`), a recalculation (`emission`), an edit if nothing else
     changed (`note`), or no change at all (`person`).
+    `additivity` says whether a sum over rows means something; None is not said. If it is `none`, the meaning says why not.
     """
 
     name: str
@@ -41,6 +43,7 @@ class Column:
     stamp: Stamp | None = None
     example: str = ""
     role: Role = "activity"
+    additivity: Additivity | None = None
 
     @property
     def comment(self) -> str:
@@ -123,7 +126,7 @@ class View(Table):
 
 @dataclass(frozen=True)
 class Macro:
-    """A table with one parameter, held in the file. A reader who attached the file finds the macro only after `USE`."""
+    """A table with one parameter, held in the file. Its query reads the database in `USE`, as all macros of DuckDB do."""
 
     schema: str
     name: str
@@ -147,7 +150,7 @@ class Macro:
 
 @dataclass(frozen=True)
 class Rules:
-    """Scalar macros that an SQL file of the package declares. They are held in the published file, too."""
+    """Scalar macros that an SQL file of the package declares. They are held in the published file too, each self-contained."""
 
     script: str
 

@@ -5,50 +5,32 @@ Every message names the variable to change. Secrets are SecretStr, so no repr, l
 
 import os
 import re
-import tomllib
 from functools import cached_property
 from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, Self
+from urllib.request import getproxies
 
 from dotenv import dotenv_values
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from dcycle_pipeline.budgets import Budgets
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.network import address_parts, is_header_text, is_loopback
+from dcycle_pipeline.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
+from dcycle_pipeline.organizations_file import OrganizationsFile, read_organizations_file
 
 ENV_FILE = ".env"
 PREFIX = "DCYCLE_"
 DATA_DIR = Path("./data")
 UTF8 = "utf-8-sig"  # with or without its mark
 _SOURCES = SettingsConfigDict(
-    env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True, env_file=ENV_FILE, env_file_encoding=UTF8
-)
+    env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True, env_file=ENV_FILE, env_file_encoding=UTF8,
+    env_ignore_empty=True,
+)  # fmt: skip
 
 
-class OrganizationEntry(BaseModel):
-    """An organisation with a key of its own, and the name of the variable that holds the key."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    id: str
-    api_key_variable: str
-
-
-class OrganizationsFile(BaseModel):
-    """DCYCLE_ORGANIZATIONS_FILE (TOML): which organisations of the tree to read, and which have a key of their own."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-    include: frozenset[str] | None = None
-    exclude: frozenset[str] = frozenset()
-    organization: tuple[OrganizationEntry, ...] = ()
-
-    def wants(self, organization_id: str) -> bool:
-        """Whether an organisation of the tree is synced."""
-        return organization_id not in self.exclude and (self.include is None or organization_id in self.include)
-
-
-class Settings(BaseSettings):
+class Settings(Budgets, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES
@@ -72,6 +54,7 @@ class Settings(BaseSettings):
     password: SecretStr | None = Field(None, description="password to DCYCLE_EMAIL")
     organizations_file: Path | None = Field(None, description="TOML: include, exclude, keys of their own")
     request_seconds: float = Field(30, gt=0, description="longest time of one request")
+    max_body_mb: int = Field(32, ge=1, le=4096, description="longest body of an answer, unpacked, MB")
     retry_seconds: float = Field(180, ge=0, description="longest time spent on one request with its repetitions")
     retry_attempts: int = Field(8, ge=1, description="how often one request is tried")
     retry_first_wait_seconds: float = Field(0.5, ge=0, description="first wait between tries; doubles, with jitter")
@@ -92,23 +75,31 @@ class Settings(BaseSettings):
     @field_validator("base_url")
     @classmethod
     def _safe_base_url(cls, value: str) -> str:
-        parts = address_parts(value)
-        if parts.scheme == "http" and not is_loopback(parts.hostname or ""):
+        address = parse_address(value)
+        if not address.is_encrypted and not address.is_loopback:
             raise ValueError(
-                f"is plain http to {parts.hostname}: the key would travel unprotected; use https (http only to a loopback address)"
+                f"is plain http to {address.host}: the key would travel unprotected; use https (http only to a loopback address)"
             )
-        return value.rstrip("/")
+        return str(address)
 
     @field_validator("data_dir", mode="before")
     @classmethod
     def _whole_path(cls, value: Any) -> Path:
         return _absolute(str(value))
 
-    @field_validator("api_key", "password")
+    @field_validator("api_key")
     @classmethod
     def _header_safe(cls, value: SecretStr | None) -> SecretStr | None:
         if value and not is_header_text(value.get_secret_value()):
             raise ValueError("is empty or holds characters that no key has (a space or line break from copying?)")
+        return value
+
+    @field_validator("email", "password")
+    @classmethod
+    def _fits_json(cls, value: str | SecretStr | None) -> str | SecretStr | None:
+        text = value.get_secret_value() if isinstance(value, SecretStr) else value or ""
+        if any("\ud800" <= character <= "\udfff" for character in text):
+            raise ValueError("is not text in UTF-8: set it again")
         return value
 
     @field_validator("organization_id", "user_id")
@@ -132,21 +123,11 @@ class Settings(BaseSettings):
     @cached_property
     def organizations(self) -> OrganizationsFile:
         """The organisations file, or one that takes every organisation. Raises SettingsError if the file is wrong."""
-        if self.organizations_file is None:
-            return OrganizationsFile()
-        try:
-            return OrganizationsFile.model_validate(tomllib.loads(self.organizations_file.read_text(encoding="utf-8")))
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise SettingsError(
-                f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file} cannot be read: {error}. Correct it or unset the variable."
-            ) from None
-        except ValidationError as error:
-            raise SettingsError(f"DCYCLE_ORGANIZATIONS_FILE {self.organizations_file}: {_problems(error)}.") from None
+        return read_organizations_file(self.organizations_file)
 
     @cached_property
     def _own_keys(self) -> dict[str, SecretStr]:
-        variables = {**_env_file(), **os.environ}
-        keys = {}
+        variables, keys = _variables(), {}
         for entry in self.organizations.organization:
             value = variables.get(entry.api_key_variable)
             if not value or not is_header_text(value):
@@ -166,6 +147,21 @@ class Settings(BaseSettings):
         """Every secret in clear, to mask it in texts."""
         own = [*self._own_keys.values(), self.api_key, self.password]
         return [secret.get_secret_value() for secret in own if secret]
+
+    @cached_property
+    def address(self) -> Address:
+        """`base_url`, for every decision that rests on it."""
+        return parse_address(self.base_url)
+
+    @cached_property
+    def proxy(self) -> Proxy | None:
+        """The proxy on the way to the API: HTTPS_PROXY or ALL_PROXY in either case, unless NO_PROXY excepts the host."""
+        return proxy_for(self.address, proxies_in(_env_file()) | getproxies())
+
+    @cached_property
+    def certificates(self) -> tuple[str, str]:
+        """SSL_CERT_FILE and SSL_CERT_DIR: whom to trust instead of certifi's list. Empty if not set."""
+        return _variables().get("SSL_CERT_FILE", ""), _variables().get("SSL_CERT_DIR", "")
 
 
 class ScheduleSettings(BaseSettings):
@@ -190,9 +186,9 @@ def load(**overrides: Any) -> Settings:
 
 def load_offline() -> Settings:
     """Settings for commands that ask no API: they work without credentials. Raises SettingsError if another setting is wrong."""
-    given = {**_env_file(), **os.environ}
+    given = _variables()
     unused = {"api_key": "unused", "organization_id": "unused", "user_id": "unused"}
-    return load(**{name: value for name, value in unused.items() if not given.get(f"{PREFIX}{name.upper()}")})
+    return load(**{name: value for name, value in unused.items() if f"{PREFIX}{name.upper()}" not in given})
 
 
 def load_schedule() -> ScheduleSettings:
@@ -204,9 +200,10 @@ def secrets_in_reach() -> list[str]:
     """Every secret that the environment or `.env` may hold, also if the settings are wrong: to mask it in a trace."""
     named = [value for name, value in os.environ.items() if re.search("KEY|PASSWORD|TOKEN|SECRET", name) and value]
     try:
-        return [*named, *load().secrets]
+        loaded = load()
     except SettingsError:
         return named
+    return [*named, *loaded.secrets, *(loaded.proxy.secrets if loaded.proxy else ())]
 
 
 def dagster_home() -> str:
@@ -221,7 +218,7 @@ def turn_off_dagster_telemetry() -> None:
 
 def data_dir() -> Path:
     """DCYCLE_DATA_DIR alone, for commands that need no credential."""
-    return _absolute({**_env_file(), **os.environ}.get("DCYCLE_DATA_DIR") or "")
+    return _absolute(_variables().get("DCYCLE_DATA_DIR", ""))
 
 
 def _absolute(text: str) -> Path:
@@ -233,6 +230,11 @@ def _absolute(text: str) -> Path:
         return path.expanduser().absolute()
     except RuntimeError as error:
         raise SettingsError(f"DCYCLE_DATA_DIR {path}: {error} Name the folder in full.") from None
+
+
+def _variables() -> dict[str, str]:
+    """What the environment and `.env` say. An empty variable counts as not set."""
+    return {name: text for source in (_env_file(), os.environ) for name, text in source.items() if text}
 
 
 def _env_file() -> dict[str, str | None]:
@@ -249,10 +251,9 @@ def _env_file() -> dict[str, str | None]:
 def _problems(error: ValidationError) -> str:
     lines = []
     for problem in error.errors(include_input=False, include_url=False):
-        where = ".".join(str(part) for part in problem["loc"])
+        field = str(problem["loc"][0]) if problem["loc"] else ""
         text = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "missing" and len(problem["loc"]) == 1:
-            text = f"is not set: {Settings.model_fields[where].description}" if where in Settings.model_fields else text
-        name = f"{PREFIX}{where.upper()} " if where in Settings.model_fields else (f"{where}: " if where else "")
-        lines.append(name + text)
+        if problem["type"] == "missing":
+            text = f"is not set: {Settings.model_fields[field].description}"
+        lines.append(f"{PREFIX}{field.upper()} {text}" if field else text)
     return "; ".join(lines)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from tests.properties.aftermath import Scene
 
 T = TypeVar("T")
-FEW = ("coverage_gaps", "emissions_by_facility_month")
+FEW = ("listed_twice", "coverage_gaps", "emissions_by_facility_month")
 ROOT = "11111111-1111-4111-8111-111111111111"
 # Outcomes of a list after which no row of it can be missing.
 NOTHING_MISSING = "('proven', 'facility_deleted', 'no_facilities', 'answered')"
@@ -81,6 +81,13 @@ def _clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Itera
         monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
     return
+
+
+@pytest.fixture
+def without_network_variables(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No proxy and no certificates of this machine."""
+    for name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_")]:
+        monkeypatch.delenv(name)
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,19 +1,25 @@
 """Wrong settings are told in one line that names the variable, before anything is asked or written."""
 
+import os
 import re
 from pathlib import Path
 
+import httpx
 import pytest
+from hypothesis import given
+from hypothesis import settings as hypothesis_settings
+from hypothesis import strategies as st
 
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.settings import Settings, load
+from dcycle_pipeline.settings import Settings, data_dir, load, secrets_in_reach
 
 KEY = "sk_live_settings_secret_0123"
+WHO = {"api_key": KEY, "organization_id": "o-1"}
 GOOD = {"DCYCLE_API_KEY": KEY, "DCYCLE_ORGANIZATION_ID": "o-1"}
 
 
 @pytest.fixture
-def environment(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+def environment(monkeypatch: pytest.MonkeyPatch, without_network_variables: None) -> pytest.MonkeyPatch:
     for name, value in GOOD.items():
         monkeypatch.setenv(name, value)
     return monkeypatch
@@ -43,6 +49,11 @@ def test_what_is_missing_is_named(environment: pytest.MonkeyPatch, name: str) ->
         ("facilities_api", "v2"),
         ("auth", "basic"),
         ("request_seconds", "0"),
+        ("list_pages", "0"),
+        ("list_rows", "0"),
+        ("list_mb", "nan"),
+        ("list_minutes", "0"),
+        ("run_hours", "0"),
         ("retry_attempts", "0"),
         ("keep_runs", "0"),
         ("keep_snapshots", "0"),
@@ -86,7 +97,18 @@ def test_a_value_that_cannot_be_is_refused_by_its_name(environment: pytest.Monke
         "https://api dcycle.io",
         "https://api.dcycle.io\\@evil.com",
         "https://..",
-        "",
+        "https://u:word@h",
+        "https://münchen.example",
+        "https://аpi.dcycle.io",
+        "https://api.dcycle.io/../x",
+        "https://api.dcycle.io/%2e%2e/x",
+        "https://127.1",
+        "http://0x7f.1",
+        "http://[::1%25lo]",
+        "HTTP://api.dcycle.io",
+        "http://localhost..",
+        "https:api.dcycle.io",
+        "https://api.dcycle.io\n.evil.com",
     ],
 )
 def test_a_base_url_that_could_lead_the_key_astray_is_refused(environment: pytest.MonkeyPatch, url: str) -> None:
@@ -95,11 +117,150 @@ def test_a_base_url_that_could_lead_the_key_astray_is_refused(environment: pytes
 
 
 @pytest.mark.parametrize(
-    "url", ["https://api.dcycle.io/", "http://localhost:8000", "http://127.0.0.1:1/x/", "http://[::1]:1/"]
+    ("url", "normal"),
+    [
+        ("https://api.dcycle.io/", "https://api.dcycle.io"),
+        ("HTTPS://API.Dcycle.IO.:443", "https://api.dcycle.io"),
+        (" Https://xn--mnchen-3ya.example:8443/ ", "https://xn--mnchen-3ya.example:8443"),
+        ("http://localhost:8000", "http://localhost:8000"),
+        ("Http://LOCALHOST.:80/", "http://localhost"),
+        ("http://127.0.0.1:1/x/", "http://127.0.0.1:1/x"),
+        ("http://[::1]:1/", "http://[::1]:1"),
+        ("HTTP://[0:0:0:0:0:0:0:1]:80", "http://[::1]"),
+        ("http://[::ffff:127.0.0.1]", "http://[::ffff:7f00:1]"),
+        ("", "https://api.dcycle.io"),
+    ],
 )
-def test_https_and_this_very_machine_are_allowed(environment: pytest.MonkeyPatch, url: str) -> None:
+def test_https_and_this_very_machine_are_allowed_in_any_spelling(
+    environment: pytest.MonkeyPatch, url: str, normal: str
+) -> None:
     environment.setenv("DCYCLE_BASE_URL", url)
-    assert load().base_url == url.rstrip("/")
+    assert load().base_url == normal
+
+
+schemes = st.sampled_from(["https", "HTTPS", "Https", "http", "HTTP", "Http"])
+hosts = st.sampled_from(
+    [
+        "api.dcycle.io",
+        "API.DCYCLE.IO",
+        "localhost",
+        "LocalHost",
+        "127.0.0.1",
+        "127.0.0.2",
+        "[::1]",
+        "[::FFFF:127.0.0.1]",
+        "10.0.0.1",
+    ]
+)
+dots, ports, slashes = (
+    st.sampled_from(["", "."]),
+    st.sampled_from(["", ":", ":80", ":443", ":8443"]),
+    st.sampled_from(["", "/"]),
+)
+
+
+@hypothesis_settings(max_examples=40)
+@given(scheme=schemes, host=hosts, dot=dots, port=ports, slash=slashes)
+def test_what_is_decided_of_an_address_is_what_httpx_does_with_it(
+    scheme: str, host: str, dot: str, port: str, slash: str
+) -> None:
+    try:
+        settings = load(**WHO, base_url=f"{scheme}://{host}{dot}{port}{slash}")
+    except SettingsError:
+        assert (scheme.lower(), settings_loopback(host)) == ("http", False)
+        return
+    url, address = httpx.URL(settings.base_url), settings.address
+    assert (url.scheme, url.host, url.port, url.path.rstrip("/")) == (
+        address.scheme, address.host, address.port, address.path,
+    )  # fmt: skip
+    assert settings.base_url == load(**WHO, base_url=settings.base_url).base_url
+    assert (address.is_encrypted, address.is_loopback) == (scheme.lower() == "https", settings_loopback(host))
+
+
+def settings_loopback(host: str) -> bool:
+    return host.lower() in ("localhost", "127.0.0.1", "127.0.0.2", "[::1]", "[::ffff:127.0.0.1]")
+
+
+OPTIONAL = sorted(
+    name for name, field in Settings.model_fields.items() if not field.is_required() and name != "api_key"
+)
+
+
+@pytest.mark.parametrize("name", OPTIONAL)
+def test_an_empty_variable_counts_as_not_set(environment: pytest.MonkeyPatch, tmp_path: Path, name: str) -> None:
+    usual = load()
+    environment.setenv(f"DCYCLE_{name.upper()}", "")
+    assert load() == usual
+    (tmp_path / ".env").write_text(f"DCYCLE_{name.upper()}=\n")
+    assert load() == usual
+    assert data_dir() == usual.data_dir
+
+
+def test_an_empty_variable_leaves_the_word_to_the_env_file(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("DCYCLE_DATA_DIR=elsewhere\nDCYCLE_USER_ID=u\n")
+    environment.setenv("DCYCLE_DATA_DIR", "")
+    environment.setenv("DCYCLE_USER_ID", "")
+    settings = load()
+    assert (settings.data_dir, data_dir(), settings.user_id) == (*[Path("elsewhere").absolute()] * 2, "u")
+
+
+@pytest.mark.parametrize("name", ["email", "password"])
+def test_what_is_no_text_is_refused_for_a_login(environment: pytest.MonkeyPatch, name: str) -> None:
+    environment.setenv(f"DCYCLE_{name.upper()}", os.fsdecode(b"w\xf6rd"))
+    assert f"DCYCLE_{name.upper()}" in message()
+
+
+PROXY = "http://proxy.example:3128"
+WORD = "p%40ss-word"
+
+
+@pytest.mark.parametrize(
+    ("variables", "url", "proxied"),
+    [
+        ({"HTTPS_PROXY": PROXY}, "https://api.dcycle.io", True),
+        ({"https_proxy": PROXY}, "HTTPS://api.dcycle.io", True),
+        ({"ALL_PROXY": PROXY}, "https://api.dcycle.io", True),
+        ({"all_proxy": "proxy.example:3128"}, "https://api.dcycle.io", True),
+        ({"HTTP_PROXY": PROXY}, "https://api.dcycle.io", False),
+        ({"HTTPS_PROXY": PROXY, "https_proxy": ""}, "https://api.dcycle.io", False),
+        ({"HTTPS_PROXY": ""}, "https://api.dcycle.io", False),
+        *(({"HTTPS_PROXY": PROXY, "ALL_PROXY": PROXY, "HTTP_PROXY": PROXY}, url, False) for url in (
+            "http://localhost:1", "https://LOCALHOST./", "https://127.0.0.1", "https://[::1]:8443", "http://[::ffff:127.0.0.1]"
+        )),
+        *(({"HTTPS_PROXY": PROXY, "NO_PROXY": exception}, "https://api.dcycle.io", False) for exception in (
+            "*", "api.dcycle.io", "x.example, API.DCYCLE.IO", ".dcycle.io", "*.dcycle.io", "dcycle.io", "io", "api.dcycle.io.",
+            "api.dcycle.io:443", "https://api.dcycle.io", "x y api.dcycle.io"
+        )),
+        *(({"HTTPS_PROXY": PROXY, "no_proxy": exception}, "https://api.dcycle.io", True) for exception in (
+            "", ",", "cycle.io", "api.dcycle.io:8443", "http://api.dcycle.io", "evil.api.dcycle.io", "10.0.0.0/8", "[", ".", "x:y"
+        )),
+        *(({"HTTPS_PROXY": PROXY, "NO_PROXY": exception}, "https://10.1.2.3", False) for exception in (
+            "10.1.2.3", "10.0.0.0/8", "10.1.2.3:443"
+        )),
+        ({"HTTPS_PROXY": PROXY, "NO_PROXY": "10.0.0.0/16"}, "https://10.1.2.3", True),
+        *(({"HTTPS_PROXY": PROXY, "NO_PROXY": exception}, "https://[fd00::1]", False) for exception in ("fd00::/8", "[fd00::1]", "fd00::1")),
+    ],
+)  # fmt: skip
+def test_proxies_are_taken_from_their_variables(
+    environment: pytest.MonkeyPatch, variables: dict[str, str], url: str, proxied: bool
+) -> None:
+    for name, value in variables.items():
+        environment.setenv(name, value)
+    proxy = load(base_url=url).proxy
+    assert (proxy and proxy.url) == (PROXY if proxied else None)
+
+
+def test_the_env_file_may_name_the_proxy_and_its_password_is_a_secret(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(f"HTTPS_PROXY=http://user:{WORD}@proxy.example:3128\nSSL_CERT_FILE=/there.pem\n")
+    settings = load()
+    assert settings.proxy
+    assert settings.proxy.variable == "HTTPS_PROXY"
+    assert {WORD, "p@ss-word"} <= set(secrets_in_reach())
+    assert WORD not in f"{settings!r}{settings}"
+    environment.setenv("https_proxy", PROXY)
+    assert load().proxy == ("HTTPS_PROXY", PROXY)
 
 
 def test_a_key_with_a_space_at_its_end_is_either_trimmed_or_refused(environment: pytest.MonkeyPatch) -> None:

@@ -1,87 +1,77 @@
-"""The only door to the API. It bounds what is under way, retries what passes by itself, and sends nothing but GET to one host.
+"""The only door to the API. It bounds what is under way, and retries what passes by itself.
 
-What an answer means belongs to `responses`; how a list is read page by page, to `paging`.
+The connections belong to `connection`; what an answer means belongs to `responses`; how long to try, to `patience` and `breaker`; how a
+list is read page by page, to `paging`.
 """
 
 import asyncio
-import time
+import logging
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
-from urllib.parse import urlsplit
+from typing import NamedTuple, Self, TypeVar
 
 import httpx
-import stamina
 
-from dcycle_pipeline.api.auth import LOGIN_PATH, ApiKey, Login
+from dcycle_pipeline.api.auth import ApiKey, Login
+from dcycle_pipeline.api.breaker import PROBE_SECONDS, Gate, OpenError, Outages
+from dcycle_pipeline.api.connection import BROKEN, failure, open_connections
+from dcycle_pipeline.api.patience import Patience
 from dcycle_pipeline.api.rate_limit import Pace
-from dcycle_pipeline.api.responses import read
+from dcycle_pipeline.api.responses import misunderstood, read
+from dcycle_pipeline.api.secrets import LOGGERS, MaskingFilter, Secrets, refuse_short_keys
 from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
-from dcycle_pipeline.network import is_loopback
 from dcycle_pipeline.settings import Settings
 
-# Waits between tries double up to this; a Retry-After may be longer.
-LONGEST_WAIT_SECONDS = 30.0
-# The default hook of stamina prints to stdout if structlog is installed, and stdout is for results.
-stamina.instrumentation.set_on_retry_hooks((stamina.instrumentation.LoggingOnRetryHook,))
-_BROKEN = (httpx.TransportError, httpx.DecodingError)
+T = TypeVar("T")
+_log = logging.getLogger(__name__)
+_OF_A_PAGE = ("page", "size", "sort")
 
 
-class _OnlyReads(httpx.AsyncBaseTransport):
-    """Lets GET and the login pass to the configured host, and refuses everything else before a byte leaves the process."""
+class _Overtaken(Exception):
+    """A breaker opened while the request waited for its turn: back to the gate."""
 
-    def __init__(self, inner: httpx.AsyncBaseTransport, base_url: httpx.URL) -> None:
-        self._inner = inner
-        self._base = base_url
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        url = request.url
-        same_host = (url.scheme, url.host, url.port) == (self._base.scheme, self._base.host, self._base.port)
-        login = request.method == "POST" and url.path == self._base.path.rstrip("/") + LOGIN_PATH
-        if not same_host or (request.method != "GET" and not login):
-            raise ContractError(
-                f"Refused to send {request.method} to {url.host}: only GET to {self._base.host} leaves this process."
-            )
-        return await self._inner.handle_async_request(request)
+class _Request(NamedTuple):
+    path: str
+    query: Query
+    organization_id: str
+    where: str
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    @property
+    def its_list(self) -> tuple[object, ...]:
+        """What all pages of a list have in common."""
+        return self.organization_id, self.path, tuple(one for one in self.query if one[0] not in _OF_A_PAGE)
 
 
 class DcycleApi:
-    """A connection pool to the API; use it with `async with`. `clock` counts seconds, as `time.monotonic` does.
+    """A connection pool to the API; use it with `async with`. `outages` is what the run knows of who does not answer.
 
     `requests_count` counts the requests sent, repetitions included; `server_date` is the last Date header.
+    Raises SettingsError if a key is too short to be one.
     """
 
-    def __init__(self, settings: Settings, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, settings: Settings, outages: Outages | None = None) -> None:
+        refuse_short_keys(settings)
         self._settings = settings
-        self._clock = clock
+        self._outages = outages or Outages()
+        self._clock = self._outages.clock
+        passwords = [settings.password.get_secret_value()] if settings.password else []
+        self._secrets = Secrets(settings.secrets, passwords)
+        self._filter = MaskingFilter(self._secrets.mask)
+        self._was_masked = False
         self._paces: dict[str, Pace] = {}
+        self._gates: dict[str, Gate] = {}
         self._auths: dict[str, httpx.Auth] = {}
         self.max_connections = settings.max_connections
         self._slots = asyncio.Semaphore(settings.max_connections)
         self.requests_count = 0
         self.server_date = ""
-        limits = httpx.Limits(
-            max_connections=settings.max_connections, max_keepalive_connections=settings.max_connections
-        )
-        # A proxy named in the environment may carry TLS, but must never see a plain request to this machine.
-        proxies_allowed = not is_loopback(urlsplit(settings.base_url).hostname or "")
-        # Loading the certificates takes 30 ms, and plain http (to this machine only) does not use them.
-        certificates = settings.base_url.startswith("https:")
-        transport = httpx.AsyncHTTPTransport(verify=certificates, limits=limits, trust_env=proxies_allowed)
-        self._http = httpx.AsyncClient(
-            base_url=settings.base_url,
-            transport=_OnlyReads(transport, httpx.URL(settings.base_url)),
-            timeout=httpx.Timeout(settings.request_seconds),
-            follow_redirects=False,
-            verify=certificates,
-            trust_env=proxies_allowed,
-        )
+        self._http = open_connections(settings)
 
     async def __aenter__(self) -> Self:
+        for name in LOGGERS:
+            logging.getLogger(name).addFilter(self._filter)
         await self._http.__aenter__()
         return self
 
@@ -89,52 +79,94 @@ class DcycleApi:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self._http.__aexit__(kind, error, trace)
+        for name in LOGGERS:
+            logging.getLogger(name).removeFilter(self._filter)
 
     async def get(self, path: str, query: Query, organization_id: str, where: str) -> bytes:
-        """The body of `GET path`, known to be JSON. Faults that pass by themselves are retried.
+        """The body of `GET path`, known to be JSON. As `ask`."""
+        return await self.ask(path, query, organization_id, where, bytes)
 
-        `where` names endpoint, organisation, facility and page for messages. Raises TransientError if the fault lasts longer than
-        DCYCLE_RETRY_ATTEMPTS and DCYCLE_RETRY_SECONDS allow. Raises the ListError that the answer stands for at once.
+    async def ask(
+        self, path: str, query: Query, organization_id: str, where: str, understand: Callable[[bytes], T]
+    ) -> T:
+        """What `understand` makes of the body of `GET path`, which is JSON without secrets. What passes by itself is tried again.
+
+        `where` names endpoint, organisation, facility and page for messages. Raises TransientError if the fault (or that of
+        `understand`) lasts longer than DCYCLE_RETRY_ATTEMPTS and DCYCLE_RETRY_SECONDS allow, or if nobody answers any more. Raises the
+        ListError that the answer stands for at once.
         """
-        tries = stamina.retry_context(
-            on=_how_long_to_wait,
-            attempts=self._settings.retry_attempts,
-            timeout=self._settings.retry_seconds,
-            wait_initial=self._settings.retry_first_wait_seconds,
-            wait_max=LONGEST_WAIT_SECONDS,
-            wait_jitter=min(1.0, self._settings.retry_first_wait_seconds),
-        )
-        async for attempt in tries:
-            with attempt:
-                return await self._once(path, query, organization_id, where)
-        raise AssertionError("unreachable: stamina raises the last error")
+        request = _Request(path, query, organization_id, where)
+        patience, gate, pace = Patience(self._settings, self._clock()), *self._way(organization_id)
+        answers_before = gate.answers_counts()
+        while True:
+            asked_at = self._clock()
+            try:
+                async with gate.passage(where) as is_probe:
+                    asked_at = await pace.turn(asked_at if is_probe else patience.deadline)
+                    async with self._slots:
+                        if gate.why_open() and not is_probe:
+                            raise _Overtaken
+                        understood = await self._once(request, understand, is_probe)
+                pace.answered()
+                return understood
+            except _Overtaken:
+                continue
+            except OpenError:
+                raise
+            except TransientError as error:
+                wait = None if is_probe else patience.wait_after(error, self._clock())
+                if isinstance(error, ThrottledError):
+                    pace.throttled(asked_at, wait or 0)
+                if is_probe:
+                    raise OpenError(f"{error} It was asked only once, because {gate.why_open()}") from None
+                if wait is None:
+                    gate.gave_up(request.its_list, answers_before, error, where)
+                    raise
+                gate.tell(error, patience.longest_seconds)
+            await self._outages.sleep(wait)
 
-    async def _once(self, path: str, query: Query, organization_id: str, where: str) -> bytes:
-        pace = self._paces.setdefault(organization_id, Pace(self._clock))
-        asked_at = await pace.turn()
+    def _way(self, organization_id: str) -> tuple[Gate, Pace]:
+        if organization_id not in self._gates:
+            host = self._outages.of(self._settings.base_url)
+            throttle = self._outages.of(f"{self._settings.base_url} for organisation {organization_id}")
+            self._gates[organization_id] = Gate(host, throttle, self._clock)
+            self._paces[organization_id] = Pace(self._clock, self._outages.sleep)
+        return self._gates[organization_id], self._paces[organization_id]
+
+    async def _once(self, request: _Request, understand: Callable[[bytes], T], is_probe: bool) -> T:
+        path, query, organization_id, where = request
+        seconds = min(self._settings.request_seconds, PROBE_SECONDS if is_probe else float("inf"))
         try:
-            async with self._slots:
-                self.requests_count += 1
-                async with asyncio.timeout(self._settings.request_seconds):
-                    response = await self._http.get(
-                        path,
-                        params=list(query),
-                        headers=self._headers(organization_id),
-                        auth=self._auth(organization_id),
-                    )
+            self.requests_count += 1
+            async with asyncio.timeout(seconds):
+                response = await self._http.get(
+                    path,
+                    params=list(query),
+                    headers=self._headers(organization_id),
+                    auth=self._auth(organization_id),
+                    extensions={"where": where},
+                )
             self.server_date = response.headers.get("date", self.server_date)
-            body = read(response, where, self._mask)
-        except ThrottledError as error:
-            pace.throttled(asked_at, error.retry_after_seconds)
-            raise
+            body = self._cleaned(read(response, where, self._secrets.mask), where)
         except TimeoutError:
-            raise TransientError(f"{where}: no whole answer within {self._settings.request_seconds:g} s.") from None
+            raise TransientError(f"{where}: no whole answer within {seconds:g} s.") from None
         except UnicodeEncodeError:
             raise ContractError(f"{where}: the id holds characters that a request cannot carry.") from None
-        except _BROKEN as error:
-            raise TransientError(f"{where}: {self._mask(_named(error))}.") from None
-        pace.answered()
-        return body
+        except BROKEN as error:
+            raise failure(error, where, self._settings, self._secrets.mask) from None
+        try:
+            return understand(body)
+        except TransientError as error:
+            raise misunderstood(response, str(error).removesuffix("."), self._secrets.mask) from None
+
+    def _cleaned(self, body: bytes, where: str) -> bytes:
+        cleaned = self._secrets.clean(body)
+        if cleaned is not body and not self._was_masked:
+            self._was_masked = True
+            _log.warning(
+                "%s: the answer holds a key, password or token of ours: it is masked there and in what follows.", where
+            )
+        return cleaned
 
     def _headers(self, organization_id: str) -> dict[str, str]:
         headers = {"x-organization-id": organization_id, "accept": "application/json"}
@@ -144,7 +176,9 @@ class DcycleApi:
 
     def _auth(self, organization_id: str) -> httpx.Auth:
         key = self._settings.key_for(organization_id)
-        return self._auths.setdefault(key, self._new_auth(key))
+        if key not in self._auths:
+            self._auths[key] = self._new_auth(key)
+        return self._auths[key]
 
     def _new_auth(self, key: str) -> httpx.Auth:
         settings = self._settings
@@ -155,21 +189,6 @@ class DcycleApi:
             and settings.password
             and key in ("", settings.api_key and settings.api_key.get_secret_value())
         ):
-            return Login(settings.base_url, settings.email, settings.password.get_secret_value(), self._clock)
+            password = settings.password.get_secret_value()
+            return Login(settings.base_url, settings.email, password, clock=self._clock, secrets=self._secrets)
         return ApiKey(key, bearer=bearer)
-
-    def _mask(self, text: str) -> str:
-        for secret in self._settings.secrets:
-            text = text.replace(secret, "[secret]")
-        return text
-
-
-def _how_long_to_wait(error: Exception) -> bool | float:
-    if isinstance(error, TransientError):
-        return True if error.retry_after_seconds is None else error.retry_after_seconds
-    return False
-
-
-def _named(error: Exception) -> str:
-    text = str(error).strip()
-    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -9,6 +9,7 @@ fits on one page is one answer: it needs no second pass.
 import asyncio
 from dataclasses import dataclass, field
 
+from dcycle_pipeline.api.meter import Limits, Meter
 from dcycle_pipeline.api.types import PAGE_SIZE, Ask, Page, PageSink, Paging, Proof, Query, Server, read_counter
 from dcycle_pipeline.errors import ListError, NotFoundError, RejectedError
 
@@ -22,24 +23,31 @@ STALLED_PASSES_AT_MOST_WITH_TIES = 8
 RESTARTS_AT_MOST = 6  # a counter that moves again after so many fresh starts moves for ever
 
 
-async def read_list(ask: Ask, paging: Paging, sink: PageSink, server: Server | None = None) -> Proof:
+async def read_list(
+    ask: Ask, paging: Paging, sink: PageSink, server: Server | None = None, meter: Meter | None = None
+) -> Proof:
     """Ask for every page until the list is proven, or until another pass would not help. Returns the proof, which says which.
 
     `ask` gets one page by query variant and number; `sink` receives each page that brings news; `server` carries what the
-    reads of one endpoint learn together. Raises the ListError or TransientError that `ask` raises.
+    reads of one endpoint learn together; `meter` ends what does not end. Raises the ListError or TransientError that `ask` raises.
     """
-    read = _Read(ask, paging, sink, server or Server())
-    while (proof := read.verdict()) is None:
-        await read.one_pass()
-    return proof
+    return await Read(ask, paging, sink, server or Server(), meter or Meter(Limits())).to_the_end()
 
 
 @dataclass
-class _Read:
+class Read:
+    """One list while it is read: what `read_list` does, pass by pass.
+
+    `known` are the ids that it has so far, `confirmed` those that it saw again after the set was complete. A list that is
+    `on_one_page` is proven without that. `counter` is the API's; a read that `looks_beyond` asks if there is more than it says.
+    """
+
     ask: Ask
     paging: Paging
     sink: PageSink
     server: Server
+    meter: Meter
+    looks_beyond: bool = True
     counter: int | None = None
     known: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
@@ -55,11 +63,36 @@ class _Read:
     rows: int = 0
     trouble: str = ""
 
+    @property
+    def used_up(self) -> str:
+        """Which budget is used up; empty if none is."""
+        return self.meter.used_up(len(self.known))
+
+    @property
+    def complete(self) -> bool:
+        """Whether the set has as many ids as the counter says."""
+        return self.counter is not None and len(self.known) == self.counter
+
+    async def until_complete(self) -> Proof | None:
+        """Pass over the list until the set is complete. If the read gives up instead, its proof."""
+        while not self.complete:
+            if (proof := self.verdict()) is not None:
+                return proof
+            await self.one_pass()
+        return None
+
+    async def to_the_end(self) -> Proof:
+        """Pass over the list until it is proven or the read gives up. Returns the proof, which says which."""
+        while (proof := self.verdict()) is None:
+            await self.one_pass()
+        return proof
+
     def verdict(self) -> Proof | None:
         """A proof, whether it holds or the read gives up; None for one more pass."""
-        complete = self.passes > 0 and self.counter is not None and len(self.known) == self.counter
-        if complete and (self.on_one_page or len(self.confirmed) == self.counter):
+        if self.complete and (self.on_one_page or len(self.confirmed) == self.counter):
             return self._proof("")
+        if used_up := self.used_up:
+            return self._proof(used_up)
         if self.restarts > RESTARTS_AT_MOST:
             return self._proof(f"{self.trouble} on each of {self.restarts} attempts")
         if self.passes and self.counter is None and not self.trouble:
@@ -80,7 +113,7 @@ class _Read:
         variant = self._next_variant()
         self.trouble = ""
         try:
-            first = await self.ask(variant, 1)
+            first = await self._page(variant, 1)
         except RejectedError as error:
             self.refused[variant] = error
             if len(self.refused) == len(set(self.paging.variants)):
@@ -88,7 +121,7 @@ class _Read:
             return
         self.passes += 1
         before = len(self.known), len(self.confirmed)
-        was_complete = self.counter is not None and len(self.known) == self.counter
+        was_complete = self.complete
         seen = await self._pages(variant, first)
         if self.trouble:
             self._restart()
@@ -129,16 +162,22 @@ class _Read:
             and self.counter is not None
             and len(seen) < self.counter
             and barren < PAGES_AT_ONCE
+            and not self.used_up
         ):
             due = -(-self.counter // size)
-            upto = min(max(due, number), number + PAGES_AT_ONCE - 1)
+            upto = min(max(due, number), number + min(PAGES_AT_ONCE, self.meter.pages_left) - 1)
             for page in await self._ask_several(variant, range(number, upto + 1)):
                 if page is None or not page.identities or page.identities == previous:
                     return seen
                 previous = page.identities
                 barren = 0 if self._take(variant, page, seen) else barren + 1
             number = upto + 1
-        if size and not self.trouble and self._may_go_on(first, size, len(previous)):
+        if (
+            self.looks_beyond
+            and size
+            and not (self.trouble or self.used_up)
+            and self._may_go_on(first, size, len(previous))
+        ):
             await self._look_beyond(variant, number, previous, seen)
         return seen
 
@@ -156,10 +195,14 @@ class _Read:
         if page is not None and page.identities and page.identities != previous:
             self._take(variant, page, seen)
 
+    async def _page(self, variant: Query, number: int) -> Page:
+        self.meter.pages += 1
+        return await self.ask(variant, number)
+
     async def _ask_several(self, variant: Query, numbers: range) -> list[Page | None]:
         async def one(number: int) -> Page | None:
             try:
-                return await self.ask(variant, number)
+                return await self._page(variant, number)
             except (NotFoundError, RejectedError):
                 return None  # some servers answer so past the last page
 
@@ -191,6 +234,7 @@ class _Read:
         earlier = self.fingerprints.get((variant, page.number), fingerprint)
         if not self.known.issuperset(page.identities) or earlier != fingerprint:
             self.sink.keep(page)
+            self.meter.landed += len(page.payload)
             self.rows += len(page.identities)
         self.fingerprints[variant, page.number] = fingerprint
         self.known.update(page.identities)

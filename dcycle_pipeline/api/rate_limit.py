@@ -26,18 +26,18 @@ class Pace:
         self._paused_until = 0.0
         self._slowed_at = float("-inf")
 
-    async def turn(self) -> float:
-        """Wait for a turn. Returns the moment at which it came, in seconds of `clock`."""
-        while (wait := self._paused_until - self._clock()) > 0:
+    async def turn(self, until: float = float("inf")) -> float:
+        """Wait for a turn, and for the end of a pause until that moment. Returns the moment at which it came, in seconds of `clock`."""
+        while (wait := min(self._paused_until, until) - self._clock()) > 0:
             await self._sleep(wait)
         if self._limiter is not None:
             await self._limiter.acquire()
         return self._clock()
 
-    def throttled(self, asked_at: float, retry_after_seconds: float | None) -> None:
-        """The request that was sent at `asked_at` got a 429: pause as asked, and halve the rate once for all that were under way."""
+    def throttled(self, asked_at: float, wait_seconds: float) -> None:
+        """The request that was sent at `asked_at` was throttled: all pause as long as it, and the rate is halved once for all under way."""
         now = self._clock()
-        self._paused_until = max(self._paused_until, now + (retry_after_seconds or 0))
+        self._paused_until = max(self._paused_until, now + wait_seconds)
         if asked_at >= self._slowed_at:
             self._slowed_at = now
             self._set(max(SLOWEST_PER_SECOND, self._rate / 2))

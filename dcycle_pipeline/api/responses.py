@@ -1,6 +1,6 @@
-"""What an answer of the API means: a body to read, or an error that says what to do next.
+"""What an answer of the API means: a body to read, or an error that says what to do next. TransientError: it passes by itself.
 
-The statuses are those of code.dcycle.io/api-reference/introduction (errors). How often to try again belongs to `client`.
+The statuses are those of code.dcycle.io/api-reference/introduction (errors). How often to try again belongs to `patience`.
 """
 
 import re
@@ -25,8 +25,16 @@ from dcycle_pipeline.errors import (
     UnauthorizedError,
 )
 
-# Statuses that pass by themselves: those of RFC 9110 and RFC 8470 (425), and Cloudflare's 520 to 524.
-RETRYABLE = frozenset({408, 425, 500, 502, 503, 504, 520, 521, 522, 523, 524})
+# Beside every 5xx: "request timeout" (RFC 9110), "too early" (RFC 8470).
+RETRYABLE = frozenset({408, 425})
+# A gateway may throttle with 403 or another status, and then says so in the code, the text or on its page.
+_THROTTLES = re.compile(
+    r"rate[\s_-]*limit|throttl|too[\s_-]*(many|frequent)[\s_-]*(requests|calls)|slow[\s_-]*down", re.IGNORECASE
+)
+_WORDS = ("code", "error_code", "error", "errors", "type", "title", "detail", "message")  # of an error body
+MOST_WORDS = 2_000  # characters of an error body in which those words are looked for
+# In a body with status 200; whatever has an id is an item, whose fields may have any name.
+_ERROR_MARKS = ("detail", "error", "errors")
 LONGEST_RETRY_AFTER_SECONDS = 3600.0  # a server that asks for days has a wrong clock or a wrong header
 FIRST_BYTES = 60  # of a body that is not JSON: enough to tell a maintenance page from a cut answer
 LONGEST_DETAIL = 200  # characters: messages have one or two lines
@@ -42,33 +50,43 @@ def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> by
     status = response.status_code
     if status == 200:
         try:
-            return strict_json(response.content)
+            body = strict_json(response.content)
         except ValueError:
             # A proxy answers so during maintenance, with a page in HTML.
-            raise TransientError(f"{where}: 200, but the body is not JSON: {_look(response, mask)}.") from None
-    said = _error_body(response)
+            raise misunderstood(response, f"{where}: 200, but the body is not JSON", mask) from None
+        if not any(b'"%b"' % mark.encode() in body for mark in _ERROR_MARKS) or not _is_error(_object(body)):
+            return body
+        raise misunderstood(response, f"{where}: 200, but with an error in the body", mask)
+    said = _object(response.content)
     code = given if isinstance(given := said.get("code"), str) else ""
-    error = _error(response, f"{where}: {status} {_detail(said.get('detail'), code, mask)}".rstrip())
+    error = _error(response, f"{where}: {status} {_detail(said.get('detail'), code, mask)}".rstrip(), mask)
     if isinstance(error, ListError):
         error.code = code
     raise error
 
 
+def misunderstood(response: httpx.Response, text: str, mask: Callable[[str], str]) -> TransientError:
+    """The error for a 200 that is not what was asked for; `text` says where and in what way."""
+    kind = ThrottledError if _throttles(response) else TransientError
+    return kind(f"{text}: {_look(response, mask)}.", retry_after_seconds(response))
+
+
 def _look(response: httpx.Response, mask: Callable[[str], str]) -> str:
     """What a body that nobody can read looks like: its type, encoding and length, and how it begins."""
-    media_type = response.headers.get("content-type", "no content type")
-    encoding = response.headers.get("content-encoding", "")
+    media_type = mask(response.headers.get("content-type", "no content type"))
+    encoding = response.extensions.get("content-encoding", "")
     packed = f", {encoding}" if encoding else ""
-    begins = response.content[:FIRST_BYTES].decode("utf-8", "backslashreplace")
-    shown = _EMAIL.sub("[e-mail]", mask(" ".join(begins.split())))
+    # Masked before it is cut: half of a secret would not be found.
+    begins = mask(response.content[:MOST_WORDS].decode("utf-8", "backslashreplace"))
+    shown = _EMAIL.sub("[e-mail]", " ".join(begins.split()))[:FIRST_BYTES]
     return f"{media_type[:FIRST_BYTES]}{packed}, {len(response.content)} bytes, begins with {shown!r}"
 
 
-def _error(response: httpx.Response, text: str) -> DcycleError:
+def _error(response: httpx.Response, text: str, mask: Callable[[str], str]) -> DcycleError:
     status = response.status_code
-    if status == 429:
+    if status == 429 or (status not in (401, 404, 410) and 400 <= status < 500 and _throttles(response)):
         return ThrottledError(f"{text} (asked too often).", retry_after_seconds(response))
-    if status in RETRYABLE:
+    if status in RETRYABLE or 500 <= status < 600:
         return TransientError(f"{text}.", retry_after_seconds(response))
     if status == 401:
         return UnauthorizedError(f"{text}: check the API key of this organisation.")
@@ -78,7 +96,7 @@ def _error(response: httpx.Response, text: str) -> DcycleError:
         return NotFoundError(f"{text}.")
     if 300 <= status < 400:
         return ContractError(
-            f"{text}: redirected to {_target(response)}; the credential is not sent there. Check DCYCLE_BASE_URL."
+            f"{text}: redirected to {mask(_target(response))}; the credential is not sent there. Check DCYCLE_BASE_URL."
         )
     if 400 <= status < 500:
         return RejectedError(f"{text}: the API does not accept this request.")
@@ -87,7 +105,7 @@ def _error(response: httpx.Response, text: str) -> DcycleError:
 
 def _target(response: httpx.Response) -> str:
     try:
-        return httpx.URL(response.headers.get("location", "")).host or "another place"
+        return httpx.URL(response.extensions.get("location", "")).host or "another place"
     except (httpx.InvalidURL, ValueError):
         return "an address that cannot be read"
 
@@ -99,25 +117,47 @@ def _detail(detail: Any, code: str, mask: Callable[[str], str]) -> str:
     return f"{said} [{mask(code)[:LONGEST_DETAIL]}]" if code else said
 
 
-def _error_body(response: httpx.Response) -> dict[str, Any]:
+def _is_error(said: dict[str, Any]) -> bool:
+    return "id" not in said and any(said.get(mark) for mark in _ERROR_MARKS)
+
+
+def _throttles(response: httpx.Response) -> bool:
+    """Whether an answer says that it was asked too often: in words, or as a 403 that says when to ask again."""
+    if response.status_code == 403 and retry_after_seconds(response) is not None:
+        return True
+    said = _object(response.content)
+    words = [str(said[name])[:MOST_WORDS] for name in _WORDS if said.get(name)]
+    text = " ".join(words) if said else response.content[:MOST_WORDS].decode("utf-8", "replace")
+    return _THROTTLES.search(text) is not None
+
+
+def _object(content: bytes) -> dict[str, Any]:
     try:
-        body = msgspec.json.decode(response.content.decode("utf-8"))
+        body = msgspec.json.decode(content.decode("utf-8"))
     except (UnicodeDecodeError, msgspec.MsgspecError, RecursionError):
         return {}
     return body if isinstance(body, dict) else {}
 
 
 def retry_after_seconds(response: httpx.Response, now: datetime | None = None) -> float | None:
-    """Seconds to wait by the Retry-After header, which holds seconds or an HTTP date (RFC 9110, 10.2.3). None if it holds neither."""
+    """Seconds to wait by the Retry-After header, which holds seconds or an HTTP date (RFC 9110, 10.2.3). None if it holds neither.
+
+    A date is read against the server's own Date, because its clock may differ from ours, which `now` is.
+    """
     value = response.headers.get("retry-after", "").strip()
     if not value:
         return None
     if value.isdecimal():
         return min(float(value), LONGEST_RETRY_AFTER_SECONDS)
+    if (moment := _moment(value)) is None:
+        return None
+    wait = (moment - (_moment(response.headers.get("date", "")) or now or datetime.now(UTC))).total_seconds()
+    return min(max(wait, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+
+
+def _moment(http_date: str) -> datetime | None:
     try:
-        moment = parsedate_to_datetime(value)
+        moment = parsedate_to_datetime(http_date)
     except (TypeError, ValueError, OverflowError):
         return None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    wait = (moment - (now or datetime.now(UTC))).total_seconds()
-    return min(max(wait, 0.0), LONGEST_RETRY_AFTER_SECONDS)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

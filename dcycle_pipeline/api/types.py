@@ -1,7 +1,7 @@
 """What the read of a list takes and gives: how its pages are asked for, the pages, and the proof. Reading belongs to `paging`."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 PAGE_SIZE = 100  # the most that lists allow (code.dcycle.io/api-reference/introduction)
@@ -17,15 +17,26 @@ class Paging:
     `counters` are the envelope's fields whose sum is the number of rows that exist.
     `floor` are other counters. Their sum is never above that number, which shows a counter that is too low.
     `detail_path` is the address of one item, with `{id}`; `needs_user_id` is true if the list needs DCYCLE_USER_ID.
+    `filter` is the part of the query that leaves rows out; `unfiltered_elsewhere` is another list that leaves out none.
+    `statuses` are those that the counters count; empty if they count every row that matches. Then rows of the list elsewhere
+    with one of them are no rows of this list.
     """
 
     path: str
     detail_path: str
     counters: tuple[str, ...]
     floor: tuple[str, ...] = ()
-    query: Query = ()
+    query: Query = (("size", str(PAGE_SIZE)),)
     variants: tuple[Query, ...] = ((),)
     needs_user_id: bool = False
+    filter: Query = ()
+    unfiltered_elsewhere: "Paging | None" = None
+    statuses: frozenset[str] = frozenset()
+
+    @property
+    def unfiltered(self) -> "Paging | None":
+        """How to ask for every row that the API shows, whatever its status; None if the list itself does."""
+        return replace(self, filter=(), floor=()) if self.filter else self.unfiltered_elsewhere
 
 
 @dataclass(frozen=True)
@@ -67,9 +78,10 @@ class PageSink:
 
 @dataclass
 class Server:
-    """What all reads of one endpoint learn of the server together: the longest page that it gave."""
+    """What all reads of one endpoint learn of the server together: the longest page, and if it refused a list without filter."""
 
     longest_page: int = 0
+    needs_filter: bool = False
 
 
 def read_counter(envelope: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

@@ -22,7 +22,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable
 
 def end(run: Callable[[], int], as_json: bool) -> None:
     """Exit with what `run` returns; a known error becomes its message and its exit code."""
-    logging.getLogger("stamina").setLevel(logging.ERROR)
+    _show_warnings()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         code = run()
@@ -35,6 +35,18 @@ def end(run: Callable[[], int], as_json: bool) -> None:
         code = NOTHING_PUBLISHED
         console.say("Stopped. The last published file stays as it was.")
     raise typer.Exit(code)
+
+
+def _show_warnings() -> None:
+    """What the package warns of while a command runs is a line on stderr, at once."""
+    ours = logging.getLogger("dcycle_pipeline")
+    if not ours.handlers:
+        ours.addHandler(_Lines(logging.WARNING))
+
+
+class _Lines(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        console.say(record.getMessage())
 
 
 def main() -> None:

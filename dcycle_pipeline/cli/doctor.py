@@ -1,16 +1,16 @@
-"""A check-up: settings, folder, disk, file, versions, reachability, clock and credentials, each with what to do."""
+"""A check-up: settings, folder, disk, file, versions, proxy, certificates, reachability, clock and credentials, each with what to do."""
 
 import asyncio
 import platform
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
-from typing import Literal
 
 from dcycle_pipeline import settings
 from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.api.connection import trusted_certificates, way
+from dcycle_pipeline.cli.diagnosis import Diagnosis, Level
+from dcycle_pipeline.cli.doctor_folder import examine_folder, examine_output
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError
@@ -19,25 +19,13 @@ from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.clock import ahead_of_server, noted_ahead
 from dcycle_pipeline.sync.organizations import wanted_organizations
 
-Level = Literal["ok", "warn", "error", "down"]
-LEAST_FREE_BYTES = 2 << 30
 MOST_CLOCK_DIFFERENCE_SECONDS = 60
 _CODES = {"ok": 0, "warn": 1, "error": 2, "down": 3}
 
 
-@dataclass(frozen=True)
-class Diagnosis:
-    """One thing looked at. `error` is a wrong setting, `down` something out of reach, `warn` a risk."""
-
-    level: Level
-    subject: str
-    what: str
-    advice: str = ""
-
-
 def examine() -> list[Diagnosis]:
     """Everything that can be looked at without writing data."""
-    findings = [Diagnosis("ok", "versions", _versions())]
+    findings = [Diagnosis("ok", "versions", _versions()), examine_output()]
     try:
         loaded = settings.load()
     except SettingsError as error:
@@ -47,7 +35,9 @@ def examine() -> list[Diagnosis]:
             "ok", "settings", f"{loaded.base_url}, facilities API {loaded.facilities_api}, credential as {loaded.auth}"
         )
     )
-    return [*findings, *_folder(loaded), *_api(loaded)]
+    network = [_way(loaded), _certificates(loaded)]
+    usable = all(finding.level == "ok" for finding in network)
+    return [*findings, *_folder(loaded), *network, *(_api(loaded) if usable else ())]
 
 
 def exit_code(findings: list[Diagnosis]) -> int:
@@ -63,25 +53,10 @@ def _versions() -> str:
 
 def _folder(loaded: Settings) -> Iterator[Diagnosis]:
     folder = DataFolder(loaded.data_dir)
-    try:
-        folder.prepare()
-        yield Diagnosis("ok", "data folder", f"{folder.root.absolute()} can be written")
-    except SettingsError as error:
-        yield Diagnosis("error", "data folder", str(error))
+    found = list(examine_folder(folder))
+    yield from found
+    if found[-1].level == "error":
         return
-    if strangers := folder.strangers():
-        named = ", ".join(str(path.relative_to(folder.root)) for path in strangers[:5])
-        yield Diagnosis(
-            "warn", "data folder", f"holds what is not the pipeline's: {named}", "it stays untouched; move it elsewhere"
-        )
-    free = shutil.disk_usage(folder.root).free
-    enough = free >= LEAST_FREE_BYTES
-    advice = (
-        ""
-        if enough
-        else "a sync needs room for a copy of the file and ten runs of pages: free some or move DCYCLE_DATA_DIR"
-    )
-    yield Diagnosis("ok" if enough else "warn", "disk", f"{free / (1 << 30):.1f} GiB free", advice)
     if not folder.published.exists():
         yield Diagnosis("ok", "published file", "none yet", "run `dcycle-pipeline sync`")
         return
@@ -92,12 +67,31 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
             "published file",
             f"{folder.published}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
         )
-        if ahead := noted_ahead(last["published_at"], datetime.now(UTC)):
-            yield Diagnosis("warn", "clock", ahead)
+        ahead = noted_ahead(last["published_at"], datetime.now(UTC))
+        yield Diagnosis("warn" if ahead else "ok", "clock", ahead or "later than every publication")
     except (UnavailableError, IndexError) as error:
         yield Diagnosis(
             "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"
         )
+
+
+def _way(loaded: Settings) -> Diagnosis:
+    try:
+        return Diagnosis("ok", "proxy", way(loaded) or f"none, requests go to {loaded.address.host} directly")
+    except SettingsError as error:
+        return Diagnosis("error", "proxy", str(error))
+
+
+def _certificates(loaded: Settings) -> Diagnosis:
+    if not loaded.address.is_encrypted:
+        return Diagnosis("ok", "certificates", "none needed: plain http to this machine")
+    file, folders = loaded.certificates
+    named = [f"SSL_CERT_FILE {file}"] * bool(file) + [f"SSL_CERT_DIR {folders}"] * bool(folders)
+    try:
+        trusted_certificates(loaded)
+    except SettingsError as error:
+        return Diagnosis("error", "certificates", str(error))
+    return Diagnosis("ok", "certificates", " and ".join(named) or f"certifi {version('certifi')}")
 
 
 def _api(loaded: Settings) -> Iterator[Diagnosis]:
@@ -111,7 +105,12 @@ def _api(loaded: Settings) -> Iterator[Diagnosis]:
         return
     yield Diagnosis("ok", "API", f"{loaded.base_url} answers; {len(found)} organisations to sync")
     owner = DataFolder(loaded.data_dir).about().get("root_organization_id")
-    if owner not in (None, found[0] if found else None):
+    if owner in found[1:]:
+        taken = (
+            f"root organisation {owner} now stands below {found[0]}: the next sync takes the folder over for that one"
+        )
+        yield Diagnosis("ok", "data folder", taken)
+    elif owner not in (None, *found[:1]):
         yield Diagnosis(
             "warn",
             "data folder",

@@ -23,10 +23,15 @@ def status(json: AsJson = False) -> None:
         file = DataFolder(settings.data_dir()).published
         result = result_of(file, published_file.rows(file, published_file.LAST_RUN)[0]["run_id"], [])
         result["organizations"] = published_file.rows(file, published_file.BY_ORGANIZATION)
+        result["missing_members"] = published_file.rows(file, published_file.MISSING_MEMBERS)
         if json:
             console.as_json(result)
         else:
             console.table("Organisations", result["organizations"])
+            for row in result["missing_members"]:
+                console.show(
+                    f"Incomplete: figures of {row['organization_id']} lack {row['member_organization_id']}: {row['reason']}"
+                )
             tell(result)
         return int(result["exit_code"])
 
@@ -49,6 +54,10 @@ def report(
         folder = DataFolder(settings.data_dir())
         written = write_report(folder.published, output or folder.report)
         result = result_of(folder.published, written.run_id, [])
+        if written.undrawn_count:
+            console.say(
+                f"Charts that could not be drawn: {written.undrawn_count}. The page says why, and has their numbers."
+            )
         if json:
             console.as_json(result | {"report": written.file.absolute(), "report_bytes": written.size_bytes})
         else:
@@ -61,7 +70,7 @@ def report(
 
 @app.command(name="doctor")
 def check_up(json: AsJson = False) -> None:
-    """Check settings, folder, disk, file, versions, reachability, clock and credentials; say what to do about each."""
+    """Check settings, folder, disk, file, versions, proxy, certificates, network, clock and credentials; say what to do about each."""
 
     def run() -> int:
         findings = doctor.examine()

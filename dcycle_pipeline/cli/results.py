@@ -7,6 +7,7 @@ from typing import Any
 
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import NOT_READ
 from dcycle_pipeline.readers import published_file
@@ -21,8 +22,8 @@ def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
 
 
 def _is_told(row: dict[str, Any], organizations: list[str]) -> bool:
-    """What no run has read is missing from the file whoever was asked for."""
-    return row["outcome"] == NOT_READ or _asked(row, organizations)
+    """What no run has read, and what of the tree cannot be used, is missing from the file whoever was asked for."""
+    return row.get("outcome") == NOT_READ or row["endpoint"] == ORGANIZATIONS.name or _asked(row, organizations)
 
 
 def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
@@ -31,9 +32,14 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
     unproven_lists = [
         row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)
     ]
-    quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _asked(row, organizations)]
+    quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _is_told(row, organizations)]
     doubtful = [row for row in published_file.rows(file, run_tables.DOUBTFUL) if _asked(row, organizations)]
-    code = GAPS if unproven_lists or quarantined or doubtful else OK
+    twice = [
+        row
+        for row in published_file.rows(file, run_tables.LISTED_TWICE)
+        if not organizations or not set(organizations).isdisjoint(row["organization_ids"])
+    ]
+    code = GAPS if unproven_lists or quarantined or doubtful or twice else OK
     return {
         "exit_code": code,
         "file": file.absolute(),
@@ -42,6 +48,7 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
         "unproven_lists": unproven_lists,
         "quarantined": quarantined,
         "doubtful_rows": doubtful,
+        "listed_twice": twice,
     }
 
 
@@ -57,9 +64,16 @@ def tell(result: dict[str, Any]) -> None:
         console.show(
             f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
         )
+    for row in result["listed_twice"]:
+        console.show(
+            f"Listed twice: {row['endpoint']}, {row['item_id']}, by organisations {', '.join(row['organization_ids'])}: it counts once, in "
+            f"{row['counted_organization_id']}. Ask Dcycle whose it is."
+        )
     for found in result["unproven_lists"]:
         where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
         console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
+    if former := result.get("former_root_organization_id"):
+        console.show(f"Root: {result['root_organization_id']} now stands above {former}; history goes on.")
     changed = "changed" if result["content_changed"] else "unchanged"
     if result["clock"]:
         console.show(f"Clock: {result['clock']}")
@@ -72,7 +86,7 @@ def tell(result: dict[str, Any]) -> None:
         ]
         console.show(
             f"With gaps: {len(result['unproven_lists'])} lists unproven ({few(named, 5)}), {len(result['quarantined'])} items quarantined, "
-            f"{len(result['doubtful_rows'])} rows in doubt; their last rows stay."
+            f"{len(result['doubtful_rows'])} rows in doubt, {len(result['listed_twice'])} listed twice; the last rows stay, and each counts once."
         )
 
 

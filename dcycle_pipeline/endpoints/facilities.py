@@ -9,7 +9,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dcycle_pipeline.api.types import PAGE_SIZE, Paging
+from dcycle_pipeline.api.types import Paging
 from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column, Table
 
@@ -173,7 +173,7 @@ V1 = Endpoint(
         path="/v1/facilities",
         detail_path="/v1/facilities/{id}",
         counters=("total",),
-        query=(*(("status[]", status) for status in STATUSES), ("size", str(PAGE_SIZE))),
+        filter=tuple(("status[]", status) for status in STATUSES),
     ),
     item=Facility,
     table=FACILITIES,
@@ -189,6 +189,7 @@ V1 = Endpoint(
     ),
 )
 
+# What the legacy list hides, only the current one can show: its counters count active and archived facilities that are no hubs.
 # `filter_by` with a status is not documented. It comes last, so it is asked only if both sort orders stay short of the counters.
 LEGACY_V1 = replace(
     V1,
@@ -196,13 +197,14 @@ LEGACY_V1 = replace(
         path="/api/v1/facilities",
         detail_path="/v1/facilities/{id}",
         counters=("total", "total2"),
-        query=(("size", str(PAGE_SIZE)),),
         variants=(
             (("sort_by", "created_at:asc"),),
             (("sort_by", "name:asc"),),
             (("sort_by", "name:asc"), ("filter_by", "status:archived")),
         ),
         needs_user_id=True,
+        unfiltered_elsewhere=V1.paging.unfiltered,
+        statuses=frozenset(STATUSES),
     ),
 )
 

@@ -8,7 +8,7 @@ from decimal import Decimal
 
 import msgspec
 
-from dcycle_pipeline.api.types import PAGE_SIZE, Paging
+from dcycle_pipeline.api.types import Paging
 from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
 from dcycle_pipeline.schema import (
     CUBIC_METRES,
@@ -231,7 +231,7 @@ ENDPOINT = Endpoint(
         detail_path="/v1/waste-water-treatments/{id}/detail",
         counters=("total_general",),
         floor=("total", "total2"),
-        query=(*(("status[]", status) for status in STATUSES), ("size", str(PAGE_SIZE))),
+        filter=tuple(("status[]", status) for status in STATUSES),
         variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
     ),
     item=WasteWaterTreatment,

@@ -10,8 +10,9 @@ from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.paging import read_list
-from dcycle_pipeline.api.types import Page, PageSink, Proof, Query, Server
+from dcycle_pipeline.api.hidden_rows import read_with_hidden_rows
+from dcycle_pipeline.api.meter import Limits, Meter
+from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query, Server
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import ListError, NotFoundError, TransientError, UnauthorizedError, UnavailableError, after
 from dcycle_pipeline.landing.files import Landing
@@ -19,6 +20,10 @@ from dcycle_pipeline.landing.landed_file import Trailer
 from dcycle_pipeline.landing.lists import ANSWERED, PROVEN, UNPROVEN, ListKey, ListResult
 from dcycle_pipeline.landing.page_body import read_object, read_page
 from dcycle_pipeline.landing.personal_data import Policy
+
+UNFILTERED_REFUSED = (
+    "status (the API refuses the list without a filter, so rows of a status that nobody knows may hide)"
+)
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ class ListReader:
         policy: Policy,
         report: Callable[[ListResult], None],
         resume: Resume,
+        limits: Limits,
     ) -> None:
         self._api = api
         self._landing = landing
@@ -48,6 +54,7 @@ class ListReader:
         self._policy = policy
         self._report = report
         self._resume = resume
+        self._limits = limits
         self._server = Server()
         self._at_once = asyncio.Semaphore(api.max_connections)
         self._unauthorized: dict[str, UnauthorizedError] = {}
@@ -83,6 +90,8 @@ class ListReader:
     async def _asked(self, key: ListKey) -> ListResult:
         started_at = self._resume.now()
         try:
+            if over := self._limits.run_is_over():
+                raise TransientError(over)
             if refusal := self._unauthorized.get(key.organization_id):
                 raise refusal
             return await self._read_and_land(key, started_at)
@@ -109,24 +118,35 @@ class ListReader:
     async def _pages(self, key: ListKey, sink: PageSink) -> Proof | None:
         """Give the sink every page of a list and return its proof; or the one answer of a total, which has no proof."""
         if isinstance(self._endpoint, Endpoint):
-            return await read_list(self._asker(self._endpoint, key), self._endpoint.paging, sink, self._server)
+            paging = self._endpoint.paging
+            ask, ask_unfiltered = (
+                self._asker(self._endpoint, how, key) for how in (paging, paging.unfiltered or paging)
+            )
+            meter = Meter(self._limits)
+            proof = await read_with_hidden_rows(ask, ask_unfiltered, paging, sink, server=self._server, meter=meter)
+            if self._server.needs_filter:
+                self._policy.undeclared.add(UNFILTERED_REFUSED)
+            return proof
         year, path = str(key.year), self._endpoint.path
         where = f"GET {path} ({key})"
-        body = await self._api.get(path, self._endpoint.query(year), key.organization_id, where)
-        sink.keep(Page(1, (year,), {}, b"[" + read_object(body, self._policy, where) + b"]"))
+        query = self._endpoint.query(year)
+        item = await self._api.ask(
+            path, query, key.organization_id, where, lambda body: read_object(body, self._policy, where)
+        )
+        sink.keep(Page(1, (year,), {}, b"[" + item + b"]"))
         return None
 
-    def _asker(self, endpoint: Endpoint, key: ListKey) -> Callable[[Query, int], Awaitable[Page]]:
-        paging = endpoint.paging
-        fixed = paging.query
+    def _asker(self, endpoint: Endpoint, paging: Paging, key: ListKey) -> Callable[[Query, int], Awaitable[Page]]:
+        fixed = (*paging.filter, *paging.query)
         if endpoint.parent_parameter and key.facility_id is not None:
             fixed = (*fixed, (endpoint.parent_parameter, key.facility_id))
 
         async def ask(variant: Query, number: int) -> Page:
             where = f"GET {paging.path} ({key}, page {number})"
             query = (*fixed, *variant, ("page", str(number)))
-            body = await self._api.get(paging.path, query, key.organization_id, where)
-            page = read_page(body, self._policy, where)
+            page = await self._api.ask(
+                paging.path, query, key.organization_id, where, lambda body: read_page(body, self._policy, where)
+            )
             return Page(number, page.identities, page.envelope, page.payload)
 
         return ask
@@ -136,6 +156,8 @@ class ListReader:
 
         Raises ListError or TransientError if the API does not tell.
         """
+        if over := self._limits.run_is_over():
+            raise TransientError(over)
         path = detail_path.format(id=quote(item_id, safe=""))
         try:
             await self._api.get(path, (), organization_id, f"GET {path} (organisation {organization_id})")

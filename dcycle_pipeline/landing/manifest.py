@@ -11,19 +11,19 @@ from typing import TypeVar
 
 import msgspec
 
-from dcycle_pipeline.data_folder import write_whole
-from dcycle_pipeline.endpoints.organizations import Organization
-from dcycle_pipeline.landing.files import ENDED, organization_folder, runs_that_died
+from dcycle_pipeline.data_folder import is_within, make_folders, write_whole
+from dcycle_pipeline.endpoints.organizations import Organization, UnusableNode
+from dcycle_pipeline.landing.files import ENDED, SWEEP_SUFFIX, TREE, organization_folder, runs, runs_that_died
 from dcycle_pipeline.landing.lists import Decision, DoubtfulRow, ListResult
 
-TREE = "tree.json"
-SUFFIX = ".sweep.json"
 T = TypeVar("T")
 
 
 @dataclass(frozen=True)
 class TreeManifest:
-    """The organisations as a run saw them, and the ids of those that are `absent` although they are still synced."""
+    """The organisations as a run saw them, the ids of those that are `absent` although they are still synced, what of the tree
+    cannot be used, and the organisations that are `excluded`.
+    """
 
     run_id: str
     run_started_at: datetime
@@ -31,6 +31,8 @@ class TreeManifest:
     root_organization_id: str
     organizations: list[Organization]
     absent: list[str]
+    unusable: list[UnusableNode] = field(default_factory=list)
+    excluded: list[Organization] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -67,18 +69,18 @@ Manifest = TreeManifest | SweepManifest | RunEnd
 
 def write_tree(root: Path, tree: TreeManifest) -> None:
     """Write the tree into the folder of its run below `root`."""
-    _write(root / tree.run_id / TREE, tree)
+    _write(root, root / tree.run_id / TREE, tree)
 
 
 def write_sweep(root: Path, sweep: SweepManifest) -> None:
     """Write a sweep into the folder of its run and organisation below `root`."""
     name = ".".join(part for part in (sweep.endpoint, sweep.part) if part)
-    _write(organization_folder(root / sweep.run_id, sweep.organization_id) / f"{name}{SUFFIX}", sweep)
+    _write(root, organization_folder(root / sweep.run_id, sweep.organization_id) / f"{name}{SWEEP_SUFFIX}", sweep)
 
 
 def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> None:
     """Note that the run is over, so that no other run takes over what it landed. Raises UnavailableError if that cannot be written."""
-    _write(root / run_id / ENDED, RunEnd(published_at))
+    _write(root, root / run_id / ENDED, RunEnd(published_at))
 
 
 def end_with_all_before(root: Path, run_id: str, published_at: datetime | None = None) -> None:
@@ -89,8 +91,8 @@ def end_with_all_before(root: Path, run_id: str, published_at: datetime | None =
     end_run(root, run_id, published_at)
 
 
-def _write(path: Path, record: object) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
+def _write(root: Path, path: Path, record: object) -> None:
+    make_folders(root, path.parent)
     write_whole(path, msgspec.json.encode(record))
 
 
@@ -106,16 +108,20 @@ def sweeps(root: Path) -> Iterator[SweepManifest]:
 
 def tree_paths(root: Path) -> Iterator[Path]:
     """The files that hold a tree."""
-    return root.glob(f"*/{TREE}")
+    return _found(root, TREE)
 
 
 def sweep_paths(root: Path) -> Iterator[Path]:
     """The files that hold a sweep."""
-    return root.glob(f"*/*/*{SUFFIX}")
+    return _found(root, f"*/*{SWEEP_SUFFIX}")
 
 
 def _end_paths(root: Path) -> Iterator[Path]:
-    return root.glob(f"*/{ENDED}")
+    return _found(root, ENDED)
+
+
+def _found(root: Path, pattern: str) -> Iterator[Path]:
+    return (path for run in runs(root) for path in run.glob(pattern) if is_within(root, path))
 
 
 def ends(root: Path) -> dict[str, RunEnd]:
@@ -141,7 +147,7 @@ def redate(root: Path, instead: Callable[[datetime], datetime]) -> None:
     """Write every manifest below `root` with other moments. Raises UnavailableError if one cannot be written."""
     for path, record in _all(root):
         if (redated := _redated(record, instead)) != record:
-            _write(path, redated)
+            _write(root, path, redated)
 
 
 def _all(root: Path) -> Iterator[tuple[Path, Manifest]]:

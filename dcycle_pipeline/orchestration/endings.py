@@ -10,7 +10,7 @@ import dagster as dg
 
 from dcycle_pipeline import signals
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.lives import forget, found_dead, living
+from dcycle_pipeline.data_folder.lives import forget, found_dead, living
 
 STOPPED = "Stopped. Readers see a whole publication; the next run takes over what landed."
 DIED = "The process of this run died. Readers see a whole publication; the next run takes over what landed."

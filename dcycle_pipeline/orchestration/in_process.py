@@ -7,8 +7,8 @@ from uuid import uuid4
 import dagster as dg
 
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder.lives import living
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.lives import living
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.endings import canceled_at_signals
 from dcycle_pipeline.orchestration.jobs import JOB, build

@@ -13,7 +13,8 @@ from dcycle_pipeline.orchestration.step import OPEN_RUN, PUBLISHED_FILE, Environ
 from dcycle_pipeline.publish.checks import MOST_NAMED, Finding, is_blocking, summary_checks
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.summaries import SUMMARIES
-from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.summaries.declaration import COUNTED, Summary
+from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.sync.publication import publish, read_earlier, refuse_outdated, summarise
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.text import markdown
@@ -73,6 +74,8 @@ def _summary_spec(summary: Summary) -> dg.AssetSpec:
 
 def _asset_of(table: str) -> str:
     """The asset that makes a table; empty if none does."""
+    if table == COUNTED:
+        return LISTED_TWICE.name  # a view on what this one and the records say
     schema, name = table.split(".")
     return name if schema in ("dcycle", "history") or name in [summary.name for summary in SUMMARIES] else ""
 
@@ -88,7 +91,8 @@ def _summary_result(
 
 
 def _totals(connection: duckdb.DuckDBPyConnection, summary: Summary) -> dict[str, Any]:
-    quantities = [name for conserved in summary.conserves for name in conserved.columns]
+    never = [column.name for column in summary.columns if column.additivity == "none"]
+    quantities = [name for conserved in summary.conserves for name in conserved.columns if name not in never]
     sums = ", ".join(["count(*)", *(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)])
     count, *values = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
     return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}

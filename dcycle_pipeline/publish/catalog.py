@@ -12,7 +12,7 @@ from pathlib import Path
 import duckdb
 
 from dcycle_pipeline import summaries
-from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder import LOGS, DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError, after
@@ -44,7 +44,7 @@ def all_tables() -> tuple[Table, ...]:
     views = [view for endpoint in declared() for view in current(endpoint)]
     as_they_were = [as_published(table) for table in versioned_tables()]
     stored = (ORGANIZATIONS, *_totals_tables(), *run_tables.TABLES, *versioned_tables())
-    return (*stored, *views, *as_they_were, *summaries.STORED)
+    return (*stored, *views, *as_they_were, *summaries.DECLARED)
 
 
 def filled_tables() -> tuple[Table, ...]:
@@ -60,6 +60,15 @@ def all_relations() -> tuple[Table | Macro, ...]:
 def everything() -> tuple[Declaration, ...]:
     """All that is declared in the file, each thing after those that it is made from."""
     return (summaries.RULES, *all_relations())
+
+
+def bind_macros(connection: duckdb.DuckDBPyConnection) -> None:
+    """Bind the macros that read tables to the publication that is noted last: they fail in any other file, which DuckDB would read."""
+    query = f"SELECT arg_max(run_id, published_at) FROM {run_tables.RUNS.qualified}"
+    run_id = connection.execute(query).fetchall()[0][0]
+    for table in versioned_tables():
+        for statement in as_of(table, run_id).ddl():
+            connection.execute(statement)
 
 
 @contextmanager
@@ -86,6 +95,6 @@ def replaced_file(
 
 
 def _unlink(file: Path) -> None:
-    """Delete a DuckDB file and its write-ahead log, if they exist."""
-    for path in (file, file.with_name(f"{file.name}.wal")):
+    """Delete a DuckDB file and its write-ahead logs, if they exist."""
+    for path in (file.with_name(f"{file.name}{log}") for log in ("", *LOGS)):
         path.unlink(missing_ok=True)

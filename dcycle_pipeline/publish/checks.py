@@ -13,6 +13,7 @@ from dcycle_pipeline.errors import UnsoundError, few
 from dcycle_pipeline.landing.lists import PROVEN
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries.declaration import Conserved, Summary
+from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.warehouse import run_log, run_tables
 
 EVERY_LIST_PROVEN = "every_list_proven"
@@ -20,6 +21,7 @@ COUNTERS_AGREE = "counters_agree"
 KEYS_UNIQUE = "keys_unique"
 EVERY_TOTAL_READ = "every_total_read"
 KILOGRAMS_CONSERVED = "kilograms_conserved"
+LISTED_ONCE = "listed_once"
 MOST_NAMED = 20  # lists, rows or totals in one message; the rest is counted
 MEANINGS = {
     EVERY_LIST_PROVEN: "Every list is proven. The last rows of an unproven list stay, so this only warns.",
@@ -27,6 +29,7 @@ MEANINGS = {
     KEYS_UNIQUE: "No key occurs twice.",
     EVERY_TOTAL_READ: "Every total was read and understood. If one was not, its last row stays. Totals inform, so this only warns.",
     KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of what it is made from, to the last decimal.",
+    LISTED_ONCE: "One organisation lists each facility and record. One that several list counts once, so this only warns.",
 }
 
 
@@ -56,12 +59,14 @@ def endpoint_findings(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint)
 def summary_findings(connection: duckdb.DuckDBPyConnection, summary: Summary) -> list[Finding]:
     """The findings of one summary: keys, and the sums that it declares to conserve."""
     conserved = [_conserved(connection, summary)] if summary.conserves else []
-    return [_keys_unique(connection, summary.name, (summary,)), *conserved]
+    listed = [_listed_once(connection)] if summary == LISTED_TWICE else []
+    return [_keys_unique(connection, summary.name, (summary,)), *conserved, *listed]
 
 
 def summary_checks(summary: Summary) -> tuple[str, ...]:
     """The names of the checks whose findings `summary_findings` gives."""
-    return (KEYS_UNIQUE, KILOGRAMS_CONSERVED) if summary.conserves else (KEYS_UNIQUE,)
+    conserved = (KILOGRAMS_CONSERVED,) if summary.conserves else ()
+    return (KEYS_UNIQUE, *conserved, *((LISTED_ONCE,) if summary == LISTED_TWICE else ()))
 
 
 def total_findings(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal) -> list[Finding]:
@@ -149,6 +154,21 @@ def _keys_unique(connection: duckdb.DuckDBPyConnection, subject: str, tables: tu
         if count:
             doubles.append(f"{table.qualified}: {count} keys ({key}) occur more than once")
     return Finding(subject, KEYS_UNIQUE, not doubles, True, "; ".join(doubles) or "every key occurs once")
+
+
+def _listed_once(connection: duckdb.DuckDBPyConnection) -> Finding:
+    """What several organisations list counts once, so it warns and does not block."""
+    twice = connection.execute(run_tables.LISTED_TWICE).fetchall()
+    named = [
+        f"{endpoint} {item} by {' and '.join(organizations)}, counts in {counted}"
+        for endpoint, item, counted, organizations in twice
+    ]
+    said = (
+        f"{len(twice)} listed twice: {few(named, MOST_NAMED)}"
+        if twice
+        else "one organisation lists each facility and record"
+    )
+    return Finding(LISTED_TWICE.name, LISTED_ONCE, not twice, False, said)
 
 
 def _conserved(connection: duckdb.DuckDBPyConnection, summary: Summary) -> Finding:

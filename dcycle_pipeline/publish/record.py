@@ -12,7 +12,7 @@ import duckdb
 
 from dcycle_pipeline import summaries
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.publish.catalog import content_tables
+from dcycle_pipeline.publish.catalog import bind_macros, content_tables
 from dcycle_pipeline.publish.checks import Finding, endpoint_findings, summary_findings, verify_publishable
 from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.warehouse import run_log
@@ -61,6 +61,7 @@ def record_publication(
                 known += endpoint_findings(connection, endpoint)
         refreshed = _refresh(connection, published_at, scope_mapping, known)
         run_log.finish(connection, run_id, content_hash(connection, content_tables()))
+        bind_macros(connection)
         return refreshed
 
 

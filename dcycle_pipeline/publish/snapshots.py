@@ -2,9 +2,10 @@
 
 A reader opens the snapshot that the link names at that moment and keeps it as long as it likes: neither waits for the other.
 It is a link and not a renamed file because DuckDB in a process that still has the old file open would show the old data again
-for the same path. What a snapshot must fulfil belongs to `checks` and `record`.
+for the same path; only where the disk knows no links, the name is a file of its own. What a snapshot must fulfil belongs to `checks` and `record`.
 """
 
+import filecmp
 import hashlib
 import json
 import os
@@ -13,7 +14,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dcycle_pipeline import permissions
-from dcycle_pipeline.data_folder import DataFolder, write_whole
+from dcycle_pipeline.data_folder import DataFolder, beside, delete, link_or_copy, sync_folder, write_whole
 from dcycle_pipeline.errors import DamagedError, UnavailableError, after
 
 _COPIED_AT_ONCE = 8 << 20  # bytes; Python's default of 64 KiB makes a hundred times as many calls
@@ -52,7 +53,18 @@ def _stamp(moment: datetime) -> str:
 
 def was_shown(folder: DataFolder, run_id: str, published_at: datetime) -> bool:
     """Whether the published name points at the snapshot of that publication."""
-    return folder.published.resolve() == _snapshot(folder, run_id, published_at).resolve()
+    return shown(folder) == _snapshot(folder, run_id, published_at)
+
+
+def shown(folder: DataFolder) -> Path | None:
+    """The snapshot that readers see; None if they see none of ours."""
+    newest_first = reversed(folder.published_snapshots())
+    if folder.published.is_symlink():
+        target = os.path.realpath(folder.published)
+        return next((each for each in newest_first if os.path.realpath(each) == target), None)
+    if not folder.published.is_file():
+        return None
+    return next((each for each in newest_first if filecmp.cmp(folder.published, each, shallow=False)), None)
 
 
 def put_back(folder: DataFolder, snapshot: Path) -> None:
@@ -68,9 +80,10 @@ def put_back(folder: DataFolder, snapshot: Path) -> None:
 
 def _copy(source: Path, target: Path, note: Callable[[str], None]) -> None:
     """Make a whole, durable, read-only copy, or none. `note` is given its digest before anybody sees it."""
-    beside = target.with_name(f".{target.name}.part")
+    part = target.with_name(f".{target.name}.part")
     try:
-        with source.open("rb") as old, beside.open("wb") as new:
+        delete(part)
+        with source.open("rb") as old, part.open("xb") as new:
             digest = hashlib.sha256()
             while block := old.read(_COPIED_AT_ONCE):
                 digest.update(block)
@@ -78,11 +91,11 @@ def _copy(source: Path, target: Path, note: Callable[[str], None]) -> None:
             new.flush()
             os.fsync(new.fileno())
         note(digest.hexdigest())
-        beside.chmod(permissions.published(0o444))
-        os.replace(beside, target)
-        _sync_folder(target.parent)
+        permissions.set_mode(part, permissions.published(0o444))
+        os.replace(part, target)
+        sync_folder(target.parent)
     finally:
-        beside.unlink(missing_ok=True)
+        delete(part)
 
 
 def _digests(folder: DataFolder) -> dict[str, str]:
@@ -117,11 +130,17 @@ def verify(folder: DataFolder, snapshot: Path) -> None:
 
 
 def _point(published: Path, snapshot: Path) -> None:
-    link = published.with_name(f".{published.name}.{os.getpid()}.link")
-    link.unlink(missing_ok=True)
-    link.symlink_to(snapshot.relative_to(published.parent))
-    os.replace(link, published)
-    _sync_folder(published.parent)
+    link = beside(published, ".link")
+    try:
+        link.symlink_to(snapshot.relative_to(published.parent))
+    except OSError:  # each disk has its own word for it, and a file fails by itself if something else is wrong
+        link_or_copy(snapshot, published)
+    else:
+        try:
+            os.replace(link, published)
+        finally:
+            delete(link)
+    sync_folder(published.parent)
 
 
 def _set_aside_foreign_wal(published: Path) -> None:
@@ -131,25 +150,17 @@ def _set_aside_foreign_wal(published: Path) -> None:
         os.replace(wal, wal.with_name(f"{wal.name}.not-ours-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
-
-
 def forget_old_snapshots(folder: DataFolder, keep: int) -> None:
     """Delete all but the last `keep` snapshots, never the published one."""
-    current = folder.published.resolve()
+    current = shown(folder)
     for old in folder.published_snapshots()[:-keep]:
-        if old.resolve() != current:
+        if old != current:
             old.unlink(missing_ok=True)
 
 
 def forget_ahead(folder: DataFolder, now: datetime) -> None:
     """Delete the snapshots that are stamped with a moment after `now`, never the published one."""
-    current = folder.published.resolve()
+    current = shown(folder)
     for snapshot in folder.published_snapshots():
-        if snapshot.name > _stamp(now) and snapshot.resolve() != current:
+        if snapshot.name > _stamp(now) and snapshot != current:
             snapshot.unlink(missing_ok=True)

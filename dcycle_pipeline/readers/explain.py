@@ -9,10 +9,11 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder import DataFolder, is_within
 from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.landing.files import ENDED, Landing
+from dcycle_pipeline.landing.files import runs as landed_runs
 from dcycle_pipeline.landing.landed_file import page_items
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.readers import published_file
@@ -20,6 +21,10 @@ from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.decode import identity_of
 from dcycle_pipeline.warehouse.history import valid_at
 
+_MONTH = (
+    f"history.emissions_by_facility_month WHERE facility_id = $facility_id AND month = $month AND {valid_at('$moment')}"
+)
+_COUNTED_IN = f"SELECT organization_id FROM {_MONTH}"
 _RECORDS = f"""SELECT organization_id, facility_id, waste_water_treatment_id, record_label, start_date, end_date,
     co2e_kg AS record_co2e_kg, co2e_state, days_in_record, days_in_month,
     part(co2e_kg, first_day - start_date, last_day_there - start_date + 1, days_in_record) AS co2e_kg,
@@ -35,9 +40,11 @@ FROM (
     WHERE facility_id = $facility_id AND is_counted(status, start_date, end_date)
         AND start_date <= last_day($month::DATE) AND end_date >= $month::DATE
         AND {valid_at("$moment")}
+    -- Of a record that several organisations list, the row that counted then: that of an organisation of which the month says something.
+    QUALIFY organization_id IN ({_COUNTED_IN}) OR 1 = row_number() OVER (
+        PARTITION BY waste_water_treatment_id ORDER BY organization_id IN ({_COUNTED_IN}) DESC, organization_id)
 ) ORDER BY organization_id, start_date, waste_water_treatment_id"""
-_TOTAL = f"""SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM history.emissions_by_facility_month
-WHERE facility_id = $facility_id AND month = $month AND {valid_at("$moment")}"""
+_TOTAL = f"SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM {_MONTH}"
 _MOMENT = f"""SELECT max(published_at) AS moment FROM sync.runs
 WHERE outcome IN {run_tables.PUBLISHED} AND published_at <= coalesce($as_of, 'infinity'::TIMESTAMPTZ)"""
 
@@ -93,10 +100,10 @@ def _raw(folder: DataFolder, record: dict[str, Any]) -> dict[str, Any]:
     key = ListKey(record["organization_id"], ENDPOINT.name, record["facility_id"])
     runs = [record["run_id"]]
     if record["valid_to"] is None:
-        runs += sorted(path.name for path in folder.landing.glob("*") if (path / ENDED).exists())
+        runs += sorted(run.name for run in landed_runs(folder.landing) if (run / ENDED).exists())
     for run_id in runs:
         path = Landing(folder.landing, run_id).path(key)
-        if path.exists() and (item := _item(path, record["waste_water_treatment_id"])):
+        if is_within(folder.landing, path) and (item := _item(path, record["waste_water_treatment_id"])):
             return {"landed_file": str(path.relative_to(folder.root)), "item": item}
     return {"landed_file": None, "item": None}
 

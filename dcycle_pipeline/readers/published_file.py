@@ -15,7 +15,8 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.schema import quoted
-from dcycle_pipeline.warehouse.run_tables import DOUBTFUL_ROWS
+from dcycle_pipeline.summaries.twice import LISTED_TWICE
+from dcycle_pipeline.warehouse.run_tables import RUNS
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -110,9 +111,9 @@ class Published:
         return UnavailableError(f"{self.file}: {said}")
 
     def _is_of_older_layout(self) -> bool:
-        query = "SELECT table_name FROM duckdb_tables() WHERE schema_name = 'sync'"
+        query = "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
         tables = {row[0] for row in self._connection.execute(query).fetchall()}
-        return "runs" in tables and DOUBTFUL_ROWS.name not in tables
+        return RUNS.qualified in tables and LISTED_TWICE.qualified not in tables
 
 
 def open_published(path: str | Path | None = None) -> Published:
@@ -157,11 +158,12 @@ RELATIONS = """SELECT schema_name || '.' || table_name AS "table", comment FROM 
 UNION ALL SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"""
 LAST_RUN = "SELECT * FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT 1"
 RUN = "SELECT * FROM sync.runs WHERE run_id = ?"
+MISSING_MEMBERS = "SELECT * FROM summaries.missing_members ORDER BY ALL"
 BY_ORGANIZATION = """SELECT o.organization_id, o.name,
     (SELECT count(*) FROM dcycle.facilities f WHERE f.organization_id = o.organization_id) AS facilities,
     (SELECT count(*) FROM dcycle.waste_water_treatments w WHERE w.organization_id = o.organization_id) AS wwt_records,
-    (SELECT sum(co2e_kg) FROM dcycle.waste_water_treatments w
-        WHERE w.organization_id = o.organization_id AND w.status = 'active') AS wwt_co2e_kg,
+    (SELECT sum(co2e_kg) FROM summaries.emissions_by_facility_month m WHERE m.organization_id = o.organization_id) AS wwt_co2e_kg,
+    (SELECT count(*) FROM summaries.missing_members m WHERE m.organization_id = o.organization_id) AS members_missing,
     (SELECT max(finished_at) FROM sync.lists s WHERE s.organization_id = o.organization_id AND outcome = 'proven'
         AND endpoint <> 'total_impacts') AS read_at
 FROM dcycle.organizations o ORDER BY o.depth, o.name"""

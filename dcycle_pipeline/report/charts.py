@@ -10,10 +10,14 @@ from typing import Any
 
 from dcycle_pipeline.report.cells import grouped, tonnes
 from dcycle_pipeline.report.figures import Chart, Row
+from dcycle_pipeline.report.labels import shortened
 from dcycle_pipeline.report.palette import variable
+from dcycle_pipeline.text import isolated
 
 BARS = 15  # the table below a chart shows the others
 YEARS_ON_A_PHONE = 6  # bars of 50 pixels that fit a width of 320
+_LABEL_EMS = 20  # of 12 pixels: half of a wide page
+_TOOLTIP_EMS = 60
 _COMPLETE, _INCOMPLETE = variable("accent"), variable("paper")
 _FILL = {
     "fill": {"condition": {"test": "datum.complete", "value": _COMPLETE}, "value": variable("accent-soft")},
@@ -104,12 +108,17 @@ def _bar(label: str, row: Row) -> dict[str, Any]:
     """The data of a bar of emissions, with its texts. If all emissions are pending, the bar has no length."""
     shown = f"{tonnes(row['co2e_kg'])} t" if row["co2e_kg"] is not None else "pending"
     return {
-        "label": label,
+        "label": shortened(label, _LABEL_EMS),
         "value": float(row["co2e_kg"] or 0) / 1000,
         "shown": shown,
         "complete": is_complete(row),
-        "tooltip": f"{label}: {shown}{_state(row)}",
+        "tooltip": f"{_beside(label)}: {shown}{_state(row)}",
     }
+
+
+def _beside(name: str) -> str:
+    """A name as it stands beside a number, which it must not turn."""
+    return isolated(shortened(name, _TOOLTIP_EMS))
 
 
 def _upright_bars() -> list[Mapping[str, Any]]:
@@ -160,11 +169,11 @@ def intensity(rows: Sequence[Row]) -> list[Chart]:
     values = [
         {
             "place": place,
-            "label": row["facility"],
+            "label": shortened(row["facility"], _LABEL_EMS),
             "value": float(row["co2e_kg_per_m3_in"]),
             "shown": grouped(row["co2e_kg_per_m3_in"], 3),
             "complete": True,
-            "tooltip": f"{row['facility']}: {grouped(row['co2e_kg_per_m3_in'], 3)} kg CO₂e per m³",
+            "tooltip": f"{_beside(row['facility'])}: {grouped(row['co2e_kg_per_m3_in'], 3)} kg CO₂e per m³",
         }
         for place, row in enumerate(taken)
     ]
@@ -177,7 +186,7 @@ def intensity(rows: Sequence[Row]) -> list[Chart]:
 def _lying(title: str, description: str, values: list[dict[str, Any]], mark: Mapping[str, Any]) -> Chart:
     """A row for each value: name, mark, number. On a narrow page the name is above its mark."""
     names = json.dumps([value["label"] for value in values])
-    axis = {"labelExpr": f"{names}[datum.value]", "labelLimit": 240, "labelFontSize": 12, "labelColor": variable("ink")}
+    axis = {"labelExpr": f"{names}[datum.value]", "labelLimit": 0, "labelFontSize": 12, "labelColor": variable("ink")}
     layers = [*([_STEM] if mark is _DOT else []), _lying_mark(mark), _NUMBER]
     shared = {"data": {"values": values}, "resolve": {"axis": {"y": "shared"}}}
     wide = {**shared, "width": 480, "height": {"step": 25}, "encoding": _places(axis), "layer": layers}
@@ -220,7 +229,6 @@ _NAME_ABOVE = {
         "dy": -15,
         "fontSize": 12,
         "color": variable("muted"),
-        "limit": 290,
         "aria": False,
     },
     "encoding": {"x": {"value": 0}, "text": {"field": "label"}},

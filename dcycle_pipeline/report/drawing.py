@@ -1,20 +1,22 @@
-"""From Vega-Lite specifications to pictures: SVG within the page, which takes the page's colours, and PNG for other places.
+"""From charts to pictures: SVG within the page, which takes the page's colours, and PNG for other places.
 
 They are drawn here and not in the browser, so the page needs no script, prints as it looks, and stays small: the demo's page has
-0.7 MB, while the script of Vega-Lite alone has 0.9 MB. What a chart shows belongs to `charts`.
+0.7 MB, while the script of Vega-Lite alone has 0.9 MB. What a chart shows belongs to `charts`, the process that draws to `engine`.
 """
 
-import json
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 from xml.etree import ElementTree
 
-import vl_convert
 from markupsafe import Markup
 
+from dcycle_pipeline.report.engine import Order, Picture, draw
 from dcycle_pipeline.report.figures import Chart
-from dcycle_pipeline.report.palette import fixed, variable
+from dcycle_pipeline.report.labels import shortened
+from dcycle_pipeline.report.palette import FIXED, variable
+from dcycle_pipeline.text import isolated, markdown
 
 _SVG = "http://www.w3.org/2000/svg"
 _DRAWING = (
@@ -22,6 +24,7 @@ _DRAWING = (
     "stroke-linecap stroke-opacity stroke-width text-anchor transform viewBox width x x1 x2 y y1 y2"
 )
 _KEPT = frozenset(_DRAWING.split())
+_TITLE_EMS = 22  # of 12 pixels: as wide as a panel
 CONFIG = {
     "background": None,
     "font": "inherit",
@@ -40,10 +43,59 @@ CONFIG = {
 }
 
 
-def svg(chart: Chart, specification: Mapping[str, Any], css_class: str) -> Markup:
+@dataclass(frozen=True)
+class Drawn:
+    """A chart as it stands on the page, for each width that it has been drawn for. If there is none, `failed` says why."""
+
+    title: str
+    shown: Markup
+    failed: str
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """All that was drawn for a report: the charts of each figure, and one Markdown image that needs no file, or why there is none."""
+
+    charts: Mapping[str, Sequence[Drawn]]
+    image: str
+
+    @property
+    def failed_count(self) -> int:
+        """How many charts of the page could not be drawn."""
+        return sum(bool(chart.failed) for own in self.charts.values() for chart in own)
+
+
+def drawings(
+    charts: Mapping[str, Sequence[Chart]], together: Sequence[Chart], columns: int, alternative: str
+) -> Drawings:
+    """Draw the charts of each figure, and those of `together` in `columns` as one image. What cannot be drawn says why."""
+    orders = [
+        Order({**width, "config": CONFIG}) for own in charts.values() for chart in own for width in _widths(chart)
+    ]
+    image = [Order(_in_one(together, columns), FIXED)] if together else []
+    pictures = iter(draw([*orders, *image]))
+    drawn = {
+        name: [_drawn(chart, list(islice(pictures, len(_widths(chart))))) for chart in own]
+        for name, own in charts.items()
+    }
+    return Drawings(drawn, "".join(_image(picture, alternative) for picture in pictures))
+
+
+def _widths(chart: Chart) -> list[Mapping[str, Any]]:
+    return [chart.wide] if chart.narrow is None else [chart.wide, chart.narrow]
+
+
+def _drawn(chart: Chart, pictures: Sequence[Picture]) -> Drawn:
+    """The chart for both widths: the page hides the one that does not fit. If one could not be drawn, the other serves for both."""
+    good = [picture.drawn for picture in pictures if picture.drawn]
+    classes = ["chart wide", "chart narrow"] if len(good) > 1 else ["chart"]
+    shown = Markup().join(_svg(chart, text, css_class) for text, css_class in zip(good, classes, strict=False))
+    return Drawn(chart.title, shown, "" if good else pictures[0].failed)
+
+
+def _svg(chart: Chart, text: str, css_class: str) -> Markup:
     """One chart as an SVG element for the page: an image with a text for screen readers and a tooltip on each mark."""
-    text = vl_convert.vegalite_to_svg({**specification, "config": CONFIG})
-    # Safe to parse: Vega wrote it a line above. Names of facilities go in as JSON and come out escaped.
+    # Safe to parse: Vega wrote it. Names of facilities go in as JSON, without what XML forbids, and come out escaped.
     root = ElementTree.fromstring(text)  # noqa: S314
     width = root.get("width", "0")
     _clean(root)
@@ -52,7 +104,7 @@ def svg(chart: Chart, specification: Mapping[str, Any], css_class: str) -> Marku
     root.attrib |= {
         "class": css_class,
         "role": "img",
-        "aria-label": f"{chart.title}. {chart.description}",
+        "aria-label": f"{isolated(chart.title)}. {chart.description}",
         "style": f"max-width:{width}px",
     }
     ElementTree.register_namespace("", _SVG)
@@ -75,13 +127,14 @@ def _clean(element: ElementTree.Element) -> None:
         element.insert(0, title)
 
 
-def picture(charts: Sequence[Chart], columns: int, alternative: str) -> str:
-    """Several charts in `columns` as a Markdown image that needs no file: the PNG is within the text."""
-    panels = [{**chart.wide, "title": chart.title} for chart in charts]
+def _in_one(charts: Sequence[Chart], columns: int) -> Mapping[str, Any]:
+    panels = [{**chart.wide, "title": shortened(chart.title, _TITLE_EMS)} for chart in charts]
     config = {**CONFIG, "background": variable("paper"), "font": "sans-serif"}
     config["title"] = {"anchor": "start", "color": variable("ink"), "fontSize": 12}
-    together = json.dumps(
-        {"concat": panels, "columns": columns, "align": "all", "bounds": "flush", "spacing": 50, "config": config}
-    )
-    png = vl_convert.vegalite_to_png(json.loads(fixed(together)))
-    return f"![{alternative}](data:image/png;base64,{b64encode(png).decode()})"
+    return {"concat": panels, "columns": columns, "align": "all", "bounds": "flush", "spacing": 50, "config": config}
+
+
+def _image(picture: Picture, alternative: str) -> str:
+    if picture.failed:
+        return f"{alternative}: not drawn, because {markdown(picture.failed)}"
+    return f"![{alternative}](data:image/png;base64,{picture.drawn})"

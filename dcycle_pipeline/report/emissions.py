@@ -35,6 +35,7 @@ TOTALS = Section(
                 EMITTED_KILOGRAMS,
                 BIOGENIC,
                 WATER,
+                Shown("missing_member_count", "organisations incomplete", COUNT),
                 PENDING_RECORDS,
                 DAYS_COVERED,
             ),

@@ -11,6 +11,7 @@ from typing import Any
 
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
+from dcycle_pipeline.text import plain
 from dcycle_pipeline.warehouse.run_tables import CURRENT_DOUBTFUL_ROWS, CURRENT_LISTS, CURRENT_QUARANTINE
 
 Row = Mapping[str, Any]
@@ -130,7 +131,12 @@ def ask(published: Published, figure: Figure, year: int | None) -> Answer:
     sql = query(figure.name, year)
     if figure.needs and not published.rows(HAS_TABLE, [figure.needs]):
         return Answer(figure, sql, [], figure.needs)
-    return Answer(figure, sql, published.rows(sql))
+    return Answer(figure, sql, [_shown(row) for row in published.rows(sql)])
+
+
+def _shown(row: Row) -> Row:
+    """The row with its texts as they may be shown: what people wrote hides nothing and turns nothing."""
+    return {name: plain(value) if isinstance(value, str) else value for name, value in row.items()}
 
 
 HAS_TABLE = (

@@ -1,5 +1,6 @@
 """The page: puts answers, charts and dictionary into the template. Names in the data are not trusted: the template escapes them."""
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from importlib.resources import files
 
@@ -7,8 +8,9 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
 from dcycle_pipeline.readers.published_file import Published
-from dcycle_pipeline.report import drawing, palette
+from dcycle_pipeline.report import palette
 from dcycle_pipeline.report.dictionary import entries
+from dcycle_pipeline.report.drawing import Drawn
 from dcycle_pipeline.report.figures import Answer, Chart, ask
 from dcycle_pipeline.report.heat import heat_map
 from dcycle_pipeline.report.sections import FIGURES, REPORTING_YEAR, SECTIONS
@@ -21,13 +23,14 @@ def answers(published: Published) -> dict[str, Answer]:
     return {figure.name: ask(published, figure, year) for figure in FIGURES} | {first.figure.name: first}
 
 
-def render(published: Published, found: dict[str, Answer]) -> str:
-    """The whole page as HTML, from the answers and the dictionary of one snapshot."""
+def render(published: Published, found: dict[str, Answer], drawn: Mapping[str, Sequence[Drawn]]) -> str:
+    """The whole page as HTML, from the answers, their charts and the dictionary of one snapshot."""
     return (
         _environment()
         .get_template("page.html.j2")
         .render(
             answers=found,
+            drawn=drawn,
             sections=SECTIONS,
             dictionary=entries(published),
             light=palette.LIGHT,
@@ -46,17 +49,10 @@ def _environment() -> Environment:
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.globals |= {"charts_of": charts_of, "draw": _draw, "heat_map": heat_map}
+    environment.globals |= {"heat_map": heat_map}
     return environment
 
 
 def charts_of(answer: Answer) -> list[Chart]:
     """The charts of a figure; an empty list if there is nothing to draw."""
     return answer.figure.charts(answer.rows) if answer.figure.charts and answer.rows else []
-
-
-def _draw(chart: Chart) -> Markup:
-    """A chart for both widths. The page hides the one that does not fit, also from screen readers."""
-    if chart.narrow is None:
-        return drawing.svg(chart, chart.wide, "chart")
-    return drawing.svg(chart, chart.wide, "chart wide") + drawing.svg(chart, chart.narrow, "chart narrow")

@@ -69,6 +69,19 @@ TRUST = Section(
             limited="organisations",
         ),
         Figure(
+            "missing_members",
+            "Groups that lack a member",
+            (
+                ORGANIZATION,
+                Shown("member", "Lacks"),
+                Shown("reason", "Why"),
+            ),
+            note="Figures of an organisation with its subsidiaries are too low, or old, by what these members miss.",
+            empty="Every organisation's figures with its subsidiaries are whole.",
+            limited="members",
+            needs="summaries.missing_members",
+        ),
+        Figure(
             "pending",
             "Records whose emissions are pending",
             (
@@ -82,6 +95,7 @@ TRUST = Section(
             ),
             empty="No active record is pending.",
             limited="records",
+            needs="summaries.listed_twice",
             folded=True,
         ),
         Figure(
@@ -112,6 +126,21 @@ TRUST = Section(
             empty="No row is in doubt.",
             limited="rows",
             needs="sync.doubtful_rows",
+        ),
+        Figure(
+            "listed_twice",
+            "Listed by several organisations",
+            (
+                FACILITY,
+                Shown("endpoint", "List"),
+                Shown("item_id", "Row"),
+                Shown("organizations", "Organisations"),
+                Shown("counted_in", "counts in"),
+            ),
+            note="Each counts once, in the deepest organisation of the tree that lists it. Ask Dcycle whose it is.",
+            empty="One organisation lists each facility and record.",
+            limited="rows",
+            needs="summaries.listed_twice",
         ),
         Figure(
             "quarantined",

@@ -35,6 +35,7 @@ HEADLINE = Figure(
         Shown("co2e_kg_per_m3_in", "kg CO₂e per m³ treated", RATIO),
         Shown("co2e_biomass_kg", "t biogenic CO₂e, separate", TONNES),
         FACILITY_COUNT,
+        Shown("missing_member_count", "organisations incomplete", COUNT),
         Shown("pending_record_count", "records pending", COUNT, of="record_count"),
         DAYS_COVERED,
         Shown("covered_share", "days with a record", SHARE),

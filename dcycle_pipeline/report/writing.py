@@ -7,22 +7,27 @@ from dcycle_pipeline import permissions
 from dcycle_pipeline.data_folder import write_whole
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.readers.published_file import Published
-from dcycle_pipeline.report.drawing import picture
+from dcycle_pipeline.report.drawing import drawings
 from dcycle_pipeline.report.emissions import MONTHS
 from dcycle_pipeline.report.page import answers, charts_of, render
 
 _READABLE_BY_ALL = 0o644
+_PICTURE = "Monthly emissions by organisation, in tonnes of CO₂e"
 _PICTURE_COLUMNS = 3
 
 
 @dataclass(frozen=True)
 class Report:
-    """What was written, and from which publication. `picture` shows the monthly lines as a Markdown image; it is empty if there are none."""
+    """What was written, and from which publication; `undrawn_count` is how many charts could not be drawn.
+
+    `picture` shows the monthly lines as a Markdown image, or says why not; it is empty if there are none.
+    """
 
     file: Path
     size_bytes: int
     run_id: str
     content_hash: str
+    undrawn_count: int
     picture: str
 
 
@@ -33,8 +38,9 @@ def write_report(published_file: Path, output: Path) -> Report:
     """
     with Published(published_file) as published:
         found = answers(published)
-        page = render(published, found).encode()
-    months = charts_of(found[MONTHS.figures[0].name])
+        charts = {name: charts_of(answer) for name, answer in found.items()}
+        drawn = drawings(charts, charts[MONTHS.figures[0].name], _PICTURE_COLUMNS, _PICTURE)
+        page = render(published, found, drawn.charts).encode()
     if output.is_dir():
         raise SettingsError(f"The report cannot be written to {output}: that is a folder. Choose another file.")
     try:
@@ -42,5 +48,4 @@ def write_report(published_file: Path, output: Path) -> Report:
     except UnavailableError as error:
         raise SettingsError(f"The report was not written: {error} Or choose another file.") from None
     facts = found["publication"].rows[0]
-    drawn = picture(months, _PICTURE_COLUMNS, "Monthly emissions by organisation, in tonnes of CO₂e") if months else ""
-    return Report(output, len(page), facts["run_id"], facts["content_hash"], drawn)
+    return Report(output, len(page), facts["run_id"], facts["content_hash"], drawn.failed_count, drawn.image)

@@ -15,6 +15,7 @@ from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
 from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.summaries.missing import MISSING_MEMBERS
 from dcycle_pipeline.summaries.months import (
     EMISSIONS_BY_FACILITY_MONTH,
     EMISSIONS_BY_ORGANIZATION_MONTH,
@@ -23,6 +24,7 @@ from dcycle_pipeline.summaries.months import (
 from dcycle_pipeline.summaries.restated import RESTATEMENTS
 from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
 from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
+from dcycle_pipeline.summaries.twice import COUNTED_RECORDS, LISTED_TWICE
 from dcycle_pipeline.summaries.years import (
     EMISSIONS_BY_COUNTRY_YEAR,
     EMISSIONS_BY_ORGANIZATION_YEAR,
@@ -47,10 +49,12 @@ RULES = Rules(_text("rules.sql"))
 
 # Each summary reads only tables and the summaries before it.
 SUMMARIES: tuple[Summary, ...] = (
+    LISTED_TWICE,
     COVERAGE_GAPS,
     EMISSIONS_BY_FACILITY_MONTH,
     COVERAGE_BY_FACILITY_MONTH,
     ORGANIZATION_TREE,
+    MISSING_MEMBERS,
     EMISSIONS_BY_ORGANIZATION_MONTH,
     WWT_INTENSITY_BY_FACILITY_YEAR,
     EMISSIONS_BY_ORGANIZATION_YEAR,
@@ -87,6 +91,8 @@ STORED: tuple[Table, ...] = (
     SCOPE_MAPPING,
     *(current_of(summary, VERSIONED) if summary.name == VERSIONED.name else summary for summary in SUMMARIES),
 )
+# Everything that is declared, each thing after those that it is made from.
+DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS)
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:

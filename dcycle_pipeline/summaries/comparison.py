@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
+    COUNTED,
     LISTS,
     QUARANTINE,
     RATIO,
@@ -10,6 +11,7 @@ from dcycle_pipeline.summaries.declaration import (
     count,
     days,
     organization_id,
+    records,
     total,
     year,
 )
@@ -56,12 +58,15 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             KILOGRAMS_CO2E,
             example="225000.000000000",
         ),
-        count("record_count", "Active records that cover a day of the year", WWT),
-        count("pending_record_count", "Those of them without calculated emissions", f"{WWT}: co2e_state", "0"),
+        *records(WWT, "year"),
         count(
-            "not_active_record_count", "Records of the year of any other status, which do not count in ours", WWT, "1"
+            "not_active_record_count",
+            "Records of the year of any other status, which do not count in ours",
+            WWT,
+            "1",
+            "years",
         ),
-        count("prorated_record_count", "Active records that also cover a day of another year", WWT, "2"),
+        count("prorated_record_count", "Active records that also cover a day of another year", WWT, "2", "years"),
         total(
             "prorated_co2e_kg",
             "The part of ours that comes from them, by days",
@@ -72,15 +77,19 @@ TOTAL_IMPACTS_COMPARISON = Summary(
         Column(
             "prorated_share",
             RATIO,
-            "prorated_co2e_kg divided by ours_co2e_kg; null if that is zero or not known",
+            "prorated_co2e_kg divided by ours_co2e_kg; null unless that is above zero",
             "derived",
             "1",
             example="0.068674939",
         ),
         days("covered_days", "Days with at least one active record, summed over the facilities", _OURS, "2160"),
         days("due_days", "Days that the facilities owe", _OURS, "2190"),
-        count("unproven_list_count", "Lists of the organisation that the last sweep left unproven", LISTS, "0"),
-        count("quarantined_count", "Items of the organisation that the last sweep quarantined", QUARANTINE, "0"),
+        count(
+            "unproven_list_count", "Lists of the organisation that the last sweep left unproven", LISTS, "0", "years"
+        ),
+        count(
+            "quarantined_count", "Items of the organisation that the last sweep quarantined", QUARANTINE, "0", "years"
+        ),
         Column(
             "verdict",
             "VARCHAR",
@@ -97,5 +106,5 @@ TOTAL_IMPACTS_COMPARISON = Summary(
         ),
     ),
     f"{_OURS} and {_THEIRS}",
-    sources=(_OURS, WWT, _THEIRS, LISTS, QUARANTINE),
+    sources=(_OURS, COUNTED, _THEIRS, LISTS, QUARANTINE),
 )

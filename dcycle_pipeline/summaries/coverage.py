@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.declaration import (
+    COUNTED,
     FACILITIES,
     WWT,
     Conserved,
@@ -26,7 +27,13 @@ COVERAGE_GAPS = Summary(
         Column("first_date", "DATE", "First day of the stretch", "derived", example="2025-03-30"),
         Column("last_date", "DATE", "Last day of the stretch, inclusive", "derived", example="2025-03-31"),
         days("days", "Length of the stretch", example="2"),
-        count("record_count", "Active records that touch the stretch; 0 for a gap", WWT, "2"),
+        count(
+            "record_count",
+            "Active records that touch the stretch, 0 for a gap; one that touches several counts in each",
+            WWT,
+            "2",
+            "stretches",
+        ),
         Column(
             "record_ids",
             "VARCHAR[]",
@@ -36,7 +43,7 @@ COVERAGE_GAPS = Summary(
         ),
     ),
     WWT,
-    sources=(WWT,),
+    sources=(COUNTED,),
 )
 
 COVERAGE_BY_FACILITY_MONTH = Summary(
@@ -55,6 +62,6 @@ COVERAGE_BY_FACILITY_MONTH = Summary(
         days("due_days", "Days of the month, all of them owed", example="31"),
     ),
     "summaries.emissions_by_facility_month",
-    sources=(WWT, FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
+    sources=(COUNTED, FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
     conserves=(Conserved("summaries.emissions_by_facility_month", ("covered_days",)),),
 )

@@ -9,7 +9,7 @@ WITH spans AS (
 ), begun AS (
     -- The last year in which a record begins. So if somebody mistypes an end as 2205, no other facility owes all years up to it.
     SELECT organization_id, max(year(start_date)) AS last_year
-    FROM dcycle.waste_water_treatments
+    FROM summaries.counted_records
     WHERE is_counted(status, start_date, end_date)
     GROUP BY organization_id
 ), due AS (

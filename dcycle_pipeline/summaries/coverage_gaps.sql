@@ -2,12 +2,12 @@
 WITH facilities AS (
     -- Numbers instead of two ids: everything below sorts by facility, and numbers sort faster.
     SELECT organization_id, facility_id, row_number() OVER () AS facility
-    FROM (SELECT DISTINCT organization_id, facility_id FROM dcycle.waste_water_treatments)
+    FROM (SELECT DISTINCT organization_id, facility_id FROM summaries.counted_records)
 ), reached AS (
     SELECT facility, start_date, end_date, max(end_date) OVER (
             PARTITION BY facility ORDER BY start_date ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
         ) AS covered_until
-    FROM dcycle.waste_water_treatments
+    FROM summaries.counted_records
     JOIN facilities USING (organization_id, facility_id)
     WHERE is_counted(status, start_date, end_date)
 ), pieces AS (
@@ -33,7 +33,7 @@ WITH facilities AS (
 ), touching AS (
     -- The overlaps of a facility are in order, so a record touches all of them from the first that it touches to the last.
     SELECT facilities.facility, waste_water_treatment_id, unnest(range(first_touched.number, last_touched.number + 1)) AS number
-    FROM dcycle.waste_water_treatments AS records
+    FROM summaries.counted_records AS records
     JOIN facilities USING (organization_id, facility_id)
     ASOF JOIN (FROM stretches WHERE NOT is_gap) AS first_touched
         ON first_touched.facility = facilities.facility AND records.start_date <= first_touched.last_date

@@ -50,6 +50,15 @@ WITH organizations AS (
     FROM history.facilities
     WHERE valid_to IS NULL AND change = 'unlisted'
     GROUP BY organization_id
+), missing AS (
+    SELECT organization_id, count(*) AS missing_member_count
+    FROM summaries.missing_members
+    GROUP BY organization_id
+), twice AS (
+    SELECT organization_id, count(*) FILTER (endpoint = 'facilities') AS twice_listed_facility_count,
+        count(*) FILTER (endpoint = 'waste_water_treatments') AS twice_listed_record_count
+    FROM summaries.listed_twice
+    GROUP BY organization_id
 )
 SELECT organization_id,
     coalesce(facility_count, 0) AS facility_count,
@@ -66,6 +75,9 @@ SELECT organization_id,
     coalesce(unproven_list_count, 0) AS unproven_list_count,
     coalesce(quarantined_count, 0) AS quarantined_count,
     coalesce(doubtful_row_count, 0) AS doubtful_row_count,
+    coalesce(twice_listed_facility_count, 0) AS twice_listed_facility_count,
+    coalesce(twice_listed_record_count, 0) AS twice_listed_record_count,
+    coalesce(missing_member_count, 0) AS missing_member_count,
     coalesce(unlisted_facility_count, 0) AS unlisted_facility_count,
     oldest_proof_at, newest_proof_at
 FROM organizations
@@ -75,4 +87,6 @@ LEFT JOIN stretches USING (organization_id)
 LEFT JOIN lists USING (organization_id)
 LEFT JOIN quarantined USING (organization_id)
 LEFT JOIN doubtful USING (organization_id)
+LEFT JOIN missing USING (organization_id)
+LEFT JOIN twice USING (organization_id)
 LEFT JOIN unlisted USING (organization_id)

@@ -6,10 +6,12 @@ from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTA
 
 RATIO = "DECIMAL(28,9)"
 WWT = "dcycle.waste_water_treatments"
+COUNTED = "summaries.counted_records"
 FACILITIES = "dcycle.facilities"
 ORGANIZATIONS = "dcycle.organizations"
 LISTS = "sync.lists"
 QUARANTINE = "sync.quarantine"
+EXCLUDED = "sync.excluded_organizations"
 DOUBTFUL_ROWS = "sync.doubtful_rows"
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 RECORDS = ("record_count", "pending_record_count")
@@ -81,9 +83,11 @@ def year() -> Column:
     return Column("year", "INTEGER", "Calendar year", "derived", example="2025")
 
 
-def count(name: str, meaning: str, source: str, example: str = "12") -> Column:
-    """A number of things."""
-    return Column(name, "BIGINT", meaning, source, "1", example=example)
+def count(name: str, meaning: str, source: str, example: str = "12", never_over: str = "") -> Column:
+    """A number of things. If a thing counts in several rows, `never_over` says over what nobody may add the rows up."""
+    if never_over:
+        meaning = f"{meaning}; never add up over {never_over}"
+    return Column(name, "BIGINT", meaning, source, "1", example=example, additivity="none" if never_over else "sum")
 
 
 def days(name: str, meaning: str, source: str = "derived", example: str = "365") -> Column:
@@ -132,16 +136,30 @@ def measures(source: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
 
 def records(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
     """How many records the figures rest on. A record that spans several periods (`month`, `year`) counts in each."""
-    return (
-        count(f"{prefix}record_count", f"Active records{of} that cover a day of the {period}", source),
-        count(f"{prefix}pending_record_count", "Those of them without calculated emissions", source, "0"),
+    never_over = _never_over(period, prefix)
+    covering = (
+        f"Active records{of} that cover a day of the {period}, so one that covers several {period}s counts in each"
     )
+    return (
+        count(f"{prefix}record_count", covering, source, never_over=never_over),
+        count(f"{prefix}pending_record_count", "Those of them without calculated emissions", source, "0", never_over),
+    )
+
+
+def _never_over(period: str, prefix: str) -> str:
+    return f"{period}s or organisations" if prefix else f"{period}s"
 
 
 def coverage(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
     """How many facilities the figures rest on, and how many of the days that these owe."""
     return (
-        count(f"{prefix}facility_count", f"Facilities{of} that owe the days of the {period}", source, "6"),
+        count(
+            f"{prefix}facility_count",
+            f"Facilities{of} that owe the days of the {period}",
+            source,
+            "6",
+            _never_over(period, prefix),
+        ),
         days(
             f"{prefix}covered_days",
             f"Days with at least one active record, summed over the facilities{of}",
@@ -164,7 +182,7 @@ def year_on_year(name: str, prefix: str = "") -> tuple[Column, ...]:
             f"{prefix}{name}_year_on_year",
             RATIO,
             f"Change of {prefix}{name} to the year before, as a share of that year: 0.05 is 5 % more. "
-            "Null unless both years are fully covered and nothing in them is pending",
+            "Null unless both years are fully covered, nothing in them is pending and the figure of that year is above zero",
             "derived",
             "1",
             example="-0.034500000",

@@ -2,7 +2,7 @@
 WITH records AS (
     SELECT organization_id, facility_id, start_date, end_date, co2e_state,
         co2e_kg, co2e_biomass_kg, water_in_m3, water_out_m3, sludge_kg, day_count(start_date, end_date) AS days
-    FROM dcycle.waste_water_treatments
+    FROM summaries.counted_records
     WHERE is_counted(status, start_date, end_date)
 ), months AS (
     SELECT *, unnest(months_touched(start_date, end_date)) AS month
@@ -23,7 +23,7 @@ WITH records AS (
     GROUP BY organization_id, facility_id, month
 ), spans AS (
     SELECT organization_id, facility_id, min(start_date) AS first_date, max(end_date) AS last_date
-    FROM dcycle.waste_water_treatments
+    FROM summaries.counted_records
     WHERE is_counted(status, start_date, end_date)
     GROUP BY organization_id, facility_id
 ), gaps AS (

@@ -17,6 +17,10 @@ WITH own AS (
     FROM summaries.organization_tree AS tree
     JOIN own ON own.organization_id = tree.member_organization_id
     GROUP BY tree.organization_id, own.month
+), missing AS (
+    SELECT organization_id, count(*) AS with_subsidiaries_missing_member_count
+    FROM summaries.missing_members
+    GROUP BY organization_id
 )
 SELECT organization_id, month,
     own.co2e_kg, own.co2e_biomass_kg, own.water_in_m3, own.water_out_m3, own.sludge_kg,
@@ -34,6 +38,8 @@ SELECT organization_id, month,
     below.pending_record_count::BIGINT AS with_subsidiaries_pending_record_count,
     below.facility_count::BIGINT AS with_subsidiaries_facility_count,
     below.covered_days::BIGINT AS with_subsidiaries_covered_days,
-    below.due_days::BIGINT AS with_subsidiaries_due_days
+    below.due_days::BIGINT AS with_subsidiaries_due_days,
+    coalesce(with_subsidiaries_missing_member_count, 0) AS with_subsidiaries_missing_member_count
 FROM below
 LEFT JOIN own USING (organization_id, month)
+LEFT JOIN missing USING (organization_id)

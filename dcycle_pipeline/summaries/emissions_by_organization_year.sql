@@ -16,6 +16,10 @@ WITH own AS (
     FROM summaries.organization_tree AS tree
     JOIN own ON own.organization_id = tree.member_organization_id
     GROUP BY tree.organization_id, own.year
+), missing AS (
+    SELECT organization_id, count(*) AS with_subsidiaries_missing_member_count
+    FROM summaries.missing_members
+    GROUP BY organization_id
 )
 SELECT below.organization_id, below.year,
     own.co2e_kg, own.co2e_biomass_kg, own.water_in_m3, own.water_out_m3, own.sludge_kg,
@@ -43,8 +47,10 @@ SELECT below.organization_id, below.year,
         below_before.co2e_kg, below_before.covered_days, below_before.due_days, below_before.pending_record_count
     ) AS with_subsidiaries_year_on_year_reason,
     CASE WHEN with_subsidiaries_year_on_year_reason IS NULL
-        THEN ratio(below.co2e_kg - below_before.co2e_kg, below_before.co2e_kg) END AS with_subsidiaries_co2e_kg_year_on_year
+        THEN ratio(below.co2e_kg - below_before.co2e_kg, below_before.co2e_kg) END AS with_subsidiaries_co2e_kg_year_on_year,
+    coalesce(with_subsidiaries_missing_member_count, 0) AS with_subsidiaries_missing_member_count
 FROM below
+LEFT JOIN missing ON missing.organization_id = below.organization_id
 LEFT JOIN own ON own.organization_id = below.organization_id AND own.year = below.year
 LEFT JOIN own AS own_before ON own_before.organization_id = below.organization_id AND own_before.year = below.year - 1
 LEFT JOIN below AS below_before ON below_before.organization_id = below.organization_id AND below_before.year = below.year - 1

@@ -1,7 +1,14 @@
 -- Compares each facility's reported total with its waste-water records. These are a part of the total: never add the two.
-WITH records AS (
+WITH facilities AS (
+    -- A facility that several organisations list stands where it counts.
+    SELECT facilities.*
+    FROM dcycle.facilities AS facilities
+    LEFT JOIN summaries.listed_twice AS twice ON twice.endpoint = 'facilities' AND NOT twice.is_counted
+        AND twice.item_id = facilities.facility_id AND twice.organization_id = facilities.organization_id
+    WHERE twice.item_id IS NULL
+), records AS (
     SELECT organization_id, facility_id, count(*) AS record_count, count(*) FILTER (co2e_state = 'pending') AS pending_record_count
-    FROM dcycle.waste_water_treatments
+    FROM summaries.counted_records
     WHERE is_counted(status, start_date, end_date)
     GROUP BY organization_id, facility_id
 ), sums AS (
@@ -11,7 +18,7 @@ WITH records AS (
 ), sides AS (
     SELECT organization_id, facility_id, facilities.co2e_kg AS facility_co2e_kg, sums.wwt_co2e_kg,
         coalesce(records.record_count, 0) AS record_count, coalesce(records.pending_record_count, 0) AS pending_record_count
-    FROM dcycle.facilities AS facilities
+    FROM facilities
     FULL JOIN records USING (organization_id, facility_id)
     LEFT JOIN sums USING (organization_id, facility_id)
 )

@@ -4,6 +4,7 @@ from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH
 from dcycle_pipeline.summaries.declaration import (
     BELOW,
+    COUNTED,
     DAYS,
     FACILITIES,
     MEASURES,
@@ -22,6 +23,7 @@ from dcycle_pipeline.summaries.declaration import (
     organization_id,
     records,
 )
+from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
 
 COVERAGE = COVERAGE_BY_FACILITY_MONTH.qualified
 
@@ -42,8 +44,8 @@ EMISSIONS_BY_FACILITY_MONTH = Summary(
         days("days_in_month", "Days of the month", example="31"),
     ),
     WWT,
-    sources=(WWT, FACILITIES, "summaries.coverage_gaps"),
-    conserves=(Conserved(WWT, where="is_counted(status, start_date, end_date)"),),
+    sources=(COUNTED, FACILITIES, "summaries.coverage_gaps"),
+    conserves=(Conserved(COUNTED, where="is_counted(status, start_date, end_date)"),),
 )
 
 FACILITY_MONTH = EMISSIONS_BY_FACILITY_MONTH.qualified
@@ -86,8 +88,9 @@ EMISSIONS_BY_ORGANIZATION_MONTH = Summary(
         *measures(FACILITY_MONTH, BELOW, OF_BELOW),
         *records(FACILITY_MONTH, "month", BELOW, OF_BELOW),
         *coverage(COVERAGE, "month", BELOW, OF_BELOW),
+        missing_member_count(),
     ),
     FACILITY_MONTH,
-    sources=(TREE, FACILITY_MONTH, COVERAGE),
+    sources=(TREE, FACILITY_MONTH, COVERAGE, MISSING),
     conserves=(Conserved(FACILITY_MONTH, (*MEASURES, *RECORDS)), Conserved(COVERAGE, DAYS)),
 )

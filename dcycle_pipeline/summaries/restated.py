@@ -1,7 +1,7 @@
 """Declares the restatements: by how much each publication changed what the one before said, and why."""
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, TOTAL, Column
-from dcycle_pipeline.summaries.declaration import Summary
+from dcycle_pipeline.summaries.declaration import Summary, count
 from dcycle_pipeline.warehouse.history import CHANGES
 
 _VERSIONS = "history.waste_water_treatments"
@@ -35,7 +35,8 @@ RESTATEMENTS = Summary(
         Column(
             "cause",
             "VARCHAR",
-            f"Kind of change of the records: {', '.join(CHANGES)}",
+            f"Kind of change of the records: {', '.join(CHANGES)}; or counted_otherwise, if they did not change, but count in another "
+            "organisation that lists them too, or by another rule",
             f"{_VERSIONS}: change",
             example="recalculated",
         ),
@@ -55,8 +56,14 @@ RESTATEMENTS = Summary(
             KILOGRAMS_CO2E,
             example="0.000000000",
         ),
-        Column("record_count", "BIGINT", "Records that changed", _VERSIONS, "1", example="2"),
+        count(
+            "record_count",
+            "Records that changed; one that covers several months counts in each",
+            _VERSIONS,
+            "2",
+            "months, causes or publications",
+        ),
     ),
     _VERSIONS,
-    sources=(_VERSIONS, "sync.runs"),
+    sources=(_VERSIONS, "sync.runs", "history.emissions_by_facility_month"),
 )

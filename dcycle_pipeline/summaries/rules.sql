@@ -43,13 +43,14 @@ CREATE OR REPLACE MACRO accumulated(quantity, days_passed, days) AS
 CREATE OR REPLACE MACRO part(quantity, days_before, days_until, days) AS
     accumulated(quantity, days_until, days) - accumulated(quantity, days_before, days);
 
--- A ratio of two sums to nine places, half away from zero; null if the denominator is zero or a number reaches 10^19.
+-- A ratio of two sums to nine places, half away from zero; null unless the denominator is above zero, or if a number reaches
+-- 10^19. Of a negative whole nothing is a share: the sign of the ratio would say the opposite of what happened.
 CREATE OR REPLACE MACRO is_moderate(quantity) AS abs(quantity) < 10000000000000000000::DECIMAL(38, 9);
 CREATE OR REPLACE MACRO ratio_billionths(numerator, denominator) AS
     numerator // denominator * 1000000000 + (numerator % denominator * 2000000000 // denominator
-        + CASE WHEN (numerator < 0) = (denominator < 0) THEN 1 ELSE -1 END) // 2;
+        + CASE WHEN numerator < 0 THEN -1 ELSE 1 END) // 2;
 CREATE OR REPLACE MACRO ratio(numerator, denominator) AS
-    CASE WHEN denominator <> 0 AND is_moderate(numerator) AND is_moderate(denominator)
+    CASE WHEN denominator > 0 AND is_moderate(numerator) AND is_moderate(denominator)
         THEN TRY_CAST(from_billionths(ratio_billionths(billionths(numerator), billionths(denominator))) AS DECIMAL(28, 9)) END;
 
 -- Year on year: why there is no change to the year before; null if there is one. Both years must be complete: every day that is owed
@@ -65,4 +66,5 @@ CREATE OR REPLACE MACRO no_change_reason(
     incomplete(year, covered_days, due_days, pending_record_count),
     CASE WHEN before_figure IS NULL THEN (year - 1) || ': no figure' WHEN figure IS NULL THEN year || ': no figure'
         WHEN before_figure = 0 THEN (year - 1) || ': zero, of which nothing is a share'
+        WHEN before_figure < 0 THEN (year - 1) || ': negative, of which nothing is a share'
         WHEN ratio(figure - before_figure, before_figure) IS NULL THEN 'too large to be a share' END);

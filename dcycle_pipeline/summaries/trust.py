@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
+    COUNTED,
     DOUBTFUL_ROWS,
     FACILITIES,
     LISTS,
@@ -16,6 +17,8 @@ from dcycle_pipeline.summaries.declaration import (
     organization_id,
     total,
 )
+from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
+from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.summaries.years import FACILITY_YEAR
 
 FACILITY_RECONCILIATION = Summary(
@@ -61,7 +64,7 @@ FACILITY_RECONCILIATION = Summary(
         ),
     ),
     FACILITIES,
-    sources=(FACILITIES, WWT, FACILITY_YEAR),
+    sources=(FACILITIES, COUNTED, FACILITY_YEAR, LISTED_TWICE.qualified),
     conserves=(Conserved(FACILITY_YEAR, ("wwt_co2e_kg",), theirs=("co2e_kg",)),),
 )
 
@@ -99,6 +102,14 @@ DATA_QUALITY = Summary(
         count("unproven_list_count", "Lists that the last sweep left unproven: their last rows stay", LISTS, "0"),
         count("quarantined_count", "Items that the last sweep quarantined", QUARANTINE, "0"),
         count("doubtful_row_count", "Rows in doubt that nobody has decided", DOUBTFUL_ROWS, "0"),
+        count(
+            "twice_listed_facility_count",
+            "Facilities that another organisation lists too: each counts once, see listed_twice",
+            LISTED_TWICE.qualified,
+            "0",
+        ),
+        count("twice_listed_record_count", "Records that another organisation lists too", LISTED_TWICE.qualified, "0"),
+        missing_member_count(""),
         count("unlisted_facility_count", "Facilities that the API shows by their id only", "history.facilities", "0"),
         _moment(
             "oldest_proof_at",
@@ -116,6 +127,8 @@ DATA_QUALITY = Summary(
         QUARANTINE,
         DOUBTFUL_ROWS,
         "history.facilities",
+        MISSING,
+        LISTED_TWICE.qualified,
     ),
     conserves=(Conserved(WWT, ("record_count",), theirs=("1",)),),
 )

@@ -5,7 +5,7 @@ WITH records AS (
         count(*) FILTER (co2e_state = 'pending') AS pending_record_count
     FROM (
         SELECT organization_id, facility_id, co2e_state, unnest(range(year(start_date), year(end_date) + 1)) AS year
-        FROM dcycle.waste_water_treatments
+        FROM summaries.counted_records
         WHERE is_counted(status, start_date, end_date)
     )
     GROUP BY organization_id, facility_id, year

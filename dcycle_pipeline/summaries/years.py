@@ -3,6 +3,7 @@
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, Column
 from dcycle_pipeline.summaries.declaration import (
     BELOW,
+    COUNTED,
     DAYS,
     FACILITIES,
     MEASURES,
@@ -23,6 +24,7 @@ from dcycle_pipeline.summaries.declaration import (
     year,
     year_on_year,
 )
+from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
 from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH, TREE
 
 _CALCULATED_MONTHS = "in the months of the year in which nothing is pending"
@@ -30,7 +32,12 @@ _CALCULATED_MONTHS = "in the months of the year in which nothing is pending"
 
 def _intensity(name: str, numerator: str, denominator: str, unit: str, example: str) -> Column:
     return Column(
-        name, RATIO, f"{numerator} divided by {denominator}; null if that is zero", "derived", unit, example=example
+        name,
+        RATIO,
+        f"{numerator} divided by {denominator}; null unless that is above zero",
+        "derived",
+        unit,
+        example=example,
     )
 
 
@@ -82,7 +89,7 @@ WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
         *year_on_year("co2e_kg_per_m3_in"),
     ),
     FACILITY_MONTH,
-    sources=(WWT, FACILITIES, FACILITY_MONTH, COVERAGE),
+    sources=(COUNTED, FACILITIES, FACILITY_MONTH, COVERAGE),
     conserves=(Conserved(FACILITY_MONTH), Conserved(COVERAGE, DAYS)),
 )
 
@@ -105,9 +112,10 @@ EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
         *records(FACILITY_YEAR, "year", BELOW, OF_BELOW),
         *coverage(FACILITY_YEAR, "year", BELOW, OF_BELOW),
         *year_on_year("co2e_kg", BELOW),
+        missing_member_count(),
     ),
     FACILITY_YEAR,
-    sources=(TREE, FACILITY_YEAR),
+    sources=(TREE, FACILITY_YEAR, MISSING),
     conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
 )
 

@@ -13,7 +13,7 @@ def ahead_of_server(server_date: str, now: datetime) -> timedelta | None:
     """By how much the clock is ahead of an HTTP date (behind, if negative); None if the date says nothing."""
     try:
         told = parsedate_to_datetime(server_date)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return now - (told if told.tzinfo else told.replace(tzinfo=UTC))
 

@@ -72,14 +72,15 @@ async def _sync_endpoint(
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
     merged = run_log.last_merged_by(connection, endpoint.name)
-    landing = run.landing(endpoint.paging.path, endpoint.paging.query, merged)
+    landing = run.landing(endpoint.paging.path, (*endpoint.paging.query, *endpoint.paging.filter), merged)
     keys = {organization_id: _keys(connection, endpoint, organization_id) for organization_id in organization_ids}
     policies = {each: Policy(endpoint, run.settings.personal_data, pseudonyms) for each in organization_ids}
-    async with DcycleApi(run.settings) as api, asyncio.TaskGroup() as group:
+    async with DcycleApi(run.settings, run.outages) as api, asyncio.TaskGroup() as group:
         tasks = {}
         for each in organization_ids:
+            report, limits = run.progress.finished, run.limits
             reader = ListReader(
-                api, landing, endpoint, policy=policies[each], report=run.progress.finished, resume=run.resume
+                api, landing, endpoint, policy=policies[each], report=report, resume=run.resume, limits=limits
             )
             run.progress.expect(endpoint.name, each, len(keys[each]))
             one = _Organization(run, connection, endpoint, each, reader, writing)

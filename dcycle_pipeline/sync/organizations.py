@@ -3,12 +3,13 @@
 import asyncio
 import logging
 from collections.abc import Iterable
+from typing import Any
 
 import duckdb
 import msgspec
 
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, PATH, Organization, flatten
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, PATH, Organization, Tree, flatten
 from dcycle_pipeline.errors import ContractError, ListError, SettingsError, TransientError, UnavailableError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.manifest import TreeManifest
@@ -25,20 +26,27 @@ NONE_LEFT = "No organisation is left to sync: see include and exclude in DCYCLE_
 APPEARED = "appeared in the tree while this run was starting and is not part of it: sync again"
 
 
-def read_tree(settings: Settings) -> tuple[list[Organization], int, str]:
+def read_tree(settings: Settings) -> tuple[Tree, int, str]:
     """All organisations of the group as the API lists them now, the requests that it took, and the API's time as an HTTP date.
 
     Raises SettingsError for a wrong credential or an unknown organisation, UnavailableError if the API cannot be read.
     """
     where = f"GET {PATH} (organisation {settings.organization_id})"
 
-    async def read() -> tuple[bytes, int, str]:
+    def understand(body: bytes) -> Any:
+        root = msgspec.json.decode(body)
+        if not isinstance(root, dict) or not {"id", "children"} & root.keys():
+            raise TransientError(f"{where}: 200, but the body is not a tree.")
+        return root
+
+    async def read() -> tuple[Any, int, str]:
         async with DcycleApi(settings) as api:
-            return await api.get(PATH, (), settings.organization_id, where), api.requests_count, api.server_date
+            root = await api.ask(PATH, (), settings.organization_id, where, understand)
+            return root, api.requests_count, api.server_date
 
     try:
-        body, requests_count, server_date = asyncio.run(read())
-        return flatten(msgspec.json.decode(body)), requests_count, server_date
+        root, requests_count, server_date = asyncio.run(read())
+        return flatten(root), requests_count, server_date
     except (ContractError, TransientError) as error:
         raise UnavailableError(f"{error} Nothing was published; the last published file stays.") from None
     except ListError as error:
@@ -48,7 +56,7 @@ def read_tree(settings: Settings) -> tuple[list[Organization], int, str]:
 def wanted_organizations(settings: Settings) -> list[str]:
     """Ids of the organisations that a sync reads, root first. Raises as `read_tree` does."""
     tree, *_ = read_tree(settings)
-    return [o.organization_id for o in tree if settings.organizations.wants(o.organization_id)]
+    return [o.organization_id for o in tree.organizations if settings.organizations.wants(o.organization_id)]
 
 
 def organizations_to_sync(settings: Settings, named: Iterable[str]) -> list[str]:
@@ -81,18 +89,33 @@ def refresh_organizations(run: Run) -> list[Organization]:
     tree, requests_count, server_date = read_tree(run.settings)
     if wrong := wrong_clock(server_date, run.now()):
         _log.warning("%s", wrong)
-    wanted = [organization for organization in tree if run.settings.organizations.wants(organization.organization_id)]
+    wanted = [each for each in tree.organizations if run.settings.organizations.wants(each.organization_id)]
     run.folder.prepare()
-    recovery.remember_owner(run.folder)
-    run.folder.claim(tree[0].organization_id)
+    with run.folder.writing(f"run {run.run_id}", run.wait_for_folder_seconds):
+        recovery.remember_owner(run.folder)
+        root = _root_of(run, tree)
+        former = run.folder.claim(root, {each.organization_id for each in tree.organizations})
+    if former:
+        _log.warning("Organisation %s now stands above %s: the folder follows it, and history goes on.", root, former)
     with run.working_file() as connection:
-        absent = _absent(connection, run.settings, {organization.organization_id for organization in tree})
+        absent = _absent(connection, run.settings, {each.organization_id for each in tree.organizations})
         times = run.started_at(connection), run_log.moment(connection, run.now())
-        landed = TreeManifest(run.run_id, *times, tree[0].organization_id, wanted, absent)
+        excluded = [each for each in tree.organizations if each not in wanted]
+        landed = TreeManifest(run.run_id, *times, root, wanted, absent, tree.unusable, excluded)
         manifest.write_tree(run.folder.landing, landed)
         merge_tree(connection, landed)
         run_log.add_requests(connection, run.run_id, requests_count, set())
     return wanted
+
+
+def _root_of(run: Run, tree: Tree) -> str:
+    """The root of the tree. If it has no usable id, that of the folder, if the folder knows organisations of the tree."""
+    if tree.root_id is not None:
+        return tree.root_id
+    known = {each.organization_id for landed in manifest.trees(run.folder.landing) for each in landed.organizations}
+    owner = run.folder.about().get("root_organization_id")
+    is_known = owner and (known | {owner}) & {each.organization_id for each in tree.organizations}
+    return str(owner) if is_known else run.settings.organization_id
 
 
 def _absent(connection: duckdb.DuckDBPyConnection, settings: Settings, tree: set[str]) -> list[str]:

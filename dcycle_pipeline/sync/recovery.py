@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -11,11 +11,10 @@ from pathlib import Path
 
 import duckdb
 
-from dcycle_pipeline.data_folder import SPILLED, DataFolder
+from dcycle_pipeline.data_folder import DAMAGED_STAMP, LOGS, DataFolder, copy_anew
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.landing import manifest
-from dcycle_pipeline.landing.files import runs_that_died
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.publish import snapshots
 from dcycle_pipeline.publish.catalog import everything, filled_tables, replaced_file
@@ -36,6 +35,8 @@ def open_or_rebuild(folder: DataFolder, run_id: str, memory_limit_mb: int) -> It
     """
     if not folder.warehouse.exists():
         _rebuild(folder, memory_limit_mb)
+    elif folder.warehouse.stat().st_nlink > 1:
+        copy_anew(folder.warehouse)
     with ExitStack() as stack:
         opening = opened(folder.warehouse, folder.spill, everything(), memory_limit_mb)
         try:
@@ -104,8 +105,8 @@ def _rebuild_from(folder: DataFolder, snapshot: Path | None, steps: list[Landed]
 
 def _set_aside(folder: DataFolder) -> None:
     """Keep a damaged working file, and its log, under another name: a log without its file would be played into the new one."""
-    suffix = f"damaged-{datetime.now(UTC):%Y%m%dT%H%M%S}"
-    for path in (folder.warehouse, folder.warehouse.with_name(f"{folder.warehouse.name}.wal")):
+    suffix = f"damaged-{datetime.now(UTC):{DAMAGED_STAMP}}"
+    for path in (folder.warehouse.with_name(f"{folder.warehouse.name}{log}") for log in ("", *LOGS)):
         if path.exists():
             os.replace(path, path.with_name(f"{path.name}.{suffix}"))
 
@@ -127,16 +128,6 @@ def _known_root(folder: DataFolder) -> str | None:
             continue
     trees = sorted(manifest.trees(folder.landing), key=lambda tree: tree.merged_at)
     return trees[-1].root_organization_id if trees else None
-
-
-def delete_leftovers(folder: DataFolder) -> None:
-    """Delete what runs that were killed left half-written. The caller holds the folder for writing and writes nothing yet."""
-    left = [*folder.root.glob(".*.link"), *folder.working.glob(".*.part*"), *folder.snapshots.glob(".*.part")]
-    for run in runs_that_died(folder.landing):
-        left += run.rglob("*.part")
-    for path in [*left, *folder.spill.glob(SPILLED)]:
-        if path.is_symlink() or not path.is_dir():  # a folder is never ours here
-            path.unlink(missing_ok=True)
 
 
 def reconcile_publication(connection: duckdb.DuckDBPyConnection, folder: DataFolder) -> None:
@@ -163,15 +154,16 @@ def landed(folder: DataFolder) -> list[Landed]:
 
 
 def apply_landed(
-    connection: duckdb.DuckDBPyConnection, folder: DataFolder, steps: Iterable[Landed], memory_limit_mb: int
+    connection: duckdb.DuckDBPyConnection, folder: DataFolder, steps: Sequence[Landed], memory_limit_mb: int
 ) -> None:
     """Merge every landed step that is newer than what is merged of its kind, oldest first, and publications in their turn."""
     merged = run_log.last_merged(connection)
     waiting = [step for step in steps if _kind(step) not in merged or step.merged_at > merged[_kind(step)]]
     ends = manifest.ends(folder.landing)
     last_of_run = {step.run_id: step for step in waiting}
-    root = str(folder.about()["root_organization_id"]) if waiting else ""
+    roots = {step.run_id: step.root_organization_id for step in steps if isinstance(step, TreeManifest)}
     for step in waiting:
+        root = roots.get(step.run_id) or str(folder.about()["root_organization_id"])
         run_log.note_run(connection, step.run_id, step.run_started_at, root, version("dcycle_pipeline"))
         landed_now = replace(step, merged_at=run_log.moment(connection, step.merged_at))
         if isinstance(landed_now, TreeManifest):

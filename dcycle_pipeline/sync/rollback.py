@@ -30,8 +30,8 @@ class Snapshot:
 
 def kept(folder: DataFolder) -> list[Snapshot]:
     """The snapshots that are kept, oldest first; `shown` is the one that readers see now, `problem` why one cannot be put back."""
-    current = folder.published.resolve()
-    return [_described(folder, path, shown=path.resolve() == current) for path in folder.published_snapshots()]
+    current = snapshots.shown(folder)
+    return [_described(folder, path, shown=path == current) for path in folder.published_snapshots()]
 
 
 def _described(folder: DataFolder, path: Path, *, shown: bool) -> Snapshot:

@@ -1,14 +1,18 @@
 """What the steps of one run share: its id, settings, clock, the open working file, and who hears of progress."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
 import duckdb
 
+from dcycle_pipeline.api.breaker import Outages
+from dcycle_pipeline.api.meter import Limits
 from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
@@ -30,16 +34,18 @@ class Run:
 
     The first step that asks for the working file begins the run; the file and the folder's lock then stay with the run until it
     is closed, in this process, or until a step fails. `accepted_drops` are organisations whose rows may vanish in any number;
-    `publishes` is whether the run ends with a publication.
+    `publishes` is whether the run ends with a publication. `clock` counts seconds, and nobody puts it back.
     """
 
     run_id: str
     settings: Settings
     progress: Progress = field(default_factory=Silent)
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    clock: Callable[[], float] = time.monotonic
     wait_for_folder_seconds: float = 600
     accepted_drops: frozenset[str] = frozenset()
     publishes: bool = True
+    outages: Outages = field(default_factory=Outages)
     # What this run has checked since it opened the working file, by endpoint: nobody else writes meanwhile.
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     _held: ExitStack = field(default_factory=ExitStack)
@@ -97,6 +103,11 @@ class Run:
     @property
     def resume(self) -> Resume:
         return Resume(timedelta(hours=self.settings.resume_hours), self.now)
+
+    @cached_property
+    def limits(self) -> Limits:
+        """The budgets of its lists, and of the run from now on: what waits for the folder reads nothing."""
+        return Limits(self.settings, self.clock, self.clock() + self.settings.run_hours * 3600)
 
     def end(self) -> None:
         """Say that the run is over without a publication: no other takes over what it landed."""

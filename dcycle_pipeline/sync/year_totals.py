@@ -71,8 +71,9 @@ def _keys(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal, organizati
 
 async def _ask(run: Run, endpoint: YearTotal, policy: Policy, keys: list[ListKey]) -> tuple[list[ListResult], int]:
     landing = run.landing(endpoint.path, endpoint.query("0000"))
-    async with DcycleApi(_impatient(run.settings)) as api:
-        reader = ListReader(api, landing, endpoint, policy=policy, report=run.progress.finished, resume=run.resume)
+    async with DcycleApi(_impatient(run.settings), run.outages) as api:
+        report, resume, limits = run.progress.finished, run.resume, run.limits
+        reader = ListReader(api, landing, endpoint, policy=policy, report=report, resume=resume, limits=limits)
         return await reader.read(keys), api.requests_count
 
 

@@ -16,6 +16,7 @@ import duckdb
 
 from dcycle_pipeline.errors import FREE_SPACE, DamagedError, UnavailableError
 from dcycle_pipeline.schema import Macro, Rules, Table, View, quoted
+from dcycle_pipeline.warehouse.macros import self_contained
 from dcycle_pipeline.warehouse.upgrade import upgrade
 
 STORAGE_VERSION = "v1.4.0"  # a format that every DuckDB from 1.4 on reads
@@ -135,7 +136,7 @@ def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declarati
 
     A macro in the file holds the digest of what was last declared: it costs neither a table nor a row.
     """
-    statements, digest = _layout(declarations)
+    digest = _digest(declarations)
     try:  # not in a transaction: a query that fails would abort it
         found = connection.execute("SELECT sync.layout_digest()").fetchall()
     except duckdb.CatalogException:
@@ -143,6 +144,7 @@ def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declarati
     if found != [(digest,)]:
         with transaction(connection):
             _add_columns(connection, declarations)
+            statements = "; ".join(statement for each in declarations for statement in _statements(each))
             connection.execute(f"{statements}; CREATE OR REPLACE MACRO sync.layout_digest() AS {quoted(digest)}")
 
 
@@ -161,10 +163,13 @@ def _add_columns(connection: duckdb.DuckDBPyConnection, declarations: tuple[Decl
 
 
 @lru_cache(maxsize=8)
-def _layout(declarations: tuple[Declaration, ...]) -> tuple[str, str]:
-    """The statements of all declarations, and their digest."""
+def _digest(declarations: tuple[Declaration, ...]) -> str:
     statements = "; ".join(statement for declaration in declarations for statement in declaration.ddl())
-    return statements, hashlib.sha256(statements.encode()).hexdigest()
+    return hashlib.sha256(statements.encode()).hexdigest()
+
+
+def _statements(declaration: Declaration) -> list[str]:
+    return self_contained(declaration.script) if isinstance(declaration, Rules) else declaration.ddl()
 
 
 def replace_changed_rows(connection: duckdb.DuckDBPyConnection, table: Table, query: str, within: str = "true") -> int:

@@ -48,6 +48,15 @@ def record_doubtful_rows(
         connection.execute(f"INSERT INTO {DOUBTFUL_ROWS.qualified} BY NAME SELECT * FROM fresh_doubtful_rows")
 
 
+def end_doubts(connection: duckdb.DuckDBPyConnection, organization_id: str, endpoint: str, ids: list[str]) -> None:
+    """Take back what the last sweep doubted of rows that ended since, because another organisation lists them."""
+    connection.execute(
+        f"""DELETE FROM {DOUBTFUL_ROWS.qualified} WHERE organization_id = $1 AND endpoint = $2 AND item_id IN (SELECT unnest($3::VARCHAR[]))
+        AND run_id IN (SELECT run_id FROM ({LAST_DOUBTFUL_ROWS}) WHERE organization_id = $1 AND endpoint = $2)""",
+        [organization_id, endpoint, ids],
+    )
+
+
 def record_decision(
     connection: duckdb.DuckDBPyConnection, sweep: tuple[str, str, str], decision: Decision, decided_at: datetime
 ) -> None:

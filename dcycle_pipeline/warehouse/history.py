@@ -4,7 +4,7 @@ The current tables (`dcycle.*`) are views over the versions that are valid now. 
 """
 
 from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
-from dcycle_pipeline.schema import Column, Macro, Table, View
+from dcycle_pipeline.schema import Column, Macro, Table, View, quoted
 from dcycle_pipeline.warehouse import run_tables
 
 OURS = "dcycle_pipeline"
@@ -107,15 +107,26 @@ def valid_at(moment: str, of: str = "") -> str:
     return f"{of}valid_from <= {moment} AND ({of}valid_to IS NULL OR {moment} < {of}valid_to)"
 
 
-def as_of(stored: Table) -> Macro:
-    """A macro that gives what a table said at a moment: the versions that were valid then."""
+def as_of(stored: Table, publishing_run_id: str | None = None) -> Macro:
+    """A macro that gives what a table said at a moment: the versions that were valid then.
+
+    DuckDB looks for the table in the database in `USE`. With the run that publishes the file, the macro fails anywhere else.
+    """
+    own = "true" if publishing_run_id is None else _is_own(stored, publishing_run_id)
     return Macro(
         stored.schema,
         f"{stored.name}_as_of",
         "moment",
         f"Rows of {stored.qualified} that were valid at a moment, e.g. FROM {stored.qualified}_as_of(TIMESTAMPTZ '2026-01-31 12:00:00Z')",
-        f"SELECT * FROM {stored.qualified} WHERE {valid_at('moment')}",
+        f"SELECT * FROM {stored.qualified} WHERE {valid_at('moment')} AND {own}",
     )
+
+
+def _is_own(stored: Table, run_id: str) -> str:
+    """An SQL condition that fails unless the database in `USE` is the file that the run published."""
+    advice = f"{stored.qualified}_as_of reads the database in USE, and that is not the one that holds it: say USE first"
+    return f"""(SELECT CASE WHEN arg_max(run_id, published_at) IS NOT DISTINCT FROM {quoted(run_id)} THEN true
+        ELSE error({quoted(advice)}) END FROM sync.runs)"""
 
 
 def as_published(stored: Table) -> View:

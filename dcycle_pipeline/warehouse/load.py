@@ -9,16 +9,19 @@ from pathlib import Path
 
 import duckdb
 
+from dcycle_pipeline.data_folder import is_within
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, Organization
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.landing.landed_file import verify_file
 from dcycle_pipeline.landing.lists import FACILITY_DELETED, NOT_FOUND, PROVEN, UNPROVEN, ListKey, ListResult
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
-from dcycle_pipeline.schema import quoted
+from dcycle_pipeline.schema import Table, quoted
 from dcycle_pipeline.warehouse import doubts, run_log
 from dcycle_pipeline.warehouse.database import replace_changed_rows, transaction, with_room
+from dcycle_pipeline.warehouse.decode import QuarantinedItem
 from dcycle_pipeline.warehouse.merge import Staging
+from dcycle_pipeline.warehouse.run_tables import EXCLUDED_ORGANIZATIONS, QUARANTINE
 from dcycle_pipeline.warehouse.year_totals import merge_year_totals
 
 NOT_LISTED = (
@@ -31,13 +34,38 @@ _ALL_ROWS_LANDED = (PROVEN, FACILITY_DELETED)
 def merge_tree(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> None:
     """Bring `dcycle.organizations` in step with a tree, all or nothing. Rows of absent organisations stay; they are noted as not found."""
     with transaction(connection):
-        rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in tree.organizations]
-        with run_log.arrow_view(connection, "fresh_organizations", ORGANIZATIONS, rows):
-            within = f"organization_id NOT IN ({', '.join(map(quoted, tree.absent))})" if tree.absent else "true"
-            replace_changed_rows(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations", within)
-        results = [tree_result(tree, identifier, NOT_LISTED) for identifier in tree.absent]
-        results.append(tree_result(tree, tree.root_organization_id))
+        within = f"organization_id NOT IN ({', '.join(map(quoted, tree.absent))})" if tree.absent else "true"
+        _replace_organizations(connection, ORGANIZATIONS, tree.organizations, within)
+        _replace_organizations(connection, EXCLUDED_ORGANIZATIONS, tree.excluded)
+        of_root = tree_result(
+            tree, tree.root_organization_id, NOT_LISTED if tree.root_organization_id in tree.absent else ""
+        )
+        results = [tree_result(tree, each, NOT_LISTED) for each in tree.absent if each != tree.root_organization_id]
+        results.append(replace(of_root, quarantined_count=len(tree.unusable)))
         run_log.record_lists(connection, tree.run_id, results, tree.merged_at)
+        _quarantine_nodes(connection, tree)
+
+
+def _replace_organizations(
+    connection: duckdb.DuckDBPyConnection, table: Table, organizations: list[Organization], within: str = "true"
+) -> None:
+    rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in organizations]
+    with run_log.arrow_view(connection, "fresh_organizations", table, rows):
+        replace_changed_rows(connection, table, "SELECT * FROM fresh_organizations", within)
+
+
+def _quarantine_nodes(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> None:
+    """Note each node that cannot be used with the organisation above it, of which it is a part that is missing."""
+    connection.execute(
+        f"DELETE FROM {QUARANTINE.qualified} WHERE run_id = ? AND endpoint = ?", [tree.run_id, ORGANIZATIONS.name]
+    )
+    nodes: dict[str, list[QuarantinedItem]] = {}
+    for position, node in enumerate(tree.unusable):
+        above = node.parent_organization_id or tree.root_organization_id
+        item = QuarantinedItem(tree_result(tree, above), node.item_id, 1, position, node.reason, node.item)
+        nodes.setdefault(above, []).append(item)
+    for above, items in nodes.items():
+        run_log.record_quarantine(connection, (tree.run_id, above, ORGANIZATIONS.name), items, tree.merged_at)
 
 
 def tree_result(tree: TreeManifest, organization_id: str, reason: str = "") -> ListResult:
@@ -78,6 +106,8 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
             if sweep.decision is not None:
                 doubts.record_decision(staging.connection, where, sweep.decision, sweep.merged_at)
             if sweep.part:
+                if sweep.decision is None:
+                    doubts.end_doubts(staging.connection, *where[1:], list(sweep.deleted))
                 return
             doubts.record_doubtful_rows(
                 staging.connection,
@@ -121,8 +151,11 @@ def merge_landed(
 def _readable(result: ListResult, landing: Path) -> ListResult:
     if result.landed_file is None:
         return result
+    path = landing / result.landed_file
     try:
-        verify_file(landing / result.landed_file, result.key)
+        if not is_within(landing, path):
+            raise UnavailableError(f"Landed file {path} is gone, or a link leads out to it. Sync again.")
+        verify_file(path, result.key)
     except UnavailableError as error:
         return replace(result, outcome=UNPROVEN, reason=str(error), landed_file=None)
     return result

@@ -18,6 +18,7 @@ from dcycle_pipeline.warehouse.run_tables import (
     CURRENT_DOUBTFUL_ROWS,
     CURRENT_LISTS,
     DECISIONS,
+    LISTED_TWICE,
     LISTS,
     PUBLISHED,
     QUARANTINE,
@@ -40,9 +41,10 @@ def note_run(
     """Note that a run began. A run that is noted already stays as it is. `version` is that of dcycle_pipeline."""
     connection.execute(
         f"""INSERT INTO {RUNS.qualified} BY NAME SELECT ? AS run_id, ? AS started_at, 'loaded' AS outcome, 0 AS requests_count,
-        []::VARCHAR[] AS drift, ? AS root_organization_id, ? AS pipeline_version
+        []::VARCHAR[] AS drift, ? AS root_organization_id, ? AS pipeline_version, nullif(
+            (SELECT arg_max(root_organization_id, started_at) FROM {RUNS.qualified}), ?) AS former_root_organization_id
         WHERE NOT EXISTS (SELECT 1 FROM {RUNS.qualified} WHERE run_id = ?)""",
-        [run_id, started_at, root_organization_id, version, run_id],
+        [run_id, started_at, root_organization_id, version, root_organization_id, run_id],
     )
 
 
@@ -154,12 +156,14 @@ def finish(connection: duckdb.DuckDBPyConnection, run_id: str, content_hash: str
                 SELECT arg_max(content_hash, published_at) FROM {RUNS.qualified} WHERE run_id <> $run_id),
             organizations_count = facts.organizations, rows_count = facts.seen, lists_proven_count = facts.proven,
             lists_unproven_count = facts.unproven, quarantined_count = facts.quarantined, doubtful_count = facts.doubtful,
-            outcome = CASE WHEN facts.unproven + facts.quarantined + facts.doubtful > 0 THEN 'published_with_gaps' ELSE 'published' END
+            listed_twice_count = facts.twice,
+            outcome = CASE WHEN facts.unproven + facts.quarantined + facts.doubtful + facts.twice > 0 THEN 'published_with_gaps' ELSE 'published' END
         FROM (SELECT count(DISTINCT organization_id) FILTER (outcome <> '{NOT_READ}') AS organizations,
                 coalesce(sum(distinct_ids_count) FILTER (outcome = '{PROVEN}'), 0) AS seen,
                 count(*) FILTER (outcome = '{PROVEN}') AS proven, count(*) FILTER (is_unproven) AS unproven,
                 coalesce(sum(quarantined_count), 0) AS quarantined,
-                (SELECT count(*) FROM ({CURRENT_DOUBTFUL_ROWS})) AS doubtful
+                (SELECT count(*) FROM ({CURRENT_DOUBTFUL_ROWS})) AS doubtful,
+                (SELECT count(*) FROM ({LISTED_TWICE})) AS twice
             FROM ({CURRENT_LISTS})) AS facts
         WHERE run_id = $run_id""",
         {"run_id": run_id, "content_hash": content_hash},

@@ -2,6 +2,7 @@
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.landing.lists import NOT_READ, NOTHING_MISSING
 from dcycle_pipeline.schema import Column, Table, quoted
 
@@ -44,6 +45,12 @@ RUNS = Table(
             "1",
         ),
         _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
+        _column(
+            "listed_twice_count",
+            "BIGINT",
+            "Facilities, and records of other facilities, that several organisations list; each counts once, see summaries.listed_twice",
+            "1",
+        ),
         _column("doubtful_count", "BIGINT", "Doubtful rows that nobody has decided, see sync.doubtful_rows", "1"),
         _column(
             "drift",
@@ -54,6 +61,11 @@ RUNS = Table(
         _column("content_hash", "VARCHAR", "Hash over all content of dcycle, history and summaries"),
         _column("content_changed", "BOOLEAN", "Whether the hash differs from that of the publication before"),
         _column("root_organization_id", "VARCHAR", "Root of the tree of organisations"),
+        _column(
+            "former_root_organization_id",
+            "VARCHAR",
+            "Root of the run before, if another organisation has come above it since; else null",
+        ),
         _column("pipeline_version", "VARCHAR", "Version of dcycle_pipeline"),
     ),
 )
@@ -80,7 +92,12 @@ LISTS = Table(
         _column("reason", "VARCHAR", "Why something may be missing, and what to do; empty if nothing is"),
         _column("rows_count", "BIGINT", "Rows landed, repetitions included", "1"),
         _column("distinct_ids_count", "BIGINT", "Distinct ids received", "1"),
-        _column("counter", "BIGINT", "Rows that exist, as the API's counter says", "1"),
+        _column(
+            "counter",
+            "BIGINT",
+            "Rows that exist, as the API's counter says, and those that show without the filter only",
+            "1",
+        ),
         _column("passes_count", "BIGINT", "Passes over the list", "1"),
         _column("pages_count", "BIGINT", "Pages received", "1"),
         _column("deleted_count", "BIGINT", "Rows that vanished and that the API confirmed to be gone", "1"),
@@ -149,7 +166,16 @@ DECISIONS = Table(
     ),
 )
 
-TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS)
+EXCLUDED_ORGANIZATIONS = Table(
+    "sync",
+    "excluded_organizations",
+    "One row per organisation of the tree that DCYCLE_ORGANIZATIONS_FILE excludes, as the last run that read the tree saw it",
+    ("organization_id",),
+    ORGANIZATIONS.columns,
+    ORGANIZATIONS.source,
+)
+
+TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS, EXCLUDED_ORGANIZATIONS)
 
 # A run may read one organisation only, or publish what other runs read. So the last sweep of each endpoint counts for every
 # organisation that is still synced, whichever run made it.
@@ -200,9 +226,20 @@ QUARANTINED = (
     f"""SELECT organization_id, endpoint, facility_id, item_id, reason FROM ({CURRENT_QUARANTINE}) ORDER BY ALL"""
 )
 LAST_DOUBTFUL_ROWS = f"SELECT found.* FROM {DOUBTFUL_ROWS.qualified} AS found {_OF_LAST_SWEEP}"
-CURRENT_DOUBTFUL_ROWS = f"""SELECT doubt.* FROM ({LAST_DOUBTFUL_ROWS}) AS doubt WHERE NOT EXISTS (
+# A row that has moved to another organisation meanwhile is in doubt no more: nothing of it stays where it was.
+_KEPT = " UNION ALL ".join(
+    f"SELECT '{endpoint.name}' AS endpoint, organization_id, {endpoint.id_column} AS item_id FROM {endpoint.table.qualified}"
+    for endpoint in declared()
+)
+CURRENT_DOUBTFUL_ROWS = f"""SELECT doubt.* FROM ({LAST_DOUBTFUL_ROWS}) AS doubt SEMI JOIN ({_KEPT}) USING (endpoint, organization_id, item_id)
+WHERE NOT EXISTS (
     SELECT 1 FROM {DECISIONS.qualified} AS decided WHERE decided.organization_id = doubt.organization_id
         AND decided.endpoint = doubt.endpoint AND decided.item_id = doubt.item_id AND decided_at >= doubtful_since)"""
 DOUBTFUL = f"""SELECT organization_id, endpoint, facility_id, item_id, reason, doubtful_since
 FROM ({CURRENT_DOUBTFUL_ROWS}) ORDER BY ALL"""
+# A facility that several organisations list stands for its records.
+LISTED_TWICE = """SELECT endpoint, item_id, counted_organization_id, list(organization_id ORDER BY organization_id) AS organization_ids
+FROM summaries.listed_twice
+WHERE endpoint = 'facilities' OR facility_id NOT IN (SELECT item_id FROM summaries.listed_twice WHERE endpoint = 'facilities')
+GROUP BY endpoint, item_id, counted_organization_id ORDER BY ALL"""
 PUBLISHED = "('published', 'published_with_gaps')"

@@ -147,3 +147,25 @@ def test_no_secret_and_no_person_is_in_any_output_or_file(synced: Account, invok
     forms = {form for text in hidden for form in (text.encode(), json.dumps(text)[1:-1].encode())}
     assert not [form for form in forms for body in bodies if form in body]
     assert any(b"f-large" in body for body in bodies), "the search looks inside the landed pages"
+
+
+@pytest.mark.exhaustive
+def test_an_endless_list_exits_with_1_and_names_the_budget_to_raise(
+    sandbox: Sandbox, invoke: Invoke, tmp_path: Path
+) -> None:
+    sandbox.behaviour = Behaviour(endless={"f-old": "rows"})
+    result = invoke("sync", **variables(sandbox, tmp_path / "data"), DCYCLE_LIST_PAGES="9")
+    assert result.exit_code == 1, result.output
+    assert "raise DCYCLE_LIST_PAGES" in result.stdout
+    assert "waste_water_treatments of f-old unproven" in result.stdout.splitlines()[-1]
+    assert published(tmp_path / "data", "SELECT count(*) FROM dcycle.waste_water_treatments") == [(134,)]
+
+
+def test_a_row_of_a_status_that_nobody_asks_for_exits_with_1_and_is_named(
+    sandbox: Sandbox, invoke: Invoke, tmp_path: Path
+) -> None:
+    hidden = sandbox.world.add_record("f-old", status="review")
+    result = invoke("sync", **variables(sandbox, tmp_path / "data"))
+    assert result.exit_code == 1, result.output
+    assert f"item {hidden}: status is 'review'" in result.stdout
+    assert "1 items quarantined" in result.stdout.splitlines()[-1]

@@ -39,5 +39,18 @@ def test_queries_give_what_is_shown(demo_file: Path, chapter: Chapter, block: Bl
     assert found == rows(block.following.removeprefix("\n"))
 
 
+def test_readme_counts_a_record_once(demo_file: Path) -> None:
+    (query,) = README.code("sql")
+    with duckdb.connect() as connection:
+        connection.execute(f"ATTACH '{demo_file}' AS demo (READ_ONLY); USE demo")
+        shown = {row[0]: row[3] for row in connection.execute(query.text).fetchall() if row[3]}
+        there = connection.execute(
+            """SELECT o.name, count(DISTINCT waste_water_treatment_id) FROM dcycle.waste_water_treatments
+            JOIN dcycle.organizations AS o USING (organization_id) WHERE status = 'active' AND co2e_state = 'pending'
+            AND start_date <= '2025-12-31' AND end_date >= '2025-01-01' GROUP BY o.name"""
+        ).fetchall()
+    assert shown == dict(there)
+
+
 def _text(value: object) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

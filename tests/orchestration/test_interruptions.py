@@ -6,8 +6,8 @@ import dagster as dg
 import pytest
 
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder.lives import living
 from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.lives import living
 from dcycle_pipeline.orchestration import assets, partitions
 from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.orchestration.step import Environment

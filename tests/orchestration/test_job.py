@@ -89,6 +89,14 @@ def test_every_declared_check_passes(first: tuple[Pipeline, dg.ExecuteInProcessR
     assert all(check.passed and check.description for check in found.values())
 
 
+def test_no_asset_adds_up_what_does_not_add_up(first: tuple[Pipeline, dg.ExecuteInProcessResult]) -> None:
+    _, result = first
+    for summary in SUMMARIES:
+        told = metadata(result, summary.name)[None]
+        assert not {column.name for column in summary.columns if column.additivity == "none"} & set(told)
+    assert {"co2e_kg", "dagster/row_count"} <= set(metadata(result, "emissions_by_facility_month")[None])
+
+
 def test_the_report_is_written_from_what_was_published_and_shows_its_picture(
     first: tuple[Pipeline, dg.ExecuteInProcessResult],
 ) -> None:

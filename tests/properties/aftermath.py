@@ -36,7 +36,7 @@ def query(file: Path, sql: str) -> list[tuple[Any, ...]]:
 
 def contents(file: Path) -> Contents | None:
     """All that a published file says of the world and its past, without our moments and runs; None where there is none."""
-    if not file.is_symlink():
+    if not file.exists():
         return None
     with duckdb.connect(str(file.resolve()), read_only=True) as connection:
         columns = connection.execute(
@@ -64,7 +64,7 @@ class Scene:
     from_nothing: Contents
     hash_from_nothing: str
 
-    def life(self, folder: Path, **settings: Any) -> Life:
+    def life(self, folder: Path, refused: tuple[tuple[str, int], ...] = (), **settings: Any) -> Life:
         usual: dict[str, Any] = {
             "api_key": self.sandbox.api_key,
             "organization_id": self.sandbox.world.root_id,
@@ -73,7 +73,7 @@ class Scene:
             "retry_first_wait_seconds": 0.001,
             "retry_attempts": 4,
         }
-        return Life(usual | settings)
+        return Life(usual | settings, refused=refused)
 
     def copy(self, folder: Path) -> Path:
         shutil.copytree(self.base, folder, symlinks=True)

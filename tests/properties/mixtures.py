@@ -13,9 +13,11 @@ from dcycle_pipeline.sandbox.faults.matching import Fault
 from dcycle_pipeline.sandbox.world.chance import dice
 from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS
 
+ODD = "review"  # a status that no documentation names
 PASSING = (
     "429", "500", "502", "503", "504", "reset", "truncated", "not_json", "bad_json", "empty_body", "slow",
 )  # fmt: skip
+STATUSES = ("archived", "uploaded", "loading", "error", ODD)
 LASTING = ("401", "403", "404", "500", "503", "reset", "not_json", "truncated", "redirect")
 
 
@@ -31,6 +33,8 @@ def random_mixture(seed: int) -> Behaviour:
         values["churn_limit"] = random.randint(1, 6)
     if random.random() < 0.15:
         values["denied_share"] = random.choice((0.05, 0.3))
+    values["filter_needed"] = random.random() < 0.05
+    values["hidden_by_default"] = tuple(status for status in STATUSES if random.random() < 0.2)
     return Behaviour(**values)
 
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from tests.properties.disks import refuse
 from tests.properties.places import Place, Touch, die_at
 
 SMALL_COPIES = 4096
@@ -41,18 +42,21 @@ WARM = (
 class Life:
     """What a child does: the stages of a sync with `settings`, or `words` of the command line.
 
-    `place` is where it kills itself. No file of it grows beyond `largest_file_bytes`: writing more fails as on a full
-    disk, or kills the child in the middle of the write where it `dies_when_full`.
+    `place` is where it stops itself by `stop_signal`. No file of it grows beyond `largest_file_bytes`: writing more fails as on a full
+    disk, or kills the child in the middle of the write where it `dies_when_full`. `refused` are functions of the system that the disk
+    does not know, each with the number of the error that it answers: see `tests.properties.disks`.
     """
 
     settings: dict[str, Any]
     place: Place | Touch | None = None
+    stop_signal: int = signal.SIGKILL
     words: tuple[str, ...] = ()
     environment: dict[str, str] = field(default_factory=dict)
     largest_file_bytes: int | None = None
     dies_when_full: bool = False
     clock_seconds: float = 0
     accepted_drops: frozenset[str] = frozenset()
+    refused: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -148,8 +152,9 @@ def _live(life: Life, output: int, answer: int) -> None:
         os.environ.update(life.environment)
         tempfile.tempdir = None
         _bound(life)
+        refuse(life.refused)
         if life.place is not None:
-            die_at(life.place)
+            die_at(life.place, life.stop_signal)
         code, result = (_command(life), ("", "", "")) if life.words else _stages(life)
         os.write(answer, pickle.dumps(result))
     except BaseException:
@@ -173,10 +178,8 @@ def _bound(life: Life) -> None:
 
 
 def _command(life: Life) -> int:
-    from dcycle_pipeline.cli import main
-    from dcycle_pipeline.signals import end_at_signals
+    from dcycle_pipeline.__main__ import main
 
-    end_at_signals()
     sys.argv = ["dcycle-pipeline", *life.words]
     try:
         main()

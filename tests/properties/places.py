@@ -1,12 +1,12 @@
-"""Places in the code where a process sends itself a signal: a line of a file, met for the nth time, before or after it ran."""
+"""Places in the code where a process stops itself by a signal: a line of a file, met for the nth time, before or after it ran."""
 
 import linecache
 import os
-import signal
 import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from types import CodeType, FrameType
 from typing import Any
 
@@ -15,7 +15,7 @@ from typing import Any
 class Place:
     """A line by its text, so that the place is lost, and the test fails, when the code no longer has that step.
 
-    `number` is the signal. `within` is a function that must be under way. `after` is the moment at which that line has run and the next one of
+    `within` is a function that must be under way. `after` is the moment at which that line has run and the next one of
     the same function has not.
     """
 
@@ -24,7 +24,6 @@ class Place:
     nth: int = 1
     after: bool = False
     within: str = ""
-    number: signal.Signals = signal.SIGKILL
 
     def __str__(self) -> str:
         within = f" within {self.within}" if self.within else ""
@@ -44,35 +43,37 @@ class Touch:
 _TOUCHES = ("os.rename", "os.remove", "os.symlink", "os.link", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod")
 
 
-def die_at(place: Place | Touch) -> None:
-    """From now on, this process ends with the place's signal when it comes to the place, in whichever thread."""
+def die_at(place: Place | Touch, number: int) -> None:
+    """From now on, this process sends itself a signal when it comes to the place, in whichever thread, and goes no further there."""
+    die = partial(_die, number)
     if isinstance(place, Touch):
-        sys.addaudithook(_Touches(place).hear)
+        sys.addaudithook(_Touches(place, die).hear)
     else:
-        tracer = _Tracer(place)
+        tracer = _Tracer(place, die)
         threading.settrace(tracer.entered)
         sys.settrace(tracer.entered)
 
 
-def _die(number: signal.Signals = signal.SIGKILL) -> None:
+def _die(number: int) -> None:
     os.kill(os.getpid(), number)
+    threading.Event().wait()
 
 
 class _Touches:
-    def __init__(self, touch: Touch) -> None:
-        self._left = touch.nth
+    def __init__(self, touch: Touch, die: Callable[[], None]) -> None:
+        self._left, self._die = touch.nth, die
 
     def hear(self, event: str, arguments: tuple[Any, ...]) -> None:
         writes = event == "open" and arguments[2] & (os.O_WRONLY | os.O_RDWR)
         if writes or event in _TOUCHES:
             self._left -= 1
             if self._left == 0:
-                _die()
+                self._die()
 
 
 class _Tracer:
-    def __init__(self, place: Place) -> None:
-        self._place = place
+    def __init__(self, place: Place, die: Callable[[], None]) -> None:
+        self._place, self._die = place, die
         self._left = place.nth
         self._passed: FrameType | None = None
         self._lines = cache(self._lines_of)
@@ -89,15 +90,13 @@ class _Tracer:
 
     def moved(self, frame: FrameType, event: str, argument: object) -> Any:
         if frame is self._passed:
-            self._passed = None
-            _die(self._place.number)
+            self._die()
         if event == "line" and frame.f_lineno in self._lines(frame.f_code) and self._is_within(frame):
             self._left -= 1
             if self._left == 0:
                 if not self._place.after:
-                    _die(self._place.number)
-                else:
-                    self._passed = frame
+                    self._die()
+                self._passed = frame
         return self.moved
 
     def _is_within(self, frame: FrameType | None) -> bool:

@@ -30,19 +30,19 @@ def at(file: str, text: str, nth: int = 1, within: str = "") -> list[Place]:
 # Steps of a run on a folder with a past, in their order.
 USUAL = [
     Place("sync/organizations.py", "tree, requests_count, server_date = read_tree(run.settings)"),
-    Place("data_folder.py", "os.replace(beside, path)", 1, within="writing"),
+    Place("data_folder/files.py", "os.replace(part, path)", 1, within="writing"),
     Place("warehouse/database.py", "_attach(connection, file)", after=True),
     Place("sync/organizations.py", "manifest.write_tree("),
     Place("warehouse/database.py", 'connection.execute("COMMIT")', within="merge_tree", after=True),
-    Place("landing/files.py", 'self._file = self._beside.open("wb")', 1, after=True),
+    Place("landing/files.py", 'self._file = self._beside.open("xb")', 1, after=True),
     Place("landing/files.py", 'self._stream.write(b\'{"page"', 2),
     Place("landing/files.py", "self._stream.flush(zstandard.FLUSH_FRAME)", 3),
     Place("landing/files.py", "os.replace(self._beside, self.path)", 2, after=True),
     Place("landing/files.py", "os.replace(self._beside, self.path)", 5),
     Place("warehouse/merge.py", 'self._ids("staged_lists"', 2),
     Place("sync/judgement.py", "reasons = {item: task.result()", 3),
-    Place("data_folder.py", "os.fsync(file.fileno())", 4, within="write_sweep"),
-    Place("data_folder.py", "os.replace(beside, path)", 1, within="write_sweep", after=True),
+    Place("data_folder/files.py", "os.fsync(file.fileno())", 4, within="write_sweep"),
+    Place("data_folder/files.py", "os.replace(part, path)", 1, within="write_sweep", after=True),
     Place("warehouse/merge.py", 'self._insert_last_values("deleted"', 1),
     Place("warehouse/merge.py", "self._insert_versions(moment)", 4, after=True),
     Place("warehouse/load.py", "run_log.record_lists(staging.connection"),
@@ -56,22 +56,22 @@ USUAL = [
     Place("sync/publication.py", 'connection.execute("FORCE CHECKPOINT warehouse")', after=True),
     Place("publish/snapshots.py", "new.write(block)", 1),
     Place("publish/snapshots.py", "os.fsync(new.fileno())"),
-    *at("publish/snapshots.py", "os.replace(beside, target)"),
+    *at("publish/snapshots.py", "os.replace(part, target)"),
     Place("publish/snapshots.py", "link.symlink_to("),
     *at("publish/snapshots.py", "os.replace(link, published)"),
-    Place("data_folder.py", "os.replace(beside, path)", within="end_with_all_before"),
+    Place("data_folder/files.py", "os.replace(part, path)", within="end_with_all_before"),
     Place("sync/publication.py", "forget_runs(run.folder.landing"),
 ]
 FORGETTING = [
     *at("publish/snapshots.py", "old.unlink(missing_ok=True)"),
     *at("landing/files.py", "os.replace(folder, forgotten / folder.name)"),
-    Place("shutil.py", "os.unlink(entry.name", 5, within="forget_runs"),
+    Place("data_folder/files.py", "path.unlink()", 5, within="forget_runs"),
 ]
 FROM_NOTHING = [
-    Place("data_folder.py", "folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)", 2),
-    Place("data_folder.py", "file.write(content)", within="claim"),
-    Place("data_folder.py", "os.replace(beside, path)", 1, after=True, within="claim"),
-    Place("data_folder.py", "os.replace(beside, path)", within="pseudonym_key"),
+    Place("data_folder/folder.py", "folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)", 2),
+    Place("data_folder/files.py", "file.write(content)", within="claim"),
+    Place("data_folder/files.py", "os.replace(part, path)", 1, after=True, within="claim"),
+    Place("data_folder/files.py", "os.replace(part, path)", within="pseudonym_key"),
     Place("warehouse/database.py", 'connection.execute("COMMIT")', 1, after=True),
     Place("warehouse/database.py", 'connection.execute("COMMIT")', 1, within="merge_sweep"),
     Place("publish/snapshots.py", "os.replace(link, published)", after=True),
@@ -80,14 +80,17 @@ COMPACTING = [
     Place("sync/rewrite.py", 'anew.execute(f"ATTACH', after=True),
     Place("sync/rewrite.py", 'anew.execute(f"INSERT INTO {table.qualified}', 3),
     *at("publish/catalog.py", "os.replace(beside, folder.warehouse)"),
-    Place("data_folder.py", "os.replace(beside, path)", within="rewrite_if_grown"),
+    Place("data_folder/files.py", "os.replace(part, path)", within="rewrite_if_grown"),
 ]
 REBUILDING = [
     Place("publish/catalog.py", "shutil.copyfile(like, beside)", after=True),
     Place("publish/catalog.py", 'connection.execute("FORCE CHECKPOINT warehouse")'),
     *at("publish/catalog.py", "os.replace(beside, folder.warehouse)"),
 ]
-TAKING_OVER = [*at("landing/files.py", "os.link(path, here)", 2), Place("landing/files.py", "os.link(path, here)", 4)]
+TAKING_OVER = [
+    *at("data_folder/files.py", "os.replace(part, target)", 2, within="link_or_copy"),
+    Place("data_folder/files.py", "os.replace(part, target)", 4, within="link_or_copy"),
+]
 AGAIN = [
     Place("sync/organizations.py", "manifest.write_tree(", after=True),
     Place("landing/files.py", "os.replace(self._beside, self.path)", 1),

@@ -5,13 +5,16 @@ from collections import defaultdict
 from collections.abc import Iterator
 from datetime import date, datetime
 from decimal import ROUND_HALF_EVEN, Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from dcycle_pipeline.readers.published_file import open_published
 from dcycle_pipeline.report.sections import FIGURES
-from tests.report.conftest import Node, Written
+from dcycle_pipeline.sandbox import World
+from tests.conftest import ROOT
+from tests.report.conftest import Node, Written, parsed, written
 
 DIGIT = re.compile(r"[0-9]")
 NAMES = [figure.name for figure in FIGURES]
@@ -170,3 +173,14 @@ def test_what_a_limit_leaves_out_is_counted(page: Node, answers: dict[str, list[
         count = len({tuple(row[part] for part in key) for row in rows}) if key else len(rows)
         assert bool(said) == (rows[0]["in_all"] > count)
         assert all(f"{count:,} of {rows[0]['in_all']:,}" in text for text in said)
+
+
+def test_a_record_of_many_months_and_years_counts_once(tmp_path: Path) -> None:
+    world = World(ROOT, "Holding")
+    for place in ("f-1", "f-2"):
+        world.add_facility(ROOT, id=place, country="ES")
+    world.add_record("f-1", start_date="2022-11-15", end_date="2025-02-15", co2e=None)
+    page = parsed(written(world, tmp_path).html)
+    counts = [cell for cell in page.all("data") if cell.attributes.get("data-column", "").endswith("record_count")]
+    assert len(counts) > 10
+    assert {cell.attributes["value"] for cell in counts} <= {"0", "1"}

@@ -1,11 +1,13 @@
 """Every switch of paging and items does what it says."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
+from email.utils import parsedate_to_datetime
 from math import ceil
 
 import pytest
 
-from dcycle_pipeline.sandbox import Behaviour
+from dcycle_pipeline.sandbox import API_KEY, Behaviour, Fault
 
 RECORDS = "/v1/waste-water-treatments"
 
@@ -200,3 +202,71 @@ def test_an_assigned_behaviour_holds_from_the_next_request(small, opened):
     assert server.page(small.plant)["total_general"] == 12
     server.sandbox.behaviour = Behaviour(counter_offset=5)
     assert server.page(small.plant)["total_general"] == 17
+
+
+def test_a_status_of_no_documentation_shows_without_the_filter_only(small, opened):
+    small.world.add_record(small.plant, status="review")
+    small.world.add_facility(small.root, status="inactive")
+    server = opened(small.world)
+    assert (server.page(small.plant)["total_general"], server.page(small.plant)["total"]) == (13, 12)
+    assert server.page(small.plant, status__=["active", "error"])["total_general"] == 12
+    assert server.get("/v1/facilities").json()["total"] == 4
+    assert server.get("/v1/facilities", status__=["active", "archived"]).json()["total"] == 3
+    legacy = server.get("/api/v1/facilities").json()
+    assert (legacy["total"], legacy["total2"], len(legacy["items"])) == (1, 1, 3)
+
+
+def test_statuses_hidden_by_default(small, opened):
+    small.world.add_record(small.plant, status="review")
+    server = opened(small.world, Behaviour(hidden_by_default=("review", "archived")))
+    assert server.page(small.plant)["total_general"] == 12
+    assert server.get("/v1/facilities").json()["total"] == 2
+    assert server.get("/v1/facilities", status__="archived").json()["total"] == 1
+    assert len(server.get("/api/v1/facilities").json()["items"]) == 1
+
+
+def test_a_list_that_needs_its_filter(small, opened):
+    server = opened(small.world, Behaviour(filter_needed=True))
+    assert server.get(RECORDS, facility_id=small.plant).status_code == 422
+    assert server.get("/v1/facilities").status_code == 422
+    assert server.page(small.plant, status__="active")["total_general"] == 12
+
+
+def test_endless_lists(small, opened):
+    behaviour = Behaviour(endless={small.plant: "rows", small.old: "growing", small.root: "counter"})
+    server = opened(small.world, behaviour)
+    pages = [server.page(small.plant, page=page, size=100) for page in (1, 2)]
+    assert {page["total_general"] for page in pages} == {10**17}
+    assert len({item["id"] for page in pages for item in page["items"]}) == 200
+    assert [len(server.page(small.old, page=page, size=2)["items"]) for page in (1, 2, 3)] == [2, 4, 6]
+    facilities = [server.get("/v1/facilities", page=page).json() for page in (1, 2)]
+    assert facilities[0]["total"] < facilities[1]["total"]
+    assert server.page(small.foreign, small.child)["total_general"] == 2
+
+
+def test_answers_may_show_the_key_of_their_request(small, opened):
+    server = opened(small.world, Behaviour(echo=True))
+    record = small.world.facility_records(small.plant)[0]["id"]
+    named = ("/v2/organizations/tree", "/v1/facilities", "/api/v1/facilities", "/v1/facilities/none")
+    for path in (*named, f"{RECORDS}?facility_id={small.plant}", f"{RECORDS}/{record}/detail"):
+        text = server.client.get(path).text
+        assert all(form in text for form in (API_KEY, "%73%6B", "\\u0073\\u006b", "dXNlcjpza19")), path
+    assert server.page(small.plant)["items"][0]["unit"]["name"] == "cubic_meter_(m3)"
+    server.sandbox.behaviour = Behaviour()
+    assert API_KEY not in server.page(small.plant)["items"][0].values()
+
+
+def test_answers_may_set_a_cookie_and_requests_show_whether_it_comes_back(small, opened):
+    server = opened(small.world, Behaviour(set_cookie=True))
+    assert server.get("/v1/facilities").cookies["session"] == f"of-{small.root}"
+    server.get("/v1/facilities")
+    assert ["cookie" in seen.header_names for seen in server.sandbox.requests] == [False, True]
+
+
+def test_the_servers_clock_may_be_off(small, opened):
+    fault = Fault("429", times=1, retry_after="date", retry_after_seconds=60)
+    server = opened(small.world, Behaviour(clock_ahead_seconds=-86_400, faults=(fault,)))
+    refused = server.get("/v1/facilities").headers
+    wait = parsedate_to_datetime(refused["retry-after"]) - parsedate_to_datetime(refused["date"])
+    assert 60 <= wait.total_seconds() <= 62
+    assert (datetime.now(UTC) - parsedate_to_datetime(server.get("/v1/facilities").headers["date"])).days == 1

@@ -8,7 +8,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any
 
-from tests.summaries.worlds import MEASURES, PARENTS, Account
+from tests.summaries.worlds import MEASURES, PARENTS, Account, depth, record_id
 
 Place = tuple[str, str]
 Cell = tuple[Place, date]
@@ -39,8 +39,32 @@ def days(item: dict[str, Any]) -> list[date]:
     return [item["start_date"] + timedelta(days=n) for n in range(item["days"])]
 
 
+def home(account: Account, place: Place) -> str:
+    """Where a facility counts that an organisation lists: in the deepest of all that do, and of several in the first."""
+    organization_id, facility_id = place
+    listing = [other for other, facility in account.facilities if facility == facility_id]
+    if organization_id not in listing:
+        return organization_id
+    return min(listing, key=lambda other: (-depth(other), other))
+
+
+def once(account: Account) -> list[tuple[int, dict[str, Any]]]:
+    """Every record once, where it counts: best in its facility's own organisation, then in one that lists its facility."""
+    same: dict[str, list[tuple[int, dict[str, Any]]]] = defaultdict(list)
+    for number, item in enumerate(account.records):
+        same[record_id(number, item)].append((number, item))
+
+    def worth(row: tuple[int, dict[str, Any]]) -> tuple[bool, bool, int, str]:
+        organization_id = row[1]["place"][0]
+        elsewhere = home(account, row[1]["place"]) != organization_id
+        return elsewhere, row[1]["place"] not in account.facilities, -depth(organization_id), organization_id
+
+    best = [min(rows, key=worth) for rows in same.values()]
+    return [(number, item | {"place": (home(account, item["place"]), item["place"][1])}) for number, item in best]
+
+
 def counted(account: Account) -> list[tuple[int, dict[str, Any]]]:
-    return [(number, item) for number, item in enumerate(account.records) if item["status"] == "active"]
+    return [(number, item) for number, item in once(account) if item["status"] == "active"]
 
 
 def month_of(day: date) -> date:
@@ -114,11 +138,12 @@ def stretches(account: Account) -> dict[tuple[str, str, date], tuple[str, date, 
                 for day in days(item):
                     touching[day].add(number)
         every = [min(touching) + timedelta(days=n) for n in range((max(touching) - min(touching)).days + 1)]
-        for depth, grouped in groupby(every, key=lambda day: min(len(touching.get(day, ())), 2)):
+        for times, grouped in groupby(every, key=lambda day: min(len(touching.get(day, ())), 2)):
             stretch = list(grouped)
-            ids = sorted(str(number) for number in set().union(*(touching.get(day, set()) for day in stretch)))
-            if depth != 1:
-                kind = "gap" if depth == 0 else "overlap"
+            numbers = set().union(*(touching.get(day, set()) for day in stretch))
+            ids = sorted(record_id(number, account.records[number]) for number in numbers)
+            if times != 1:
+                kind = "gap" if times == 0 else "overlap"
                 found[(*place, stretch[0])] = (kind, stretch[-1], len(ids), ids[:20])
     return found
 
@@ -134,4 +159,6 @@ def reason(year: int, now: Sum, before: Sum | None, figure: object, figure_befor
             return f"{when}: {len(one.pending)} pending"
     if figure_before is None or figure is None:
         return f"{year - 1 if figure_before is None else year}: no figure"
-    return f"{year - 1}: zero, of which nothing is a share" if figure_before == 0 else None
+    if figure_before > 0:
+        return None
+    return f"{year - 1}: {'negative' if figure_before else 'zero'}, of which nothing is a share"

@@ -43,7 +43,7 @@ def assert_coverage(row: dict[str, Any], expected: Sum, prefix: str = "") -> Non
 
 
 def assert_ratio(found: Decimal | None, numerator: Decimal | None, denominator: Decimal | None) -> None:
-    if numerator is None or not denominator:
+    if numerator is None or denominator is None or denominator <= 0:
         assert found is None
         return
     exact = Fraction(numerator) / Fraction(denominator)
@@ -157,7 +157,8 @@ def groups(account: Account, cells: dict[slow.Cell, Sum]) -> Iterator[tuple[summ
 def assert_reconciled(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
     found = worlds.rows(connection, summaries.FACILITY_RECONCILIATION)
     records = [item for _, item in slow.counted(account)]
-    assert found.keys() == account.facilities.keys() | {item["place"] for item in records}
+    at_home = {place for place in account.facilities if slow.home(account, place) == place[0]}
+    assert found.keys() == at_home | {item["place"] for item in records}
     for place, row in found.items():
         own = [item["co2e_kg"] for item in records if item["place"] == place]
         calculated = [amount for amount in own if amount is not None]
@@ -189,6 +190,11 @@ def assert_quality(connection: duckdb.DuckDBPyConnection, account: Account) -> N
         pending = sum(item["status"] == "active" and item["co2e_kg"] is None for item in own)
         assert row["pending_record_count"] == pending
         assert_ratio(row["pending_share"], Decimal(pending), Decimal(row["active_record_count"]))
+        facilities = [place for place in account.facilities if place[0] == organization_id]
+        others = {place[1] for place in account.facilities if place[0] != organization_id}
+        assert row["twice_listed_facility_count"] == sum(place[1] in others for place in facilities)
+        ids = [item["id"] for item in account.records if item["place"][0] != organization_id]
+        assert row["twice_listed_record_count"] == sum(item["id"] is not None and item["id"] in ids for item in own)
         kinds = [said[0] for key, said in slow.stretches(account).items() if key[0] == organization_id]
         assert (row["gap_count"], row["overlap_count"]) == (kinds.count("gap"), kinds.count("overlap"))
 

@@ -42,7 +42,7 @@ class Year:
 
 def by_year(account: Account) -> dict[Key, Year]:
     found: dict[Key, Year] = defaultdict(Year)
-    for item in account.records:
+    for _, item in slow.once(account):
         days = [day.year for day in slow.days(item)]
         for year in set(days):
             one = found[item["place"][0], year]

@@ -79,6 +79,19 @@ def test_units_stand_in_the_names(summary: summaries.Summary) -> None:
             assert "days" in column.name
 
 
+PERIODS = {"month", "year", "first_date", "published_at"}
+
+
+@EVERY
+def test_counts_that_do_not_add_up_over_time_say_so(summary: summaries.Summary) -> None:
+    counts = [column for column in summary.columns if column.type == "BIGINT" and column.unit == "1"]
+    assert all(column.additivity for column in counts)
+    if PERIODS & set(summary.key):
+        assert [column.name for column in counts if column.additivity == "sum"] == []
+    for column in counts:
+        assert (column.additivity == "none") == ("never add up over" in column.comment)
+
+
 @EVERY
 def test_conserved_columns_exist(connection: duckdb.DuckDBPyConnection, summary: summaries.Summary) -> None:
     for conserved in summary.conserves:

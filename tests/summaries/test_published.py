@@ -13,7 +13,7 @@ from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from tests.conftest import CHILD, ROOT, Published, Synced, settings_for, small_world, sync
 
 # A first sync of this world restates nothing, and its records leave no gap.
-EMPTY = (summaries.COVERAGE_GAPS, summaries.RESTATEMENTS)
+EMPTY = (summaries.COVERAGE_GAPS, summaries.RESTATEMENTS, summaries.LISTED_TWICE, summaries.MISSING_MEMBERS)
 
 
 @pytest.fixture(scope="module")

@@ -47,11 +47,11 @@ def test_the_parts_of_a_period_add_up_however_it_is_cut(
 
 
 @given(quantities, quantities)
-def test_a_ratio_is_right_to_nine_places(
+def test_a_ratio_to_what_is_above_zero_is_right_to_nine_places(
     connection: duckdb.DuckDBPyConnection, numerator: Decimal, denominator: Decimal
 ) -> None:
     found = asked(connection, "ratio(?::DECIMAL(38, 9), ?::DECIMAL(38, 9))", numerator, denominator)
-    if denominator == 0 or abs(Fraction(numerator) / Fraction(denominator)) >= 10**19:
+    if denominator <= 0 or abs(Fraction(numerator) / Fraction(denominator)) >= 10**19:
         assert found is None
     else:
         assert abs(Fraction(found) - Fraction(numerator) / Fraction(denominator)) <= Fraction(1, 2 * 10**9)
@@ -73,3 +73,29 @@ def test_only_active_records_with_both_dates_count(
     connection: duckdb.DuckDBPyConnection, status: str, start: str | None, counts: bool
 ) -> None:
     assert asked(connection, "is_counted(?, ?::DATE, DATE '2025-01-31')", status, start) is counts
+
+
+complete = st.tuples(st.decimals(-(10**9), 10**9, places=3), st.integers(1, 366))
+
+
+@given(complete, complete)
+def test_a_change_has_the_sign_of_what_happened_or_a_reason(
+    connection: duckdb.DuckDBPyConnection, now: tuple[Decimal, int], before: tuple[Decimal, int]
+) -> None:
+    (figure, days), (figure_before, days_before) = now, before
+    reason, change = asked(
+        connection,
+        "(no_change_reason(2025, f, d, d, 0, g, e, e, 0), ratio(f - g, g)) FROM (SELECT ?::DECIMAL(38, 9) AS f, ?::BIGINT AS d, "
+        "?::DECIMAL(38, 9) AS g, ?::BIGINT AS e)",
+        figure,
+        days,
+        figure_before,
+        days_before,
+    )
+    if figure_before > 0:
+        assert reason is None
+        assert (change > 0) <= (figure > figure_before)
+        assert (change < 0) <= (figure < figure_before)
+    else:
+        assert reason == f"2024: {'negative' if figure_before else 'zero'}, of which nothing is a share"
+        assert change is None

@@ -3,7 +3,7 @@
 import calendar
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -14,30 +14,15 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline import summaries
-from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
-from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
-from dcycle_pipeline.warehouse import run_tables
-from dcycle_pipeline.warehouse.history import versions
+from tests.summaries import worlds
+from tests.summaries.worlds import MEASURES
 
-MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 SUMMARY = summaries.EMISSIONS_BY_FACILITY_MONTH
-TABLES = (
-    summaries.RULES,
-    ORGANIZATIONS,
-    *(table for endpoint in declared() for table in (*endpoint.tables, versions(endpoint))),
-    *(endpoint.table for endpoint in YEAR_TOTALS),
-    *run_tables.TABLES,
-    summaries.VERSIONED,
-    *summaries.STORED,
-)
 
 
 @pytest.fixture(scope="module")
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
-    with duckdb.connect(config={"threads": 1}) as opened:
-        for table in TABLES:
-            for statement in table.ddl():
-                opened.execute(statement)
+    with worlds.opened() as opened:
         yield opened
 
 
@@ -69,7 +54,7 @@ def filled(
             [item["facility_id"], str(number), item["status"], item["start_date"], end, state]
             + [item[name] for name in MEASURES],
         )
-    summaries.refresh(connection, datetime(2026, 1, 1, tzinfo=UTC))
+    worlds.refresh(connection)
     found = connection.execute(f"SELECT {', '.join(SUMMARY.names())} FROM {SUMMARY.qualified}").fetchall()
     rows = [dict(zip(SUMMARY.names(), row, strict=True)) for row in found]
     return {(row["facility_id"], row["month"]): row for row in rows}
@@ -158,4 +143,4 @@ def test_the_borders_of_the_calendar_hold(connection: duckdb.DuckDBPyConnection,
 def test_a_second_refresh_touches_nothing(connection: duckdb.DuckDBPyConnection) -> None:
     item = {"facility_id": "f", "status": "active", "start_date": date(2025, 1, 1), "days": 40}
     filled(connection, [item | dict.fromkeys(MEASURES, Decimal(7))])
-    assert summaries.refresh(connection, datetime(2026, 1, 1, tzinfo=UTC)) == 0
+    assert summaries.refresh(connection, worlds.NOW) == 0

@@ -25,13 +25,13 @@ TABLES = (
     *(endpoint.table for endpoint in YEAR_TOTALS),
     *run_tables.TABLES,
     summaries.VERSIONED,
-    *summaries.STORED,
+    *summaries.DECLARED,
 )
 
 
 @dataclass(frozen=True)
 class Account:
-    """Facilities by organisation and id, and records."""
+    """Facilities by organisation and id, and records. Organisations may list the same ones."""
 
     facilities: dict[tuple[str, str], dict[str, Any]]
     records: list[dict[str, Any]]
@@ -54,13 +54,15 @@ lengths = st.sampled_from([1, 1, 2, 28, 29, 30, 31, 32, 365, 366, 366, 731, 1096
 record = st.fixed_dictionaries(
     {
         "place": places,
+        "id": st.none() | st.sampled_from(["twice", "thrice"]),
         "status": st.sampled_from(["active", "active", "active", "active", "uploaded", "loading", "error"]),
         "start_date": starts,
         "days": lengths,
         **dict.fromkeys(MEASURES, amounts),
     }
 )
-accounts = st.builds(Account, st.dictionaries(places, facility, max_size=6), st.lists(record, max_size=9))
+records = st.lists(record, max_size=9, unique_by=lambda item: (item["place"][0], item["id"] or id(item)))
+accounts = st.builds(Account, st.dictionaries(places, facility, max_size=6), records)
 
 
 def opened() -> duckdb.DuckDBPyConnection:
@@ -70,15 +72,24 @@ def opened() -> duckdb.DuckDBPyConnection:
     for table in TABLES:
         for statement in table.ddl():
             connection.execute(statement)
-    depths = {name: len([*_above(name)]) for name in PARENTS}
     for name, parent in PARENTS.items():
-        connection.execute("INSERT INTO dcycle.organizations VALUES (?, ?, ?, ?)", [name, name, parent, depths[name]])
+        connection.execute("INSERT INTO dcycle.organizations VALUES (?, ?, ?, ?)", [name, name, parent, depth(name)])
     return connection
 
 
 def _above(name: str) -> list[str]:
     parent = PARENTS.get(name)
     return [parent, *_above(parent)] if parent else []
+
+
+def depth(name: str) -> int:
+    """Steps below the root; below any for an organisation that is not in the tree."""
+    return len(_above(name)) if name in PARENTS else -1
+
+
+def record_id(number: int, item: dict[str, Any]) -> str:
+    """The id of a record: its own, or its place in the account."""
+    return item.get("id") or str(number)
 
 
 def fill(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
@@ -93,9 +104,18 @@ def fill(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
         connection.execute(
             "INSERT INTO dcycle.waste_water_treatments (waste_water_treatment_id, organization_id, facility_id, status, "
             f"start_date, end_date, co2e_state, {', '.join(MEASURES)}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            [str(number), *item["place"], item["status"], item["start_date"], last_day(item), state(item)]
+            [record_id(number, item), *item["place"], item["status"], item["start_date"], last_day(item), state(item)]
             + [item[name] for name in MEASURES],
         )
+    refresh(connection)
+
+
+def refresh(connection: duckdb.DuckDBPyConnection) -> None:
+    """Make a version of each record in `dcycle`, and follow."""
+    connection.execute(
+        "DELETE FROM history.waste_water_treatments; INSERT INTO history.waste_water_treatments BY NAME "
+        "SELECT * EXCLUDE (first_seen_at, last_changed_at), TIMESTAMPTZ '2025-12-31' AS valid_from FROM dcycle.waste_water_treatments"
+    )
     summaries.refresh(connection, NOW)
 
 

@@ -110,7 +110,7 @@ def test_not_what_is_half_forgotten(stage: Scene, sandbox: Sandbox, tmp_path: Pa
     life = stage.life(tmp_path / "data", base_url=sandbox.base_url, keep_runs=1)
     settings = settings_for(sandbox, tmp_path / "data", keep_runs=1)
     sync(settings)
-    dies = Place("shutil.py", "os.unlink(entry.name", 3, within="forget_runs")
+    dies = Place("data_folder/files.py", "path.unlink()", 3, within="forget_runs")
     assert stage.children.run(life, place=dies).killed
     sandbox.world.add_records("f-large", 1)
     sandbox.world.add_records("f-old", 1)

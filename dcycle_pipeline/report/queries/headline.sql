@@ -3,6 +3,7 @@ SELECT sum(e.with_subsidiaries_co2e_kg) AS co2e_kg, sum(e.with_subsidiaries_co2e
     sum(e.with_subsidiaries_water_in_m3) AS water_in_m3, sum(e.with_subsidiaries_sludge_kg) AS sludge_kg,
     sum(e.with_subsidiaries_record_count)::BIGINT AS record_count,
     sum(e.with_subsidiaries_pending_record_count)::BIGINT AS pending_record_count,
+    sum(e.with_subsidiaries_missing_member_count)::BIGINT AS missing_member_count,
     sum(e.with_subsidiaries_facility_count)::BIGINT AS facility_count,
     sum(e.with_subsidiaries_covered_days)::BIGINT AS covered_days, sum(e.with_subsidiaries_due_days)::BIGINT AS due_days,
     ratio(sum(e.with_subsidiaries_covered_days), sum(e.with_subsidiaries_due_days)) AS covered_share,

@@ -4,6 +4,8 @@ SELECT coalesce(f.name, w.facility_id) AS facility, coalesce(o.name, w.organizat
 FROM dcycle.waste_water_treatments AS w
 LEFT JOIN dcycle.facilities AS f USING (organization_id, facility_id)
 LEFT JOIN dcycle.organizations AS o USING (organization_id)
-WHERE w.status = 'active' AND w.co2e_state = 'pending'
+LEFT JOIN summaries.listed_twice AS t ON t.endpoint = 'waste_water_treatments' AND NOT t.is_counted
+    AND t.organization_id = w.organization_id AND t.item_id = w.waste_water_treatment_id
+WHERE t.item_id IS NULL AND w.status = 'active' AND w.co2e_state = 'pending'
 ORDER BY w.end_date DESC, w.organization_id, w.waste_water_treatment_id
 LIMIT 30

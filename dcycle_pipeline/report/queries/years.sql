@@ -4,6 +4,7 @@ SELECT e.year, sum(e.with_subsidiaries_co2e_kg) AS co2e_kg,
     CASE count(*) WHEN 1 THEN any_value(e.with_subsidiaries_year_on_year_reason)
         ELSE 'several organisations stand at the top of the tree' END AS year_on_year_reason,
     sum(e.with_subsidiaries_water_in_m3) AS water_in_m3, sum(e.with_subsidiaries_co2e_biomass_kg) AS co2e_biomass_kg,
+    sum(e.with_subsidiaries_missing_member_count)::BIGINT AS missing_member_count,
     sum(e.with_subsidiaries_pending_record_count)::BIGINT AS pending_record_count,
     sum(e.with_subsidiaries_covered_days)::BIGINT AS covered_days, sum(e.with_subsidiaries_due_days)::BIGINT AS due_days
 FROM summaries.emissions_by_organization_year AS e

@@ -4,7 +4,9 @@ What an address answers belongs to the module of its endpoint, the sockets to `s
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Mapping, Set
+from email.utils import formatdate
 
 from starlette.applications import Starlette
 from starlette.datastructures import Headers, QueryParams
@@ -22,6 +24,7 @@ from dcycle_pipeline.sandbox.api.service import RequestSeen, Service
 from dcycle_pipeline.sandbox.api.totals import show_totals
 from dcycle_pipeline.sandbox.api.treatments import list_treatments, show_treatment
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
+from dcycle_pipeline.sandbox.faults.echo import echoed
 from dcycle_pipeline.sandbox.faults.matching import Fault, Target
 from dcycle_pipeline.sandbox.faults.wire import answer_with
 from dcycle_pipeline.sandbox.world.items import encode
@@ -81,9 +84,10 @@ class SandboxApp(Starlette):
     def _route(self, answer: Answer) -> Callable[[Request], Awaitable[Response]]:
         async def run(request: Request) -> Response:
             try:
-                return _json(200, await answer(self.service, request))
+                return _json(200, echoed(await answer(self.service, request), request, self.service.behaviour))
             except Refusal as refusal:
-                return _json(refusal.status, self._refusal_text(refusal))
+                text = echoed(self._refusal_text(refusal), request, self.service.behaviour)
+                return _json(refusal.status, text)
             except Exception as error:
                 self.service.crashes.append(error)
                 return _json(500, encode({"detail": "Internal Server Error"}))
@@ -110,7 +114,8 @@ class SandboxApp(Starlette):
         else:
             if fault.kind == "reset":
                 self._note(scope, target, fault, None)
-            await answer_with(fault, super().__call__, scope, receive, watched, raw_send=send)
+            clock = time.time() + behaviour.clock_ahead_seconds
+            await answer_with(fault, super().__call__, scope, receive, watched, raw_send=send, clock=clock)
 
     def _target(self, scope: Scope) -> Target:
         query = QueryParams(scope["query_string"])
@@ -137,9 +142,16 @@ class SandboxApp(Starlette):
             # Before the first byte leaves: a client that has read an answer finds its request in the list.
             if message["type"] == "http.response.start":
                 self._note(scope, target, fault, message["status"])
+                message = {**message, "headers": [*message["headers"], *self._headers(target)]}
             await send(message)
 
         return watched
+
+    def _headers(self, target: Target) -> list[tuple[bytes, bytes]]:
+        behaviour = self.service.behaviour
+        date = formatdate(time.time() + behaviour.clock_ahead_seconds, usegmt=True)
+        cookies = [f"session=of-{target.organization_id}; Path=/"] if behaviour.set_cookie else []
+        return [(b"date", date.encode()), *((b"set-cookie", cookie.encode()) for cookie in cookies)]
 
     def _note(self, scope: Scope, target: Target, fault: Fault | None, status: int | None) -> None:
         names = tuple(name.decode("latin-1") for name, _ in scope["headers"])

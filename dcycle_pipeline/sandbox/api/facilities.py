@@ -3,12 +3,14 @@
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut_page, page_text, tied_rows
-from dcycle_pipeline.sandbox.api.refusals import denied, foreign_facility, invalid, not_found
+from dcycle_pipeline.sandbox.api.endless import endless_text
+from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut_page, page_text, tied_rows, wanted_statuses
+from dcycle_pipeline.sandbox.api.refusals import denied, foreign_facility, not_found
 from dcycle_pipeline.sandbox.api.service import Service
-from dcycle_pipeline.sandbox.world.items import Item
+from dcycle_pipeline.sandbox.world.items import Item, facility_form, facility_item
 
 STATUSES = ("active", "archived")
+_ALWAYS = "2025-01-01T00:00:00Z"
 
 
 async def list_facilities(service: Service, request: Request) -> bytes:
@@ -18,11 +20,10 @@ async def list_facilities(service: Service, request: Request) -> bytes:
     """
     behaviour, world, query = service.behaviour, service.world, request.query_params
     organization_id = service.gate.organization(request.headers, world, behaviour)
-    statuses = query.getlist("status[]") or (("active",) if behaviour.only_active_by_default else STATUSES)
-    for status in statuses:
-        if status not in STATUSES:
-            raise invalid("query", "status[]", "Input should be 'active' or 'archived'", status, "enum")
+    statuses = wanted_statuses(query, STATUSES, behaviour)
     asked = asked_page(query, 10, behaviour)
+    if how := behaviour.endless.get(organization_id):
+        return endless_text(how, asked, facility_form(facility_item("", 1, _ALWAYS, {}), legacy=False), ("total",))
     with world.lock:
         number = service.new_list_request(request.url.path, organization_id)
         items = [world.peek_facility(id_) for id_ in world.facility_ids(organization_id)]

@@ -6,10 +6,11 @@ from datetime import datetime
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from dcycle_pipeline.sandbox.api.facilities import is_hub
+from dcycle_pipeline.sandbox.api.facilities import STATUSES, is_hub
 from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut_page, page_text, tied_rows
 from dcycle_pipeline.sandbox.api.refusals import Refusal, legacy_invalid, missing
 from dcycle_pipeline.sandbox.api.service import Service
+from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.world.items import LEGACY_FACILITY_FIELDS, Item, facility_form
 
 
@@ -27,7 +28,7 @@ async def list_legacy_facilities(service: Service, request: Request) -> bytes:
         asked = asked_page(query, 50, behaviour)
     except Refusal:
         raise legacy_invalid("Invalid pagination parameters") from None
-    matches = _filter(query, archived_hidden=behaviour.legacy_archived_hidden)
+    matches = _filter(query, behaviour)
     sort_field, descending = _sort(query)
     with world.lock:
         number = service.new_list_request(request.url.path, organization_id)
@@ -43,19 +44,24 @@ async def list_legacy_facilities(service: Service, request: Request) -> bytes:
         texts = service.texts(page.rows, "legacy facility")
     envelope = {"page": page.number, "size": page.size}
     if not behaviour.missing_counter:
-        active = sum(item["status"] == "active" for item in items)
-        envelope |= {"total": max(0, active + behaviour.counter_offset), "total2": len(items) - active}
+        active, archived = (sum(item["status"] == each for item in items) for each in STATUSES)
+        envelope |= {"total": max(0, active + behaviour.counter_offset), "total2": archived}
     return page_text(texts, envelope, behaviour)
 
 
-def _filter(query: QueryParams, *, archived_hidden: bool) -> Callable[[Item], bool]:
+def _shown(behaviour: Behaviour, status: str) -> bool:
+    """Whether rows of a status are shown without `filter_by=status:…`."""
+    return status not in behaviour.hidden_by_default and (status == "active" or not behaviour.legacy_archived_hidden)
+
+
+def _filter(query: QueryParams, behaviour: Behaviour) -> Callable[[Item], bool]:
     since, until = _moment(query, "start_date"), _moment(query, "end_date")
     name = query.get("name", "").casefold()
     field, value = _pair(query, "filter_by")
 
     def matches(item: Item) -> bool:
         created = datetime.fromisoformat(item["created_at"]).timestamp()
-        if archived_hidden and field != "status" and item["status"] == "archived":
+        if field != "status" and not _shown(behaviour, item["status"]):
             return False
         return (
             name in item["name"].casefold()

@@ -9,7 +9,7 @@ from itertools import groupby
 
 from starlette.datastructures import QueryParams
 
-from dcycle_pipeline.sandbox.api.refusals import invalid, no_such_page
+from dcycle_pipeline.sandbox.api.refusals import invalid, missing, no_such_page
 from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.world.chance import dice
 from dcycle_pipeline.sandbox.world.items import encode
@@ -53,6 +53,31 @@ def asked_page(query: QueryParams, default_size: int, behaviour: Behaviour) -> A
         message = f"Input should be less than or equal to {LARGEST}"
         raise invalid("query", "size", message, str(size), "less_than_equal")
     return Asked(page, size)
+
+
+@dataclass(frozen=True)
+class Statuses:
+    """The statuses that a list shows: those that `status[]` asks for; without it, all that are not hidden."""
+
+    asked: frozenset[str]
+    only_active: bool
+    hidden: frozenset[str]
+
+    def __contains__(self, status: str) -> bool:
+        if self.asked:
+            return status in self.asked
+        return status not in self.hidden and (status == "active" or not self.only_active)
+
+
+def wanted_statuses(query: QueryParams, known: Sequence[str], behaviour: Behaviour) -> Statuses:
+    """What a request says of statuses. Raises a 422 Refusal of one that is not known, and of none if one is needed."""
+    asked = query.getlist("status[]")
+    for status in asked:
+        if status not in known:
+            raise invalid("query", "status[]", f"Input should be one of {', '.join(known)}", status, "enum")
+    if not asked and behaviour.filter_needed:
+        raise missing("query", "status[]")
+    return Statuses(frozenset(asked), behaviour.only_active_by_default, frozenset(behaviour.hidden_by_default))
 
 
 def _positive(query: QueryParams, name: str, default: int) -> int:

@@ -177,6 +177,7 @@ def _config(app: SandboxApp) -> uvicorn.Config:
         log_level="critical",
         proxy_headers=False,
         server_header=False,
+        date_header=False,  # the application has a clock of its own
         timeout_graceful_shutdown=1,
     )
 

@@ -7,14 +7,25 @@ from typing import Any
 from starlette.datastructures import QueryParams
 from starlette.requests import Request
 
-from dcycle_pipeline.sandbox.api.paging import Row, asked_page, cut_page, page_text, tied_rows
+from dcycle_pipeline.sandbox.api.endless import endless_text
+from dcycle_pipeline.sandbox.api.paging import (
+    Row,
+    Statuses,
+    asked_page,
+    cut_page,
+    page_text,
+    tied_rows,
+    wanted_statuses,
+)
 from dcycle_pipeline.sandbox.api.refusals import denied, foreign_facility_records, invalid, missing, not_found
 from dcycle_pipeline.sandbox.api.service import Service
-from dcycle_pipeline.sandbox.world.items import Item
+from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
+from dcycle_pipeline.sandbox.world.items import Item, record_item
 
 STATUSES = ("uploaded", "active", "loading", "error")
 SORTABLE = ("start_date", "end_date", "invoice_id", "created_at", "quantity")
 DEFAULT_SORT = "-created_at"
+_ALWAYS = "2025-01-01T00:00:00Z"
 
 
 @dataclass(frozen=True)
@@ -23,7 +34,7 @@ class _Wanted:
 
     start_date: str
     end_date: str
-    statuses: frozenset[str]
+    statuses: Statuses
     co2e_status: str | None
     project_id: str | None
     sort: str
@@ -49,8 +60,10 @@ async def list_treatments(service: Service, request: Request) -> bytes:
     organization_id = service.gate.organization(request.headers, world, behaviour)
     if not (facility_id := query.get("facility_id")):
         raise missing("query", "facility_id")
-    wanted = _wanted(query, STATUSES if not behaviour.only_active_by_default else ("active",))
+    wanted = _wanted(query, behaviour)
     asked = asked_page(query, 50, behaviour)
+    if how := behaviour.endless.get(facility_id):
+        return endless_text(how, asked, record_item("", facility_id, _ALWAYS, 1, {}), ("total", "total_general"))
     with world.lock:
         _check_owner(service, facility_id, organization_id)
         number = service.new_list_request(request.url.path, organization_id, facility_id)
@@ -91,17 +104,15 @@ def _check_owner(service: Service, facility_id: str, organization_id: str) -> No
         raise foreign_facility_records()
 
 
-def _wanted(query: QueryParams, default_statuses: tuple[str, ...]) -> _Wanted:
-    statuses = query.getlist("status[]") or default_statuses
-    for status in statuses:
-        _known("status[]", status, STATUSES)
+def _wanted(query: QueryParams, behaviour: Behaviour) -> _Wanted:
+    statuses = wanted_statuses(query, STATUSES, behaviour)
     co2e_status = query.get("co2e_status")
     if co2e_status is not None:
         _known("co2e_status", co2e_status, ("calculated", "not_calculated"))
     sort = query.get("sort") or DEFAULT_SORT
     _known("sort", sort, (*SORTABLE, *(f"-{name}" for name in SORTABLE)))
     start, end = _day(query, "start_date", "0001-01-01"), _day(query, "end_date", "9999-12-31")
-    return _Wanted(start, end, frozenset(statuses), co2e_status, query.get("project_id"), sort)
+    return _Wanted(start, end, statuses, co2e_status, query.get("project_id"), sort)
 
 
 def _known(name: str, value: str, known: tuple[str, ...]) -> None:

@@ -14,6 +14,7 @@ from dcycle_pipeline.sandbox.world.mutations import CHURN_KINDS, Mutation
 
 PAST_END = ("empty", "repeat", "404", "422")
 TIES = ("stable", "shuffled")
+ENDLESS = ("rows", "growing", "counter")
 DENIALS = (401, 403, 404)
 
 
@@ -46,6 +47,8 @@ class Behaviour:
     counter_offset: int = _switch(0, "added to the counter that paging relies on")
     missing_counter: bool = _switch(False, "leave out the counter that paging relies on (and pages)")
     only_active_by_default: bool = _switch(False, "lists without status[] show active rows only")
+    hidden_by_default: tuple[str, ...] = _switch((), "statuses that lists without status[] leave out")
+    filter_needed: bool = _switch(False, "lists without status[] are refused with 422")
     hubs_hidden: bool = _switch(False, "leave logistics hubs out of the new facility list too")
     legacy_archived_hidden: bool = _switch(False, "the legacy list shows active rows unless filter_by=status:archived")
     validation_as_text: bool = _switch(False, "422 carries detail as text instead of a list")
@@ -62,8 +65,14 @@ class Behaviour:
     malformed_kinds: tuple[str, ...] = _switch(tuple(DEFORMATIONS), "what malformed_share chooses from")
     items_as_object: bool = _switch(False, "a page of one item gives items as that object instead of a list")
     numbers_as_text: bool = _switch(False, "every number of every item is text")
+    endless: Mapping[str, str] = _switch(
+        {}, "facility or organisation id -> how its list never ends: rows | growing | counter"
+    )
     extra_fields: bool = _switch(False, "every item has undocumented fields, personal data among them")
     latency_seconds: float = _switch(0.0, "delay of every answer")
+    clock_ahead_seconds: float = _switch(0.0, "by how much the server's clock is ahead of ours, in its Date header too")
+    set_cookie: bool = _switch(False, "every answer sets a cookie that names its organisation")
+    echo: bool = _switch(False, "every answer shows the key or token of its request, in several forms")
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "mutations", tuple(self.mutations))
@@ -72,6 +81,8 @@ class Behaviour:
         _one_of("ties", self.ties, TIES)
         for status in self.denied.values():
             _one_of("denied", status, DENIALS)
+        for how in self.endless.values():
+            _one_of("endless", how, ENDLESS)
         for kind in (*self.malformed_kinds, *(how for how in self.malformed.values() if isinstance(how, str))):
             _one_of("malformed", kind, tuple(DEFORMATIONS))
         if self.churn:

@@ -9,7 +9,8 @@ from dcycle_pipeline.sandbox.world.chance import chance
 
 FAULT_KINDS = (
     "429", "500", "502", "503", "504", "reset", "truncated", "not_json", "bad_json", "slow", "401", "403", "404",
-    "redirect", "empty_body", "no_route", "404_page", "410", "foreign",
+    "redirect", "empty_body", "no_route", "404_page", "410", "foreign", "408", "425", "501", "520", "error_body",
+    "throttled", "throttled_page",
 )  # fmt: skip
 RETRY_AFTER = (None, "seconds", "date")
 
@@ -44,7 +45,8 @@ class Fault:
 
     slow | reset (no answer) | truncated (the connection ends within the body) | bad_json (200 with half a document) |
     not_json (200 with a maintenance page) | empty_body | redirect | no_route (404 in FastAPI's words, without the API's code) |
-    404_page (404 of a proxy, in HTML) | foreign (403: the facility belongs to another organisation).
+    404_page (404 of a proxy, in HTML) | foreign (403: the facility belongs to another organisation) |
+    error_body (200 with an error in it) | throttled (403 that says so) | throttled_page (the same of a proxy, in HTML).
     """
     organization_id: str | None = None
     facility_id: str | None = None
@@ -56,8 +58,9 @@ class Fault:
     times: int | None = None
     """How often one address fails before it works. None: for ever."""
     retry_after: str | None = None
-    """Form of the Retry-After header: seconds | date. None: no header."""
+    """Form of the Retry-After header: seconds | date (by the server's clock). None: no header."""
     retry_after_seconds: int = 1
+    """Negative: a date in the past."""
     seconds: float = 0.0
     """The delay of a slow answer."""
     location: str = "https://elsewhere.example.org/"

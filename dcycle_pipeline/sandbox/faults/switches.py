@@ -5,6 +5,7 @@ What the switches mean belongs to `behaviour`. Compound values:
   fault=429,probability=0.1,times=2,retry_after=seconds   (may be repeated; any field of Fault)
   denied=<organisation or facility id>:403                (may be repeated)
   malformed=<record or facility id>:missing_id            (may be repeated)
+  endless=<facility or organisation id>:rows              (may be repeated; new rows on every page)
   mutation=3,delete[,facility_id=...][,count=2]           (may be repeated; just before the third answer of a list)
   churn=7,5,mixed                                         (seed, every 5 list requests, kind)
 """
@@ -121,7 +122,9 @@ _COMPOUND: dict[str, Callable[[str], Any]] = {
     "churn": _churn,
     "denied": _denied,
     "malformed": _malformed,
+    "endless": _malformed,
     "malformed_kinds": lambda text: tuple(text.split(",")),
+    "hidden_by_default": lambda text: tuple(text.split(",")),
 }
 _PLAIN: dict[type, Callable[[str], Any]] = {bool: _truth, int: int, float: float, str: str}
 _READERS = _COMPOUND | {

@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import time
 from email.utils import formatdate
 from typing import Any
 
@@ -20,8 +19,16 @@ _REFUSALS: dict[str, dict[str, str]] = {
     "404": {"code": "NOT_FOUND", "detail": "Not found"},
     "429": {"detail": "Too many requests", "code": "RATE_LIMIT_EXCEEDED"},
     "500": {"detail": "Internal Server Error"},
+    "408": {"detail": "Request Timeout"},
+    "425": {"detail": "Too Early"},
+    "501": {"detail": "Not Implemented"},
 }
-_GATEWAY = {"502": "Bad Gateway", "503": "Service Unavailable", "504": "Gateway Timeout"}
+_GATEWAY = {
+    "502": "Bad Gateway",
+    "503": "Service Unavailable",
+    "504": "Gateway Timeout",
+    "520": "Web server is returning an unknown error",
+}
 
 # What is not there in the organisation that was asked for; but for the last, not in the API's own words.
 NOT_YOURS = "Facility doesn't belong to organization"
@@ -31,12 +38,19 @@ _MISSING = {
     "410": (410, JSON, encode({"detail": "Gone"})),
     "foreign": (403, JSON, encode({"detail": NOT_YOURS, "code": "FACILITY_NOT_BELONG_TO_ORGANIZATION"})),
 }
+_PASSING = {
+    "error_body": (200, JSON, encode({"detail": "The upstream did not answer", "code": "UPSTREAM_ERROR"})),
+    "throttled": (403, JSON, encode({"detail": "Request was throttled", "code": "RATE_LIMIT_EXCEEDED"})),
+    "throttled_page": (403, HTML, b"<html><title>Access denied</title><p>You are being rate limited</p></html>"),
+}
 
 
 async def answer_with(
-    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, raw_send: Send
+    fault: Fault, app: ASGIApp, scope: Scope, receive: Receive, send: Send, *, raw_send: Send, clock: float
 ) -> None:
     """Answers a request with a fault. The caller watches what goes through `send`; `raw_send` is the connection's own.
+
+    `clock` is the time that the server thinks it is.
 
     Raises ConnectionResetError if the fault cuts the connection and the server is not uvicorn.
     """
@@ -50,7 +64,7 @@ async def answer_with(
         await _cut_short(fault, await _answer_of(app, scope, receive), receive, send, raw_send)
     else:
         status, media_type, body = _whole(fault.kind)
-        await _send(send, status, media_type, body, _extra_headers(fault))
+        await _send(send, status, media_type, body, _extra_headers(fault, clock))
 
 
 def _whole(kind: str) -> tuple[int, str, bytes]:
@@ -60,18 +74,18 @@ def _whole(kind: str) -> tuple[int, str, bytes]:
         return int(kind), HTML, _GATEWAY_PAGE.format(kind, _GATEWAY[kind]).encode()
     if kind == "redirect":
         return 302, HTML, b""
-    if kind in _MISSING:
-        return _MISSING[kind]
+    if kind in _MISSING or kind in _PASSING:
+        return (_MISSING | _PASSING)[kind]
     return (200, HTML, MAINTENANCE_PAGE) if kind == "not_json" else (200, JSON, b"")
 
 
-def _extra_headers(fault: Fault) -> list[tuple[bytes, bytes]]:
+def _extra_headers(fault: Fault, clock: float) -> list[tuple[bytes, bytes]]:
     if fault.kind == "redirect":
         return [(b"location", fault.location.encode())]
     if fault.retry_after == "seconds":
         return [(b"retry-after", str(fault.retry_after_seconds).encode())]
     if fault.retry_after == "date":
-        return [(b"retry-after", formatdate(math.ceil(time.time()) + fault.retry_after_seconds, usegmt=True).encode())]
+        return [(b"retry-after", formatdate(math.ceil(clock) + fault.retry_after_seconds, usegmt=True).encode())]
     return []
 
 

@@ -26,7 +26,7 @@ POINTS: tuple[tuple[Any, str], ...] = (
     (organizations, "merge_tree"),
     (Staging, "load"),
     (Staging, "merge"),
-    (Staging, "_insert_deletions"),
+    (Staging, "_insert_last_values"),
     (Staging, "_insert_versions"),
     (Staging, "_end_versions"),
     (run_log, "record_lists"),

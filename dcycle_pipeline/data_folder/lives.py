@@ -4,20 +4,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-_PREFIX = "alive-"
+from dcycle_pipeline.data_folder.lock import life_of
+from dcycle_pipeline.data_folder.ours import ALIVE, is_alive_file
 
 
 def _file(working: Path, run_id: str) -> Path:
-    return working / f"{_PREFIX}{run_id}"
+    return working / f"{ALIVE}{run_id}"
 
 
 @contextmanager
 def living(working: Path, run_id: str) -> Iterator[None]:
     """Show that a run lives, in the folder `working`, until the block ends or the process does. May be nested."""
     file = _file(working, run_id)
-    lock = FileLock(file, is_singleton=True, thread_local=False, mode=0o600)
+    lock = life_of(file, mine=True)
     with lock.acquire():
         try:
             yield
@@ -29,9 +30,10 @@ def living(working: Path, run_id: str) -> Iterator[None]:
 def found_dead(working: Path) -> list[str]:
     """The runs that showed that they live, and whose process is gone. A disk that cannot say leaves them alive."""
     dead = []
-    for file in working.glob(f"{_PREFIX}*"):
-        with suppress(Timeout, OSError), FileLock(file, is_singleton=False).acquire(timeout=0):
-            dead.append(file.name.removeprefix(_PREFIX))
+    for file in working.glob(f"{ALIVE}*"):
+        if is_alive_file(file):
+            with suppress(Timeout, OSError), life_of(file, mine=False).acquire(timeout=0):
+                dead.append(file.name.removeprefix(ALIVE))
     return dead
 
 

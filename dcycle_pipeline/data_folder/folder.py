@@ -1,30 +1,29 @@
-"""The data folder: where things are, whose data it holds, and who may write in it now.
-
-What the files hold belongs to `landing`, `warehouse` and `publish`.
-"""
+"""The paths below DCYCLE_DATA_DIR, what the folder says of itself, and the lock of who writes in it."""
 
 import json
 import os
-import re
 import secrets
 import socket
-from collections.abc import Iterator
+import tempfile
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
-from dcycle_pipeline.errors import SettingsError, UnavailableError, after
+from dcycle_pipeline.data_folder import ours
+from dcycle_pipeline.data_folder.files import write_whole
+from dcycle_pipeline.data_folder.lock import SOFT, lock_of
+from dcycle_pipeline.errors import SettingsError, UnavailableError, after, few
 from dcycle_pipeline.permissions import PRIVATE_FOLDER, private, tighten
 
 LAYOUT_VERSION = 3
 # Layout 1 kept no history. Layout 2 goes over to 3 by itself when a run begins.
 OLDEST_LAYOUT_VERSION = 2
-SPILLED = "duckdb_temp_*"  # how DuckDB names what it spills
-_SNAPSHOT = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[^/]{1,8}\.duckdb")
+_MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -50,12 +49,19 @@ class DataFolder:
 
     def published_snapshots(self) -> list[Path]:
         """Complete snapshots, oldest first. What somebody else put there is none, a link neither."""
-        return sorted(path for path in self.snapshots.glob("*.duckdb") if _is_snapshot(path))
+        return sorted(path for path in self.snapshots.glob("*.duckdb") if ours.is_snapshot(path))
 
     def strangers(self) -> list[Path]:
-        """What lies among the snapshots, or where DuckDB spills, and is not ours."""
-        beside = [path for path in self.snapshots.glob("[!.]*") if not _is_snapshot(path)]
-        return sorted([*beside, *(path for path in self.spill.glob("[!.]*") if not path.match(SPILLED))])
+        """What lies in the folder and is not ours."""
+        return ours.strangers(self.root)
+
+    def left_over(self) -> Iterator[Path]:
+        """What killed runs left half-written outside of `landing`."""
+        return ours.left_over(self.root)
+
+    def damaged(self) -> dict[str, list[Path]]:
+        """The working files that were set aside as damaged, by when that was, oldest first."""
+        return ours.damaged(self.root)
 
     @property
     def scope_mapping(self) -> Path:
@@ -83,19 +89,43 @@ class DataFolder:
         return self.working / "spill"
 
     def prepare(self) -> None:
-        """Create the folder. Raises SettingsError if it cannot be written, or if its layout is newer or too old."""
+        """Create the folder. Raises SettingsError, before anything is changed, if it is not ours or not of a layout that we know.
+
+        Raises it also if the folder cannot be written.
+        """
+        self._refuse_links()
+        about = self.about()
+        self._refuse_layout(about.get("layout_version", LAYOUT_VERSION))
+        if not about:
+            self._refuse_strangers()
         try:
             self.snapshots.mkdir(parents=True, exist_ok=True)
             for folder in (self.landing, self.working, self.spill):
                 folder.mkdir(mode=PRIVATE_FOLDER, exist_ok=True)
-            probe = self.working / ".writable"
-            probe.write_bytes(b"")
-            probe.unlink()
+            with tempfile.TemporaryFile(dir=self.working, prefix=".writable"):
+                pass
         except OSError as error:
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} cannot be written: {error.strerror}. Choose a folder that you may write to."
             ) from None
-        version = self.about().get("layout_version", LAYOUT_VERSION)
+
+    def _refuse_links(self) -> None:
+        if found := ours.in_the_way(self.root):
+            named = few([str(path) for path in found], _MOST_NAMED, ", ")
+            raise SettingsError(
+                f"In DCYCLE_DATA_DIR, {named} is a link, or is not what a run puts there. No link is followed out of the data folder: put what "
+                "it leads to in its place, or delete it. To keep all on another disk, let DCYCLE_DATA_DIR name that. Nothing was changed."
+            )
+
+    def _refuse_strangers(self) -> None:
+        if not ours.is_ours(self.root) and (found := ours.strangers(self.root, marked=False)):
+            named = few([str(path.relative_to(self.root)) for path in found], _MOST_NAMED, ", ")
+            raise SettingsError(
+                f"DCYCLE_DATA_DIR {self.root} is no data folder, and it holds what is not the pipeline's: {named}. "
+                "Choose an empty or a new folder, for example one below it. Nothing was changed."
+            )
+
+    def _refuse_layout(self, version: Any) -> None:
         if not isinstance(version, int) or version > LAYOUT_VERSION:
             raise SettingsError(
                 f"DCYCLE_DATA_DIR {self.root} was written by a newer dcycle_pipeline (layout {version}, this one knows {LAYOUT_VERSION}): "
@@ -111,7 +141,7 @@ class DataFolder:
         """What the folder says of itself (`about.json`); empty for a new folder. Raises SettingsError if the file is damaged."""
         try:
             about = json.loads((self.working / "about.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return {}
         except OSError as error:
             raise SettingsError(
@@ -136,18 +166,30 @@ class DataFolder:
     def _write_about(self, about: dict[str, Any]) -> None:
         write_whole(self.working / "about.json", json.dumps(about).encode())
 
-    def claim(self, root_organization_id: str) -> None:
-        """Tie the folder to one root organisation. Raises SettingsError if it belongs to another one."""
-        owner = self.about().get("root_organization_id")
-        if owner is None:
+    def _mark(self) -> None:
+        """Mark the folder as the pipeline's: from then on, strangers' files in it stop nothing."""
+        if not self.about():
             # Landed pages without about.json: it was lost, and a run of the older layout may have landed them.
             version = OLDEST_LAYOUT_VERSION if any(self.landing.iterdir()) else LAYOUT_VERSION
-            self._write_about({"layout_version": version, "root_organization_id": root_organization_id})
-        elif owner != root_organization_id:
+            self._write_about({"layout_version": version})
+
+    def claim(self, root_organization_id: str, members: Collection[str] = ()) -> str | None:
+        """Tie the folder to one root organisation. If its root is now one of the `members` below another, that one takes its place.
+
+        Returns the root that the folder had before, if it is another one. Raises SettingsError if the folder is another account's.
+        """
+        self._mark()
+        about = self.about()
+        owner = about.get("root_organization_id")
+        if owner == root_organization_id:
+            return None
+        if owner is not None and owner not in members:
             raise SettingsError(
-                f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}: "
-                "choose another folder. Nothing was changed."
+                f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}, "
+                f"whose tree does not show {owner}: choose another folder. Nothing was changed."
             )
+        self._write_about(about | {"root_organization_id": root_organization_id})
+        return None if owner is None else str(owner)
 
     def pseudonym_key(self) -> bytes:
         """The key of this folder's pseudonyms: 32 random bytes, made once."""
@@ -163,44 +205,28 @@ class DataFolder:
         `purpose` is what others are told. Raises UnavailableError, with the name of the holder, if another process still has it.
         """
         self.prepare()
-        lock, holder = (
-            FileLock(self.working / "lock", is_singleton=True, thread_local=False, mode=0o600),
-            self.working / "lock.holder",
-        )
-        try:
-            with lock.acquire(timeout=wait_seconds), private():
-                if lock.lock_counter == 1:
-                    for folder in (self.landing, self.working):
-                        tighten(folder)
-                    write_whole(
-                        holder,
-                        f"{purpose}, process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(),
-                    )
-                yield
-        except Timeout:
-            who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
-            raise UnavailableError(
-                f"{self.root} is being written by {who}. Nothing was done; try again when it has ended."
-            ) from None
+        holder = self.working / "lock.holder"
+        with private():  # the lock is a file too
+            try:
+                lock = lock_of(self.working)
+                held = lock.acquire(timeout=wait_seconds)
+            except Timeout:
+                raise UnavailableError(self._held_by(holder)) from None
+            except OSError as error:
+                raise UnavailableError(f"{self.working} cannot be locked: {error.strerror}. {after(error)}") from None
+        with held, private():
+            if lock.lock_counter == 1:
+                for folder in (self.landing, self.working):
+                    tighten(folder)
+                self._mark()
+                write_whole(
+                    holder,
+                    f"{purpose}, process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(),
+                )
+            yield
 
-
-def _is_snapshot(path: Path) -> bool:
-    return bool(_SNAPSHOT.fullmatch(path.name)) and path.is_file() and not path.is_symlink()
-
-
-def write_whole(path: Path, content: bytes, mode: int = 0o600) -> None:
-    """Write a file so that at any moment it is the old or the new one, whole. `mode` is its permissions; by default only its owner reads it.
-
-    Raises UnavailableError if that fails.
-    """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with os.fdopen(os.open(beside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
-            os.fchmod(file.fileno(), mode)
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
-    except OSError as error:
-        beside.unlink(missing_ok=True)
-        raise UnavailableError(f"{path} cannot be written: {error.strerror}. {after(error)}") from None
+    def _held_by(self, holder: Path) -> str:
+        who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"
+        soft = self.working / SOFT
+        hint = f" (if nothing runs any more on that machine, delete {soft})" if soft.exists() else ""
+        return f"{self.root} is being written by {who}. Nothing was done; try again when it has ended{hint}."

@@ -49,7 +49,8 @@ def end_at_signals() -> Callable[[], None]:
     def take_back() -> None:
         signal.set_wakeup_fd(earlier)
         for number in heeded:
-            signal.signal(number, before[number])
+            if signal.getsignal(number) is _nothing:  # another handler is of a library that looks after it
+                signal.signal(number, before[number])
         _listening.clear()
         os.close(writer)
 

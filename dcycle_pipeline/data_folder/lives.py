@@ -27,15 +27,16 @@ def living(working: Path, run_id: str) -> Iterator[None]:
                 file.unlink(missing_ok=True)
 
 
-def is_living(working: Path, run_id: str) -> bool:
-    """Whether a run has shown that it lives, and nobody has found it dead since."""
-    return _file(working, run_id).exists()
-
-
-def bury_the_dead(working: Path) -> None:
-    """Delete what runs left that showed that they live, and whose process is gone."""
+def found_dead(working: Path) -> list[str]:
+    """The runs that showed that they live, and whose process is gone. A disk that cannot say leaves them alive."""
+    dead = []
     for file in working.glob(f"{ALIVE}*"):
-        # A disk that cannot say leaves them alive.
         if is_alive_file(file):
             with suppress(Timeout, OSError), life_of(file, mine=False).acquire(timeout=0):
-                file.unlink(missing_ok=True)
+                dead.append(file.name.removeprefix(ALIVE))
+    return dead
+
+
+def forget(working: Path, run_id: str) -> None:
+    """Delete what a dead run left."""
+    _file(working, run_id).unlink(missing_ok=True)

@@ -10,12 +10,10 @@ import dagster as dg
 
 from dcycle_pipeline import signals
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.data_folder.lives import bury_the_dead, is_living, living
+from dcycle_pipeline.data_folder.lives import forget, found_dead, living
 
-_FOLDER, _LIVES_AS = "dcycle_pipeline/data_folder", "dcycle_pipeline/lives_as"
 STOPPED = "Stopped. Readers see a whole publication; the next run takes over what landed."
 DIED = "The process of this run died. Readers see a whole publication; the next run takes over what landed."
-UNDER_WAY = [dg.DagsterRunStatus.STARTING, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 CANCELED = [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED]
 LOOK_SECONDS = 2
 QUERY_INTERRUPTED = "Query interrupted"  # DuckDB's message when a handler raised during a query
@@ -50,22 +48,17 @@ def canceled_at_signals(instance: dg.DagsterInstance, run_id: str) -> Iterator[N
             ended.set()
 
 
-def life_tags(folder: DataFolder, run_id: str) -> dict[str, str]:
-    """What a run must be tagged with while it shows that it lives. Dagster copies tags to a re-execution, hence the id."""
-    return {_FOLDER: str(folder.root), _LIVES_AS: run_id}
-
-
 @contextmanager
 def seen_alive(instance: dg.DagsterInstance, folder: DataFolder, run_id: str) -> Iterator[None]:
-    """Let others see that this run lives, and first fail those runs over the same folder whose process is gone."""
+    """Let others see that this run lives, and first end those runs over the same folder whose process is gone."""
     folder.prepare()
     with living(folder.working, run_id):
-        instance.add_run_tags(run_id, life_tags(folder, run_id))
-        bury_the_dead(folder.working)
-        for run in instance.get_runs(dg.RunsFilter(tags={_FOLDER: str(folder.root)}, statuses=UNDER_WAY)):
-            if run.tags.get(_LIVES_AS) == run.run_id and not is_living(folder.working, run.run_id):
+        for dead in found_dead(folder.working):
+            run = instance.get_run_by_id(dead)
+            if run and not run.is_finished:
                 end = instance.report_run_canceled if run.status in CANCELED else instance.report_run_failed
                 end(run, DIED)
+            forget(folder.working, dead)
         yield
 
 

@@ -10,7 +10,7 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.data_folder.lives import living
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.endings import canceled_at_signals, life_tags
+from dcycle_pipeline.orchestration.endings import canceled_at_signals
 from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS_TAG, Environment
 from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
@@ -62,7 +62,7 @@ def _run(
         result = job.execute_in_process(
             run_id=run_id,
             instance=instance,
-            tags={**tags, **life_tags(folder, run_id)},
+            tags=dict(tags),
             raise_on_error=False,
             run_config=QUIET,
         )

@@ -3,7 +3,6 @@
 from datetime import UTC, datetime, timedelta
 
 from dcycle_pipeline.data_folder import DAMAGED_STAMP, DataFolder, delete
-from dcycle_pipeline.data_folder.lives import bury_the_dead
 from dcycle_pipeline.landing import files
 
 # A person may want to look into a damaged working file; nothing else does.
@@ -16,7 +15,6 @@ def delete_leftovers(folder: DataFolder, now: datetime) -> None:
 
     The caller holds the folder for writing and writes nothing yet.
     """
-    bury_the_dead(folder.working)
     for path in folder.left_over():
         delete(path)
     files.delete_leftovers(folder.landing)

@@ -1,7 +1,6 @@
 """What somebody stopped is not tried again, in whatever form the wish to stop comes out of a step; and runs whose process died."""
 
 from unittest.mock import patch
-from uuid import uuid4
 
 import dagster as dg
 import pytest
@@ -10,7 +9,6 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.data_folder.lives import living
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.orchestration import assets, partitions
-from dcycle_pipeline.orchestration.endings import life_tags
 from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.settings import ScheduleSettings
@@ -57,18 +55,17 @@ def test_a_run_fails_those_whose_process_died_and_no_others(pipeline: Pipeline) 
     folder = DataFolder(pipeline.settings.data_dir)
     job = pipeline.definitions.resolve_job_def(JOB)
 
-    def seems_under_way(run_id: str, lives_as: str) -> dg.DagsterRun:
-        tags = life_tags(folder, lives_as)
+    def seems_under_way() -> dg.DagsterRun:
         return pipeline.instance.create_run_for_job(
-            job, run_id=run_id, tags=tags, status=dg.DagsterRunStatus.STARTED, asset_selection=frozenset()
+            job, status=dg.DagsterRunStatus.STARTED, asset_selection=frozenset()
         )
 
-    died, alive, copied = str(uuid4()), str(uuid4()), str(uuid4())
-    runs = [seems_under_way(died, died), seems_under_way(alive, alive), seems_under_way(copied, died)]
+    died, alive, elsewhere = (seems_under_way() for _ in range(3))
     folder.prepare()
-    with living(folder.working, alive):
+    (folder.working / f"alive-{died.run_id}").touch()
+    with living(folder.working, alive.run_id):
         assert pipeline.run({}, ["organizations"]).success
-    found = [pipeline.instance.get_run_by_id(run.run_id) for run in runs]
+    found = [pipeline.instance.get_run_by_id(run.run_id) for run in (died, alive, elsewhere)]
     started = dg.DagsterRunStatus.STARTED
     assert [run and run.status for run in found] == [dg.DagsterRunStatus.FAILURE, started, started]
     assert not list(folder.working.glob("alive-*"))

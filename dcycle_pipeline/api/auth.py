@@ -13,7 +13,7 @@ import msgspec
 from dcycle_pipeline.api.responses import read
 from dcycle_pipeline.api.secrets import Secrets
 from dcycle_pipeline.errors import DcycleError, ListError, TransientError, UnauthorizedError
-from dcycle_pipeline.network import is_header_text
+from dcycle_pipeline.settings.network import is_header_text
 
 LOGIN_PATH = "/auth/login"
 # A token lasts an hour. A request may be under way for DCYCLE_REQUEST_SECONDS (30), so a token this old is not sent any more.

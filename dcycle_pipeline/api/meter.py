@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import inf
 
-from dcycle_pipeline.budgets import Budgets
+from dcycle_pipeline.settings.budgets import Budgets
 
 _MB, _MINUTE = 1_000_000, 60
 

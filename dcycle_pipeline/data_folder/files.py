@@ -9,8 +9,8 @@ import shutil
 from contextlib import suppress
 from pathlib import Path
 
+from dcycle_pipeline.data_folder.permissions import UNKNOWN_TO_DISK, set_mode
 from dcycle_pipeline.errors import UnavailableError, after
-from dcycle_pipeline.permissions import UNKNOWN_TO_DISK, set_mode
 
 PART = ".part"
 

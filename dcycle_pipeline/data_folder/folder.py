@@ -17,8 +17,8 @@ from filelock import Timeout
 from dcycle_pipeline.data_folder import ours
 from dcycle_pipeline.data_folder.files import write_whole
 from dcycle_pipeline.data_folder.lock import SOFT, lock_of
+from dcycle_pipeline.data_folder.permissions import PRIVATE_FOLDER, private, tighten
 from dcycle_pipeline.errors import SettingsError, UnavailableError, after, few
-from dcycle_pipeline.permissions import PRIVATE_FOLDER, private, tighten
 
 LAYOUT_VERSION = 3
 # Layout 1 kept no history. Layout 2 goes over to 3 by itself when a run begins.

@@ -13,8 +13,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dcycle_pipeline import permissions
-from dcycle_pipeline.data_folder import DataFolder, beside, delete, link_or_copy, sync_folder, write_whole
+from dcycle_pipeline.data_folder import DataFolder, beside, delete, link_or_copy, permissions, sync_folder, write_whole
 from dcycle_pipeline.errors import DamagedError, UnavailableError, after
 
 _COPIED_AT_ONCE = 8 << 20  # bytes; Python's default of 64 KiB makes a hundred times as many calls

@@ -3,8 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcycle_pipeline import permissions
-from dcycle_pipeline.data_folder import write_whole
+from dcycle_pipeline.data_folder import permissions, write_whole
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.drawing import drawings

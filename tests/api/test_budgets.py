@@ -12,7 +12,7 @@ from dcycle_pipeline.api.hidden_rows import read_with_hidden_rows
 from dcycle_pipeline.api.meter import Limits, Meter
 from dcycle_pipeline.api.paging import PAGES_AT_ONCE
 from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query
-from dcycle_pipeline.budgets import Budgets
+from dcycle_pipeline.settings.budgets import Budgets
 from tests.api.test_paging import TWO_SORTS, Server, assert_sound, lists
 
 KINDS = ("rows", "growing", "growing counter", "repeating", "one new row a pass")

@@ -14,10 +14,10 @@ from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.orchestration.jobs import JOB
 from dcycle_pipeline.orchestration.publication_assets import EMISSIONS_REPORT
 from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS_TAG, PUBLISHED_FILE
-from dcycle_pipeline.organizations_file import OrganizationsFile
 from dcycle_pipeline.publish.catalog import all_relations, all_tables
 from dcycle_pipeline.publish.checks import MEANINGS
 from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.settings.organizations_file import OrganizationsFile
 from dcycle_pipeline.sync.outcome import GAPS, NOTHING_PUBLISHED, OK, WRONG_SETTINGS
 from dcycle_pipeline.warehouse.history import CHANGES
 from tests.docs.markdown import ALL, CHAPTERS, ROOT, Chapter, names

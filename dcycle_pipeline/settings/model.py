@@ -1,29 +1,19 @@
-"""From the environment, `.env` and the optional organisations file to one frozen Settings. Nothing else reads the environment.
+"""Every setting: its variable, its default, and what it must be. Every message names the variable to change."""
 
-Every message names the variable to change. Secrets are SecretStr, so no repr, log or error shows them.
-"""
-
-import os
-import re
 from functools import cached_property
-from io import StringIO
 from pathlib import Path
 from typing import Any, Literal, Self
 from urllib.request import getproxies
 
-from dotenv import dotenv_values
-from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from dcycle_pipeline.budgets import Budgets
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
-from dcycle_pipeline.organizations_file import OrganizationsFile, read_organizations_file
+from dcycle_pipeline.settings.budgets import Budgets
+from dcycle_pipeline.settings.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
+from dcycle_pipeline.settings.organizations_file import OrganizationsFile, read_organizations_file
+from dcycle_pipeline.settings.sources import DATA_DIR, ENV_FILE, PREFIX, UTF8, absolute, env_file, variables
 
-ENV_FILE = ".env"
-PREFIX = "DCYCLE_"
-DATA_DIR = Path("./data")
-UTF8 = "utf-8-sig"  # with or without its mark
 _SOURCES = SettingsConfigDict(
     env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True, env_file=ENV_FILE, env_file_encoding=UTF8,
     env_ignore_empty=True,
@@ -85,7 +75,7 @@ class Settings(Budgets, BaseSettings):
     @field_validator("data_dir", mode="before")
     @classmethod
     def _whole_path(cls, value: Any) -> Path:
-        return _absolute(str(value))
+        return absolute(str(value))
 
     @field_validator("api_key")
     @classmethod
@@ -127,9 +117,9 @@ class Settings(Budgets, BaseSettings):
 
     @cached_property
     def _own_keys(self) -> dict[str, SecretStr]:
-        variables, keys = _variables(), {}
+        named, keys = variables(), {}
         for entry in self.organizations.organization:
-            value = variables.get(entry.api_key_variable)
+            value = named.get(entry.api_key_variable)
             if not value or not is_header_text(value):
                 raise SettingsError(
                     f"{entry.api_key_variable} holds no key, but {self.organizations_file} names it for organisation {entry.id}: set it."
@@ -156,12 +146,12 @@ class Settings(Budgets, BaseSettings):
     @cached_property
     def proxy(self) -> Proxy | None:
         """The proxy on the way to the API: HTTPS_PROXY or ALL_PROXY in either case, unless NO_PROXY excepts the host."""
-        return proxy_for(self.address, proxies_in(_env_file()) | getproxies())
+        return proxy_for(self.address, proxies_in(env_file()) | getproxies())
 
     @cached_property
     def certificates(self) -> tuple[str, str]:
         """SSL_CERT_FILE and SSL_CERT_DIR: whom to trust instead of certifi's list. Empty if not set."""
-        return _variables().get("SSL_CERT_FILE", ""), _variables().get("SSL_CERT_DIR", "")
+        return variables().get("SSL_CERT_FILE", ""), variables().get("SSL_CERT_DIR", "")
 
 
 class ScheduleSettings(BaseSettings):
@@ -171,89 +161,3 @@ class ScheduleSettings(BaseSettings):
     organization_id: str | None = None
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
     schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
-
-
-def load(**overrides: Any) -> Settings:
-    """Settings from the environment, `.env` and `overrides` (by field name), which win. Raises SettingsError if one is wrong."""
-    _env_file()
-    try:
-        settings = Settings(**overrides)
-    except ValidationError as error:
-        raise SettingsError(_problems(error)) from None
-    settings.secrets  # noqa: B018 - reads the organisations file, so that a wrong one is reported at once
-    return settings
-
-
-def load_offline() -> Settings:
-    """Settings for commands that ask no API: they work without credentials. Raises SettingsError if another setting is wrong."""
-    given = _variables()
-    unused = {"api_key": "unused", "organization_id": "unused", "user_id": "unused"}
-    return load(**{name: value for name, value in unused.items() if f"{PREFIX}{name.upper()}" not in given})
-
-
-def load_schedule() -> ScheduleSettings:
-    """The settings of the schedule; they need no credential."""
-    return ScheduleSettings()
-
-
-def secrets_in_reach() -> list[str]:
-    """Every secret that the environment or `.env` may hold, also if the settings are wrong: to mask it in a trace."""
-    named = [value for name, value in os.environ.items() if re.search("KEY|PASSWORD|TOKEN|SECRET", name) and value]
-    try:
-        loaded = load()
-    except SettingsError:
-        return named
-    return [*named, *loaded.secrets, *(loaded.proxy.secrets if loaded.proxy else ())]
-
-
-def dagster_home() -> str:
-    """DAGSTER_HOME, the folder where Dagster keeps its runs; empty if it is not set."""
-    return os.environ.get("DAGSTER_HOME", "")
-
-
-def turn_off_dagster_telemetry() -> None:
-    """Turn off Dagster's telemetry by its variable, which it reads at every start."""
-    os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
-
-
-def data_dir() -> Path:
-    """DCYCLE_DATA_DIR alone, for commands that need no credential."""
-    return _absolute(_variables().get("DCYCLE_DATA_DIR", ""))
-
-
-def _absolute(text: str) -> Path:
-    """A path that means the same from every working folder; `~` is the home. Raises SettingsError if there is no such home."""
-    path = Path(text.strip() or DATA_DIR)  # an empty text is not "the working folder"
-    if "?" in str(path.absolute()):  # DuckDB takes what follows for parameters, and writes its .wal elsewhere
-        raise SettingsError(f"DCYCLE_DATA_DIR {path} holds a question mark, which DuckDB cannot take: rename it.")
-    try:
-        return path.expanduser().absolute()
-    except RuntimeError as error:
-        raise SettingsError(f"DCYCLE_DATA_DIR {path}: {error} Name the folder in full.") from None
-
-
-def _variables() -> dict[str, str]:
-    """What the environment and `.env` say. An empty variable counts as not set."""
-    return {name: text for source in (_env_file(), os.environ) for name, text in source.items() if text}
-
-
-def _env_file() -> dict[str, str | None]:
-    """What `.env` says. Raises SettingsError if it is not text in UTF-8."""
-    try:
-        text = Path(ENV_FILE).read_bytes().decode(UTF8) if Path(ENV_FILE).is_file() else ""
-        if "\0" in text:
-            raise ValueError("it holds NUL characters")
-    except (OSError, ValueError) as error:
-        raise SettingsError(f"{Path(ENV_FILE).absolute()} cannot be read: {error}. Save it as text in UTF-8.") from None
-    return dotenv_values(stream=StringIO(text))
-
-
-def _problems(error: ValidationError) -> str:
-    lines = []
-    for problem in error.errors(include_input=False, include_url=False):
-        field = str(problem["loc"][0]) if problem["loc"] else ""
-        text = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "missing":
-            text = f"is not set: {Settings.model_fields[field].description}"
-        lines.append(f"{PREFIX}{field.upper()} {text}" if field else text)
-    return "; ".join(lines)

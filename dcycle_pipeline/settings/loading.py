@@ -1,0 +1,55 @@
+"""Reads the settings: one frozen Settings, or one error that names every variable to change."""
+
+import os
+import re
+from typing import Any
+
+from pydantic import ValidationError
+
+from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.settings.model import ScheduleSettings, Settings
+from dcycle_pipeline.settings.sources import PREFIX, env_file, variables
+
+
+def load(**overrides: Any) -> Settings:
+    """Settings from the environment, `.env` and `overrides` (by field name), which win. Raises SettingsError if one is wrong."""
+    env_file()
+    try:
+        settings = Settings(**overrides)
+    except ValidationError as error:
+        raise SettingsError(_problems(error)) from None
+    settings.secrets  # noqa: B018 - reads the organisations file, so that a wrong one is reported at once
+    return settings
+
+
+def load_offline() -> Settings:
+    """Settings for commands that ask no API: they work without credentials. Raises SettingsError if another setting is wrong."""
+    given = variables()
+    unused = {"api_key": "unused", "organization_id": "unused", "user_id": "unused"}
+    return load(**{name: value for name, value in unused.items() if f"{PREFIX}{name.upper()}" not in given})
+
+
+def load_schedule() -> ScheduleSettings:
+    """The settings of the schedule; they need no credential."""
+    return ScheduleSettings()
+
+
+def secrets_in_reach() -> list[str]:
+    """Every secret that the environment or `.env` may hold, also if the settings are wrong: to mask it in a trace."""
+    named = [value for name, value in os.environ.items() if re.search("KEY|PASSWORD|TOKEN|SECRET", name) and value]
+    try:
+        loaded = load()
+    except SettingsError:
+        return named
+    return [*named, *loaded.secrets, *(loaded.proxy.secrets if loaded.proxy else ())]
+
+
+def _problems(error: ValidationError) -> str:
+    lines = []
+    for problem in error.errors(include_input=False, include_url=False):
+        field = str(problem["loc"][0]) if problem["loc"] else ""
+        text = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "missing":
+            text = f"is not set: {Settings.model_fields[field].description}"
+        lines.append(f"{PREFIX}{field.upper()} {text}" if field else text)
+    return "; ".join(lines)

@@ -18,6 +18,7 @@ from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError, after
 from dcycle_pipeline.schema import Macro, Table, View
 from dcycle_pipeline.summaries import VERSIONED
+from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.database import Declaration, opened
 from dcycle_pipeline.warehouse.history import as_of, as_published, current, versions
@@ -34,8 +35,9 @@ def _totals_tables() -> tuple[Table, ...]:
 
 def content_tables() -> tuple[Table, ...]:
     """The tables that hold all content. Every other one is a view over them or says what the pipeline did."""
-    of_sweeps = [summary.qualified for summary in summaries.SUMMARIES if not summary.is_content]
-    derived = [table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in of_sweeps]
+    # What is listed twice follows from the rest; older publications had no such table, and the same content keeps its hash.
+    unhashed = {LISTED_TWICE.qualified, *(each.qualified for each in summaries.SUMMARIES if not each.is_content)}
+    derived = [table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in unhashed]
     return (ORGANIZATIONS, *_totals_tables(), *versioned_tables(), *derived)
 
 

@@ -11,8 +11,7 @@ import duckdb
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.landing.upgrade import upgrade_manifests
-from dcycle_pipeline.sync import recovery
-from dcycle_pipeline.sync.leftovers import delete_leftovers
+from dcycle_pipeline.sync import leftovers, recovery
 from dcycle_pipeline.warehouse import run_log
 
 
@@ -50,7 +49,7 @@ def _heal(connection: duckdb.DuckDBPyConnection, folder: DataFolder, beginning: 
         raise SettingsError(
             "Nothing has been read into this data folder yet: run `dcycle-pipeline sync`, or launch the job `sync` in Dagster."
         )
-    delete_leftovers(folder, beginning.now())  # first, as what a killed run left may be what fills the disk
+    leftovers.delete_leftovers(folder, beginning.now())  # first, as what a killed run left may be what fills the disk
     moment = run_log.moment(connection, beginning.now())
     run_log.note_run(connection, beginning.run_id, moment, root, version("dcycle_pipeline"))
     recovery.reconcile_publication(connection, folder)

@@ -34,16 +34,15 @@ def _held_twice(endpoint: Endpoint) -> str:
 
 def _moved(endpoint: Endpoint) -> str:
     stored, item = versions(endpoint).qualified, endpoint.id_column
-    facility = endpoint.parent_parameter or "NULL::VARCHAR"
+    facility, lists = endpoint.parent_parameter or "NULL::VARCHAR", run_tables.LISTS.qualified
     return f"""WITH doubles AS (
         SELECT organization_id, {item} AS item_id, {facility} AS list_facility_id, change FROM {stored} WHERE valid_to IS NULL
         AND {item} IN ({_held_twice(endpoint)})
     ), judged AS (
         SELECT doubles.*, change <> 'unlisted' AND doubt.item_id IS NULL AS may_be_listed,
             may_be_listed AND list.organization_id IS NOT NULL AS is_listed, coalesce(depth, -1) AS depth,
-            (SELECT max(merged_at) FROM {run_tables.LISTS.qualified} AS read WHERE read.endpoint = '{endpoint.name}'
-                AND read.outcome = '{PROVEN}' AND read.organization_id = doubles.organization_id
-                AND read.facility_id IS NOT DISTINCT FROM list_facility_id) AS last_read_at,
+            (SELECT arg_max(run_id, merged_at) FROM {lists} AS read WHERE read.endpoint = '{endpoint.name}' AND read.outcome = '{PROVEN}'
+                AND read.organization_id = doubles.organization_id AND read.facility_id IS NOT DISTINCT FROM list_facility_id) AS last_run_id,
             (SELECT max(valid_from) FROM {stored} AS version WHERE version.organization_id = doubles.organization_id
                 AND version.{item} = doubles.item_id AND change IN ('new', 'restored')) AS there_since
         FROM doubles
@@ -52,10 +51,12 @@ def _moved(endpoint: Endpoint) -> str:
             AND list.organization_id = doubles.organization_id AND list.facility_id IS NOT DISTINCT FROM list_facility_id
         LEFT JOIN ({run_tables.LAST_DOUBTFUL_ROWS}) AS doubt ON doubt.endpoint = '{endpoint.name}'
             AND doubt.organization_id = doubles.organization_id AND doubt.item_id = doubles.item_id
+    ), read AS (
+        SELECT run_id AS last_run_id, max(merged_at) AS last_read_at FROM {lists} WHERE endpoint = '{endpoint.name}' GROUP BY ALL
     )
-    SELECT organization_id, item_id, list_facility_id FROM judged AS gone WHERE NOT is_listed AND EXISTS (
+    SELECT organization_id, item_id, list_facility_id FROM judged AS gone LEFT JOIN read USING (last_run_id) WHERE NOT is_listed AND EXISTS (
         SELECT 1 FROM judged AS alive WHERE alive.is_listed AND alive.item_id = gone.item_id
         -- If it counts here and the other organisation listed it before, that this list cannot be read now says nothing new.
-        AND NOT (gone.may_be_listed AND alive.there_since <= gone.last_read_at AND (
+        AND NOT (gone.may_be_listed AND alive.there_since <= last_read_at AND (
             gone.depth > alive.depth OR (gone.depth = alive.depth AND gone.organization_id < alive.organization_id)))
     ) ORDER BY ALL"""

@@ -149,10 +149,10 @@ def test_many_requests_that_wait_for_a_login_share_what_it_comes_to(
     assert len(sandbox.requests) == 1, "each wrong login may lock the account"
 
 
-@pytest.mark.parametrize("status", range(500, 600))
-def test_every_5xx_passes(status: int) -> None:
-    with pytest.raises(TransientError):
-        read(httpx.Response(status), "GET /x", str)
+def test_every_5xx_passes() -> None:
+    for status in range(500, 600):
+        with pytest.raises(TransientError):
+            read(httpx.Response(status), "GET /x", str)
 
 
 @pytest.mark.parametrize("status", [400, 403, 409, 420, 422])

@@ -61,7 +61,7 @@ def test_no_form_of_a_secret_passes_and_nothing_else_changes(secret: str, form: 
     assert text not in Secrets([secret]).mask(f"GET /x: 403 {shown}")
 
 
-@settings(max_examples=50)
+@settings(max_examples=20)
 @example("a plain name")
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
 def test_a_body_without_a_secret_stays_byte_for_byte(value: Any) -> None:

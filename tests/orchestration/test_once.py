@@ -15,7 +15,7 @@ from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.publish import checks
 from dcycle_pipeline.summaries import SUMMARIES
-from dcycle_pipeline.sync import recovery
+from dcycle_pipeline.sync import leftovers, recovery
 from dcycle_pipeline.warehouse import database
 from tests.orchestration.conftest import CHILD, ROOT, Pipeline
 
@@ -40,7 +40,7 @@ def counted() -> Iterator[Counter[str]]:
     with ExitStack() as stack:
         for module, name in (
             (database, "_attach"),
-            (recovery, "delete_leftovers"),
+            (leftovers, "delete_leftovers"),
             (recovery, "reconcile_publication"),
         ):
             stack.enter_context(patch.object(module, name, counting(name, getattr(module, name))))

@@ -29,9 +29,10 @@ def told(folder, *arguments):
     print("asks for the folder", flush=True)
     return writing(folder, *arguments)
 DataFolder.writing = told
+account = sys.argv[1]
 with dg.DagsterInstance.ephemeral() as instance:
-    partitions.keep_in_step(instance, sys.argv[1:])
-    tags = dict(partitions.all_of_them(instance))
+    partitions.keep_in_step(instance, sys.argv[1:], account)
+    tags = dict(partitions.all_of_them(instance, account))
     result = defs.resolve_job_def(JOB).execute_in_process(instance=instance, tags=tags, raise_on_error=False)
     print(result.success, flush=True)
 """

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -44,6 +45,10 @@ BUSINESS = {
     "start_date, end_date, water_in_m3, water_out_m3, sludge_kg, co2e_kg, co2e_biomass_kg, co2e_state, percentage, "
     "unit_name, uploaded_by_user_id, created_at",
 }
+
+# A shell lets a command in the background ignore Ctrl-C, and all that it starts: then nothing could be stopped by it.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 hypothesis_settings.register_profile(
     "ours", deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]

@@ -46,9 +46,11 @@ def missing_member_count(prefix: str = BELOW) -> Column:
     return Column(
         f"{prefix}missing_member_count",
         "BIGINT",
-        "Organisations of the tree, itself included, of which figures may be missing or old; 0 if the tree is whole",
+        "Organisations of the tree, itself included, of which figures may be missing or old; 0 if the tree is whole; "
+        "never add up over organisations or periods",
         MISSING,
         "1",
         stamp="origin",
         example="0",
+        additivity="none",
     )

@@ -60,7 +60,9 @@ def test_a_place_that_cannot_be_written_exits_with_2(
 
 def test_a_sync_whose_report_fails_has_published_all_the_same(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     data = tmp_path / "data"
-    (data / "report.html").mkdir(parents=True)
+    assert invoke("sync", **variables(sandbox, data)).exit_code == 0
+    (data / "report.html").unlink()
+    (data / "report.html").mkdir()
     result = invoke("sync", **variables(sandbox, data))
     assert result.exit_code == 1
     assert "Published, but the report was not written" in result.stderr

@@ -19,7 +19,7 @@ def environment(sandbox: Sandbox, folder: Path, **more: str) -> dict[str, str]:
     return dict(os.environ) | variables(sandbox, folder / "data") | {"TMPDIR": str(folder)} | more
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("stream", ["stdout", "stderr"])
 def test_a_full_disk_behind_a_stream_stops_no_publication(sandbox: Sandbox, tmp_path: Path, stream: str) -> None:
     with Path("/dev/full").open("wb") as full:
@@ -79,7 +79,7 @@ def test_an_env_file_that_is_not_utf_8_is_named(tmp_path: Path, text: bytes) -> 
         assert ".env" in ended.stderr
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("name", "where"), [("~/a b", "home/a b"), ("rel #%ñ", "rel #%ñ"), ("", "data"), (".", ".")])
 def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: Path, name: str, where: str) -> None:
     there = dict(os.environ) | variables(sandbox, tmp_path) | {"HOME": str(tmp_path / "home")}

@@ -23,7 +23,7 @@ def outcome(
     return result.exit_code, {name: value for name, value in said_as_json(result.stdout).items() if name not in OURS}
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("words", [(), ("--organization", "22222222-2222-4222-8222-222222222222")], ids=["all", "one"])
 def test_both_ways_publish_the_same(sandbox: Sandbox, invoke: Invoke, tmp_path: Path, words: tuple[str, ...]) -> None:
     sandbox.behaviour = Behaviour(denied={"f-old": 403})

@@ -49,7 +49,7 @@ def went_well(death: Death) -> None:
     assert (death.signal, death.exit_code, "Traceback" in death.said) == (0, 0, False), death.said
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("disk", DISKS, ids=named)
 def test_a_disk_that_lacks_something_holds_a_data_folder(
     stage: Scene, tmp_path: Path, disk: tuple[tuple[str, int], ...]

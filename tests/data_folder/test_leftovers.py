@@ -50,6 +50,7 @@ def test_the_next_run_deletes_what_a_killed_one_left(
     assert folders(data) == set()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("days", "stay"),
     [

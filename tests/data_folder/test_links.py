@@ -114,7 +114,7 @@ def run_all(invoke: Invoke, sandbox: Sandbox, data: Path) -> list[int]:
     return codes
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("pattern", OURS)
 def test_what_a_link_leads_to_stays_as_it_is(
     filled: tuple[Sandbox, Path], invoke: Invoke, tmp_path: Path, pattern: str
@@ -152,7 +152,7 @@ def test_a_link_that_waits_for_a_file_of_ours_gets_nothing(
     assert picture(tmp_path / "outside") == before
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("target", [".", "..", "self", "nowhere"])
 @pytest.mark.parametrize(
     "name", ["landing/x", "snapshots/x.duckdb", "working/spill/x", "dcycle.duckdb", "working", "landing", "report.html"]
@@ -191,6 +191,7 @@ def test_a_backup_made_of_hard_links_stays_as_it_is(
     assert picture(tmp_path / "backup") == before
 
 
+@pytest.mark.exhaustive
 def test_a_data_folder_may_be_a_link_itself(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     (tmp_path / "disk").mkdir()
     (tmp_path / "data").symlink_to("disk")

@@ -64,7 +64,7 @@ def test_a_folder_that_holds_nothing_of_anybody_is_filled(
     assert all((tmp_path / "data" / name).exists() for name in there if name != "scope_mapping.csv")
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("lost", LOSSES)
 def test_an_older_folder_is_recognised_and_marked_whatever_else_lies_in_it(
     stage: Scene, invoke: Invoke, tmp_path: Path, lost: list[str]
@@ -79,6 +79,7 @@ def test_an_older_folder_is_recognised_and_marked_whatever_else_lies_in_it(
     assert (data / "notes.txt").exists()
 
 
+@pytest.mark.exhaustive
 def test_a_first_sync_that_failed_marks_the_folder(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     environment = variables(sandbox, tmp_path / "data")
     assert invoke("sync", **environment | {"DCYCLE_API_KEY": "wrong"}).exit_code == 2

@@ -140,6 +140,7 @@ def test_a_partition_of_the_job_changes_that_organisation_alone(synced: Pipeline
     assert asked == {CHILD}
 
 
+@pytest.mark.exhaustive
 def test_a_backfill_of_some_assets_then_the_rest_changes_that_organisation_alone(synced: Pipeline) -> None:
     """As the UI does it for a selection of partitioned and unpartitioned assets: a run for each kind."""
     before = synced.content()

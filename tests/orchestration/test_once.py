@@ -87,6 +87,7 @@ def test_a_reading_run_and_a_publishing_one_check_what_the_other_did_not(pipelin
     assert {name: counts[name] for name in expected_checks()} == dict.fromkeys(expected_checks(), 1)
 
 
+@pytest.mark.exhaustive
 def test_the_working_file_is_let_go_when_the_job_ends(pipeline: Pipeline, tmp_path: Path) -> None:
     assert pipeline.run_all().success
     with duckdb.connect(str(pipeline.settings.data_dir / "working" / "warehouse.duckdb")) as connection:

@@ -92,6 +92,7 @@ def test_a_schedule_with_a_wrong_key_says_so_and_keeps_the_partitions(
     assert partitions.known(instance) == [ROOT, CHILD]
 
 
+@pytest.mark.exhaustive
 def test_an_organisation_that_appears_while_a_run_starts_is_told_and_read_by_the_next(pipeline: Pipeline) -> None:
     world = pipeline.sandbox.world
     partitions.keep_in_step(pipeline.instance, [ROOT, CHILD])
@@ -119,6 +120,7 @@ def test_an_organisation_that_vanishes_while_a_run_starts_does_not_stop_the_othe
     assert pipeline.query("SELECT count(*) FROM dcycle.facilities WHERE organization_id = ?", ROOT) == [(3,)]
 
 
+@pytest.mark.exhaustive
 def test_all_organisations_but_the_root_can_be_excluded_later(sandbox: Sandbox, tmp_path: Path) -> None:
     sync(settings_for(sandbox, tmp_path / "data"))
     choice = tmp_path / "organizations.toml"

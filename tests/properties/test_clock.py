@@ -145,6 +145,7 @@ def synced_ahead(sandbox: Sandbox, data: Path) -> None:
         steps(Run(str(uuid4()), settings, now=lambda jump=jump: datetime.now(UTC) + jump))  # type: ignore[misc]
 
 
+@pytest.mark.exhaustive
 def test_a_clock_that_was_ahead_once_is_named_and_can_be_put_right(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path
 ) -> None:

@@ -76,7 +76,7 @@ def test_killed_in_the_middle_of_a_write(stage: Scene, folder: Path, most: float
     check_complete(stage, folder, stage.children.run(life))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("nth", [1, 3])
 def test_the_command_killed_on_its_way(stage: Scene, folder: Path, nth: int) -> None:
     life = command(stage, stage.life(folder), "sync", "--json")
@@ -86,7 +86,7 @@ def test_the_command_killed_on_its_way(stage: Scene, folder: Path, nth: int) -> 
     check_complete(stage, folder, death)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("back", [timedelta(hours=2), timedelta(days=366)])
 def test_a_clock_that_is_put_back_fools_nobody(sandbox: Sandbox, tmp_path: Path, back: timedelta) -> None:
     settings = settings_for(sandbox, tmp_path / "data", keep_runs=2, keep_snapshots=2)
@@ -220,7 +220,7 @@ SPOILED: dict[str, Callable[[str, Path], None]] = {
 }
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("noted", [True, False])
 @pytest.mark.parametrize("way", SPOILED)
 def test_a_working_file_is_rebuilt_from_the_newest_sound_snapshot(
@@ -238,7 +238,7 @@ def test_a_working_file_is_rebuilt_from_the_newest_sound_snapshot(
     assert contents(folder / "dcycle.duckdb") == stage.after
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("way", SPOILED)
 def test_a_spoiled_snapshot_is_named_and_does_not_stop_a_rollback(stage: Scene, folder: Path, way: str) -> None:
     before = newest(folder)
@@ -273,7 +273,7 @@ def test_a_working_file_damaged_anywhere_is_made_again(stage: Scene, folder: Pat
     assert death.content_hash == stage.content_hash
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("loss", ["working file", "working file is all noise", "working folder"])
 def test_versions_that_were_landed_and_not_published_are_kept(stage: Scene, folder: Path, loss: str) -> None:
     assert stage.children.run(stage.life(folder), place=SETTLED).killed
@@ -296,6 +296,7 @@ def test_a_folder_that_forgot_its_owner_still_refuses_another(stage: Scene, fold
             sync(settings_for(other, folder))
 
 
+@pytest.mark.exhaustive
 def test_swapped_landed_files_are_not_taken_for_each_other(stage: Scene, folder: Path) -> None:
     assert stage.children.run(stage.life(folder), place=SETTLED).killed
     for run in [run for run in (folder / "landing").iterdir() if not (run / "ended.json").exists()]:
@@ -309,6 +310,7 @@ def test_swapped_landed_files_are_not_taken_for_each_other(stage: Scene, folder:
     assert {(ROOT, "waste_water_treatments", name) for name in ("f-large", "f-old")} <= stage.asked()
 
 
+@pytest.mark.exhaustive
 def test_what_readers_have_counts_as_published_though_its_note_cannot_be_written(stage: Scene, folder: Path) -> None:
     (folder / "landing" / "blocked" / "ended.json" / "x").mkdir(parents=True)
     settings = load(**stage.life(folder).settings)

@@ -5,7 +5,6 @@ from typing import Any
 
 import pytest
 
-from tests.conftest import quick_only
 from tests.properties.aftermath import (
     Contents,
     Scene,
@@ -99,11 +98,6 @@ AGAIN = [
 ]
 
 
-def first_of_each_file(places: list[Place]) -> list[Any]:
-    """One kill a phase is quick: a phase of a run has a file of its own."""
-    return quick_only({place.file: place for place in reversed(places)}.values(), places)
-
-
 def check_readers(folder: Path, *allowed: Contents | None) -> None:
     """Readers see one of the allowed states, whole; so does whoever puts an earlier snapshot back."""
     assert contents(folder / "dcycle.duckdb") in allowed
@@ -141,7 +135,8 @@ def check_as_undisturbed(stage: Scene, folder: Path, death: Death) -> None:
     assert contents(folder / "dcycle.duckdb") == stage.after
 
 
-@pytest.mark.parametrize("place", first_of_each_file(USUAL), ids=str)
+@pytest.mark.quick(4)
+@pytest.mark.parametrize("place", USUAL, ids=str)
 def test_killed_on_the_way(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = stage.copy(tmp_path / "data")
     kill(stage, folder, place)
@@ -149,7 +144,7 @@ def test_killed_on_the_way(stage: Scene, tmp_path: Path, place: Place) -> None:
     check_as_undisturbed(stage, folder, go_on(stage, folder))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("nth", [9, 41, 77, 92])
 def test_killed_when_about_to_touch_a_file(stage: Scene, tmp_path: Path, nth: int) -> None:
     folder = stage.copy(tmp_path / "data")
@@ -178,7 +173,7 @@ def test_killed_in_the_first_sync_of_all(stage: Scene, tmp_path: Path, place: Pl
     assert contents(folder / "dcycle.duckdb") == stage.from_nothing
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", COMPACTING, ids=str)
 def test_killed_while_the_working_file_is_written_anew(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = stage.copy(tmp_path / "data")
@@ -188,7 +183,7 @@ def test_killed_while_the_working_file_is_written_anew(stage: Scene, tmp_path: P
     check_as_undisturbed(stage, folder, go_on(stage, folder))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", REBUILDING, ids=str)
 def test_killed_while_the_working_file_is_made_again(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = stage.copy(tmp_path / "data")

@@ -93,7 +93,7 @@ def test_stopped_in_the_first_sync_of_all(stage: Scene, tmp_path: Path, place: P
     go_on(stage, folder, stage.hash_from_nothing)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("place", "number"), IN_DAGSTER, ids=str)
 def test_stopped_in_dagster(stage: Scene, tmp_path: Path, place: Place, number: int) -> None:
     """The run ends in the UI too, at once or when the next one begins, and blocks nothing."""

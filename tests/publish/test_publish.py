@@ -61,6 +61,7 @@ def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synce
         assert int(output) > 0
 
 
+@pytest.mark.exhaustive
 def test_a_reader_that_keeps_the_file_open_blocks_nothing_and_keeps_what_it_saw(
     sandbox: Sandbox, synced: Synced
 ) -> None:
@@ -88,6 +89,7 @@ def test_a_foreign_wal_is_set_aside(synced: Synced) -> None:
     assert [path.read_bytes() for path in wal.parent.glob("dcycle.duckdb.wal.*")] == [b"not ours"]
 
 
+@pytest.mark.exhaustive
 def test_as_many_snapshots_are_kept_as_set(synced: Synced) -> None:
     for number in range(4):
         publish_again(synced, number)
@@ -128,6 +130,7 @@ def test_a_publish_that_fails_leaves_the_last_file_and_says_so(synced: Synced) -
     assert rows == [("loaded", None)]
 
 
+@pytest.mark.exhaustive
 def test_what_strangers_put_into_the_folder_stays_and_stops_nothing(
     sandbox: Sandbox, synced: Synced, invoke: Invoke
 ) -> None:

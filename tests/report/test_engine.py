@@ -136,6 +136,7 @@ def test_an_engine_that_cannot_be_started_says_so(monkeypatch: pytest.MonkeyPatc
     assert engine.draw([Order(POINT)])[0].failed == "the chart engine ended with code 1: no engine here"
 
 
+@pytest.mark.exhaustive
 def test_a_figure_that_is_not_drawn_is_a_line_on_the_page(
     report: Written, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

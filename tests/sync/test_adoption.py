@@ -76,6 +76,7 @@ def test_it_is_said(sandbox: Sandbox, world: World, invoke: Invoke, tmp_path: Pa
     assert (told["root_organization_id"], told["former_root_organization_id"]) == (HOLDING, ROOT)
 
 
+@pytest.mark.exhaustive
 def test_a_rebuild_from_landed_pages_keeps_the_root_of_each_run(synced: Synced, world: World) -> None:
     with Sandbox(above(world)) as sandbox:
         again = sync(after(synced, sandbox))

@@ -167,7 +167,7 @@ def said_and_moved(synced: Synced) -> tuple[dict[Any, Decimal], dict[Any, Decima
     )
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("lister", [ROOT, CHILD, SISTER])
 def test_restatements_add_up_when_a_second_list_begins_and_ends(
     sandbox: Sandbox, world: Shared, tmp_path: Path, lister: str
@@ -196,7 +196,7 @@ def test_restatements_add_up_when_a_second_list_begins_and_ends(
     assert ended.query(no_change, SISTER if lister != SISTER else ROOT) == []
 
 
-@pytest.mark.quick(2)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("denied", [ROOT, CHILD])
 def test_a_denied_organisation_changes_no_figure(sandbox: Sandbox, world: Shared, tmp_path: Path, denied: str) -> None:
     """What both listed counts where it counted, whichever of them is denied; what the other says is still heard."""
@@ -233,6 +233,7 @@ def test_a_facility_that_is_seen_alive_below_is_not_alive_above(
     assert kilograms(again, "emissions_by_organization_year")[CHILD] == 80
 
 
+@pytest.mark.exhaustive
 def test_a_record_that_two_organisations_list_at_different_facilities_counts_once(
     sandbox: Sandbox, world: Shared, invoke: Invoke, tmp_path: Path
 ) -> None:

@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Callable[[Sandbox, Odd, Path], None], Lacks]] = {
 }
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("case", CASES)
 def test_a_tree_that_lacks_a_member_says_so_beside_its_figures(
     sandbox: Sandbox, world: Odd, tmp_path: Path, case: str
@@ -100,6 +100,7 @@ def test_a_tree_that_lacks_a_member_says_so_beside_its_figures(
     assert {organization for organization, count in quality.items() if count} >= expected.keys() & counts.keys()
 
 
+@pytest.mark.exhaustive
 def test_what_no_run_has_read_is_missing_in_every_tree_above_it(
     sandbox: Sandbox, world: Odd, invoke: Invoke, tmp_path: Path
 ) -> None:

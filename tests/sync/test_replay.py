@@ -49,7 +49,7 @@ def test_a_replay_changes_nothing_and_asks_nobody(sandbox: Sandbox, tmp_path: Pa
     assert replayed(settings).publication.content_hash == before.publication.content_hash
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "lost", [("working",), ("snapshots", "dcycle.duckdb"), ("working", "snapshots", "dcycle.duckdb")]
 )
@@ -93,7 +93,7 @@ def damage(path: Path) -> None:
     path.write_bytes(content)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("harm", [damage, Path.unlink])
 def test_a_lost_page_leaves_its_list_open_and_its_rows_as_they_were(
     sandbox: Sandbox, tmp_path: Path, harm: Any

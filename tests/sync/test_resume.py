@@ -58,6 +58,7 @@ def test_not_under_other_settings(stage: Scene, died: Path, setting: dict[str, A
     assert there <= stage.asked()
 
 
+@pytest.mark.exhaustive
 def test_not_from_another_address(stage: Scene, died: Path) -> None:
     with Sandbox(stage.sandbox.world) as other:
         sync_at(stage.life(died, base_url=other.base_url), datetime.now(UTC))
@@ -92,6 +93,7 @@ def test_not_what_is_damaged_or_was_ended(stage: Scene, died: Path, how: Callabl
     assert contents(died / "dcycle.duckdb") == stage.after
 
 
+@pytest.mark.exhaustive
 def test_not_once_a_later_run_has_settled_the_list(stage: Scene, sandbox: Sandbox, tmp_path: Path) -> None:
     settings = settings_for(sandbox, tmp_path / "data")
     life = replace(
@@ -106,6 +108,7 @@ def test_not_once_a_later_run_has_settled_the_list(stage: Scene, sandbox: Sandbo
     assert_equal(sync(settings), sandbox.world)
 
 
+@pytest.mark.exhaustive
 def test_not_what_is_half_forgotten(stage: Scene, sandbox: Sandbox, tmp_path: Path) -> None:
     life = stage.life(tmp_path / "data", base_url=sandbox.base_url, keep_runs=1)
     settings = settings_for(sandbox, tmp_path / "data", keep_runs=1)

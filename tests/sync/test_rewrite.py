@@ -65,6 +65,7 @@ def test_it_holds_all_that_it_held(synced: Synced) -> None:
         assert held(connection) == before
 
 
+@pytest.mark.exhaustive
 def test_readers_get_what_was_written_anew(synced: Synced) -> None:
     again = sync(synced.settings)
     working = again.settings.data_dir / "working"
@@ -72,6 +73,7 @@ def test_readers_get_what_was_written_anew(synced: Synced) -> None:
     assert again.file.read_bytes() == (working / "warehouse.duckdb").read_bytes()
 
 
+@pytest.mark.exhaustive
 def test_where_it_cannot_be_done_the_run_publishes_all_the_same(
     synced: Synced, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -112,7 +112,7 @@ def test_a_replay_takes_it_over(invoke: Invoke, api: Sandbox, old: Path) -> None
     check_content(old)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("lost", ["working/warehouse.duckdb", "working", "snapshots"])
 def test_it_is_rebuilt_from_what_is_left(invoke: Invoke, api: Sandbox, old: Path, lost: str) -> None:
     path = old / lost

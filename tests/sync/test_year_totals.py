@@ -91,6 +91,7 @@ def test_a_quiet_sync_leaves_everything_as_it_is(sandbox: Sandbox, tmp_path: Pat
     assert (again.query(TOTALS), again.query(SAID)) == (first.query(TOTALS), first.query(SAID))
 
 
+@pytest.mark.exhaustive
 def test_a_total_that_moves_is_followed_and_is_a_change(sandbox: Sandbox, tmp_path: Path) -> None:
     first = sync(settings_for(sandbox, tmp_path))
     sandbox.world.add_facility(CHILD, id="f-new")
@@ -214,7 +215,7 @@ def test_a_replay_brings_the_totals_back_without_the_api(tmp_path: Path) -> None
     assert Published(publication.snapshot).query(SAID) == first.query(SAID)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("lost", [["working/warehouse.duckdb"], ["working/warehouse.duckdb", "snapshots"]])
 def test_a_lost_working_file_is_made_again_with_the_totals(tmp_path: Path, lost: list[str]) -> None:
     with Sandbox(tiny_world()) as sandbox:

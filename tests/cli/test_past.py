@@ -5,6 +5,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import duckdb
+import pytest
 
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import Invoke, variables
@@ -61,6 +62,7 @@ def test_a_rollback_shows_the_snapshot_before_and_the_next_sync_replaces_it(
     assert changes == [("new", first + 1)]
 
 
+@pytest.mark.exhaustive
 def test_a_replay_needs_no_credential(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     invoke("sync", **variables(sandbox, tmp_path / "data"))
     asked = len(sandbox.requests)

@@ -40,7 +40,7 @@ def test_both_ways_publish_the_same(sandbox: Sandbox, invoke: Invoke, tmp_path: 
     assert (tmp_path / "there" / "report.html").exists()
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("with_dagster", [False, True])
 def test_totals_that_fail_hold_up_neither_way(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path, with_dagster: bool

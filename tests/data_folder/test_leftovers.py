@@ -20,7 +20,7 @@ def folders(data: Path) -> set[Path]:
     return {path for path in (data / "landing").rglob("*") if path.is_dir() and not any(path.iterdir())}
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", [FIRST_PART, FIRST_FOLDER])
 def test_the_next_run_deletes_what_a_killed_one_left(
     stage: Scene, invoke: Invoke, tmp_path: Path, place: Place

@@ -27,6 +27,7 @@ def last_run(pipeline: Pipeline) -> tuple[Any, ...]:
     )[0]
 
 
+@pytest.mark.exhaustive
 def test_an_open_scope_warns_and_the_rest_is_published(pipeline: Pipeline) -> None:
     pipeline.sandbox.behaviour = Behaviour(denied={"f-large": 403})
     result = pipeline.run_all()

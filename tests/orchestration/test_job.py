@@ -122,6 +122,7 @@ def test_the_published_file_holds_what_the_api_holds(first: tuple[Pipeline, dg.E
     )
 
 
+@pytest.mark.exhaustive
 def test_a_partition_of_the_job_changes_that_organisation_alone(synced: Pipeline) -> None:
     before = synced.content()
     change(synced, ROOT)

@@ -112,6 +112,7 @@ def test_an_organisation_that_appears_while_a_run_starts_is_told_and_read_by_the
     assert pipeline.query("SELECT outcome FROM sync.runs WHERE run_id = ?", result.run_id) == [("published",)]
 
 
+@pytest.mark.exhaustive
 def test_an_organisation_that_vanishes_while_a_run_starts_does_not_stop_the_others(pipeline: Pipeline) -> None:
     partitions.keep_in_step(pipeline.instance, [ROOT, CHILD])
     tags = partitions.all_of_them(pipeline.instance)

@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import variables
 from tests.conftest import Published
@@ -38,6 +40,7 @@ with dg.DagsterInstance.ephemeral() as instance:
 """
 
 
+@pytest.mark.exhaustive
 def test_a_run_waits_for_whoever_writes_and_then_publishes(sandbox: Sandbox, tmp_path: Path) -> None:
     data = tmp_path / "data"
     environment = variables(sandbox, data) | {"HOME": str(tmp_path), "PATH": os.environ["PATH"]}

@@ -135,7 +135,7 @@ def check_as_undisturbed(stage: Scene, folder: Path, death: Death) -> None:
     assert contents(folder / "dcycle.duckdb") == stage.after
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("place", USUAL, ids=str)
 def test_killed_on_the_way(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = stage.copy(tmp_path / "data")
@@ -153,7 +153,7 @@ def test_killed_when_about_to_touch_a_file(stage: Scene, tmp_path: Path, nth: in
     check_as_undisturbed(stage, folder, go_on(stage, folder))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", FORGETTING, ids=str)
 def test_killed_while_forgetting(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = stage.copy(tmp_path / "data")

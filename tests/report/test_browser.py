@@ -1,6 +1,6 @@
 """The page in a real Chromium: opened from disk, at both widths and in both colour schemes.
 
-Skipped where no Chromium is installed; with REQUIRE_CHROMIUM set, as CI does, that is a failure instead.
+They are of the exhaustive tier. Skipped where no Chromium is installed; with REQUIRE_CHROMIUM set, as CI does, that is a failure instead.
 """
 
 import os
@@ -17,6 +17,7 @@ from dcycle_pipeline.sandbox import Behaviour, World
 from tests.conftest import ROOT
 from tests.report.conftest import Written, written
 
+pytestmark = pytest.mark.exhaustive  # a browser takes ten seconds to start and to be closed
 CHROMIUM = next(
     (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
 )
@@ -83,7 +84,6 @@ def opened(browser: Browser, report: Written, request: pytest.FixtureRequest) ->
     watched.page.close()
 
 
-@pytest.mark.quick(1)
 def test_it_opens_without_a_request_or_a_complaint(opened: Watched, report: Written) -> None:
     opened.open_everything()
     assert opened.asked == [report.report.file.as_uri()]
@@ -111,7 +111,6 @@ def test_axe_finds_no_violation(browser: Browser, report: Written) -> None:
     assert_accessible(Watched(browser, report.report.file, 375, "light"))
 
 
-@pytest.mark.quick(1)
 @pytest.mark.parametrize(("width", "scheme"), EVERYWHERE)
 def test_axe_finds_no_violation_where_much_is_missing(
     browser: Browser, troubled: Written, width: int, scheme: str

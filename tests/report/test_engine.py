@@ -155,6 +155,7 @@ def test_a_figure_that_is_not_drawn_is_a_line_on_the_page(
     ]
 
 
+@pytest.mark.exhaustive
 def test_a_limit_of_address_space_costs_the_charts_alone(report: Written, tmp_path: Path) -> None:
     bytes_ = 3 * 2**30
     page = tmp_path / "page.html"

@@ -83,6 +83,7 @@ def assert_reasons(row: dict[str, Any]) -> None:
     assert {words: any(words in reason for reason in reasons) for words in told} == told
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=10)
 @given(account=worlds.accounts, theirs=totals)
 def test_it_equals_a_calculation_in_fractions(

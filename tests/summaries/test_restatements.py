@@ -59,7 +59,7 @@ def restated() -> Iterator[None]:
         yield
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("restated")
 @pytest.mark.parametrize("seed", range(6))
 def test_causes_add_up_to_the_difference_between_any_two_publications(tmp_path: Path, seed: int) -> None:

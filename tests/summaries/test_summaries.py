@@ -102,6 +102,7 @@ def test_many_equal_a_slow_calculation(connection: duckdb.DuckDBPyConnection, it
     test_it_equals_a_slow_calculation.hypothesis.inner_test(connection, items)  # type: ignore[attr-defined]
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=12)
 @given(records.filter(len))
 def test_the_months_of_a_record_add_up_to_it(

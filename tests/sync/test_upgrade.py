@@ -75,6 +75,7 @@ def test_the_next_sync_takes_it_over(invoke: Invoke, api: Sandbox, old: Path) ->
     assert DataFolder(old).about() == {"layout_version": 3, "root_organization_id": ROOT}
 
 
+@pytest.mark.exhaustive
 def test_what_its_runs_did_is_kept_under_the_new_names(invoke: Invoke, api: Sandbox, old: Path) -> None:
     synced(invoke, api, old)
     file = old / "dcycle.duckdb"

@@ -153,9 +153,20 @@ def test_a_link_that_waits_for_a_file_of_ours_gets_nothing(
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("target", [".", "..", "self", "nowhere"])
 @pytest.mark.parametrize(
-    "name", ["landing/x", "snapshots/x.duckdb", "working/spill/x", "dcycle.duckdb", "working", "landing", "report.html"]
+    ("name", "target"),
+    [
+        ("landing/x", "."),
+        ("landing/x", "self"),
+        ("snapshots/x.duckdb", ".."),
+        ("snapshots/x.duckdb", "nowhere"),
+        ("working/spill/x", "."),
+        ("dcycle.duckdb", "self"),
+        ("dcycle.duckdb", "nowhere"),
+        ("working", "."),
+        ("landing", "self"),
+        ("report.html", "nowhere"),
+    ],
 )
 def test_links_that_lead_in_circles_or_nowhere_end_in_a_sync_or_in_a_message(
     filled: tuple[Sandbox, Path], invoke: Invoke, tmp_path: Path, name: str, target: str

@@ -36,7 +36,7 @@ def read_tree(settings: Settings) -> tuple[Tree, int, str]:
     def understand(body: bytes) -> Any:
         root = msgspec.json.decode(body)
         if not isinstance(root, dict) or not {"id", "children"} & root.keys():
-            raise TransientError(f"{where}: 200, but the body is not a tree.")
+            raise TransientError(f"{where}: 200, but the body is not a tree; report it to Dcycle if it stays so.")
         return root
 
     async def read() -> tuple[Any, int, str]:

@@ -226,7 +226,7 @@ def test_rows_that_move_between_organizations_are_counted_once(life: Any) -> Non
 @pytest.mark.hypothesis
 @pytest.mark.timeout(900)
 # A life takes seconds: shrinking one would take minutes.
-@hypothesis_settings(max_examples=30, phases=[Phase.explicit, Phase.generate])
+@hypothesis_settings(max_examples=20, phases=[Phase.explicit, Phase.generate])
 @given(life=lives)
 @example(life=[([("spoil_facility", 0, 1), ("add", 0, 1)], 0), ([("spoil_facility", 0, 0), ("recalculate", 0, 1)], 0)])
 def test_kilograms_are_the_worlds_or_each_difference_is_named(life: Any) -> None:

@@ -29,6 +29,7 @@ def test_output_and_json_name_the_file(synced: Account, invoke: Invoke, tmp_path
     assert (said["exit_code"], said["run_id"]) == (0, json.loads(synced.first.stdout)["run_id"])
 
 
+@pytest.mark.exhaustive
 def test_gaps_exit_with_1_and_the_last_line_names_them(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     sandbox.behaviour = Behaviour(denied={"f-large": 403})
     data = tmp_path / "data"
@@ -58,6 +59,7 @@ def test_a_place_that_cannot_be_written_exits_with_2(
     assert os.listdir(tmp_path) == before
 
 
+@pytest.mark.exhaustive
 def test_a_sync_whose_report_fails_has_published_all_the_same(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     data = tmp_path / "data"
     assert invoke("sync", **variables(sandbox, data)).exit_code == 0

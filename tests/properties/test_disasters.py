@@ -109,6 +109,7 @@ def test_a_clock_that_is_put_back_fools_nobody(sandbox: Sandbox, tmp_path: Path,
     assert sorted((tmp_path / "data" / "snapshots").iterdir()) == [run.publication.snapshot for run in runs[-2:]]
 
 
+@pytest.mark.exhaustive
 def test_of_two_syncs_the_second_names_the_first_and_leaves(sandbox: Sandbox, tmp_path: Path) -> None:
     reading, let_go = Event(), Event()
 

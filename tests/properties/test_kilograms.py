@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_tables
-from tests.conftest import CHILD, FEW, ROOT, Published, Synced, only, quick_only, settings_for, steps
+from tests.conftest import CHILD, FEW, ROOT, Published, Synced, only, settings_for, steps
 from tests.properties.model.changes import THIRD
 from tests.warehouse.test_history import Veiled
 
@@ -217,7 +217,8 @@ MOVES: list[Any] = [
 ]
 
 
-@pytest.mark.parametrize("life", quick_only(MOVES[:1], MOVES))
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("life", MOVES)
 def test_rows_that_move_between_organizations_are_counted_once(life: Any) -> None:
     live(life)
 

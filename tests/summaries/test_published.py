@@ -65,6 +65,7 @@ def test_quality_tells_what_was_proven_and_when(synced: Synced) -> None:
         assert (row["oldest_proof_at"], row["newest_proof_at"]) == (oldest, newest)
 
 
+@pytest.mark.exhaustive
 def test_what_changes_or_is_not_read_any_more_shows_at_the_next_sync(tmp_path: Path) -> None:
     with Sandbox(small_world()) as sandbox:
         first = sync(settings_for(sandbox, tmp_path))

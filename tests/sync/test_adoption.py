@@ -39,7 +39,7 @@ def synced(sandbox: Sandbox, tmp_path: Path) -> Synced:
     return sync(settings_for(sandbox, tmp_path / "data"))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("asked", [ROOT, CHILD, HOLDING])
 def test_the_folder_follows_its_root_and_history_goes_on(synced: Synced, world: World, asked: str) -> None:
     bought = above(world)

@@ -216,6 +216,7 @@ def test_a_denied_organisation_changes_no_figure(sandbox: Sandbox, world: Shared
     assert kilograms(sync(settings), "emissions_by_organization_year") == own | {CHILD: Decimal(35)}
 
 
+@pytest.mark.exhaustive
 def test_a_facility_that_is_seen_alive_below_is_not_alive_above(
     sandbox: Sandbox, world: Shared, tmp_path: Path
 ) -> None:

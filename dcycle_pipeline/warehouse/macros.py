@@ -47,8 +47,13 @@ def _expanded(node: Node, known: dict[str, tuple[list[str], Node]]) -> Node:
     node = {key: _expanded(value, known) for key, value in node.items()}
     if node.get("class") == "FUNCTION" and node["function_name"] in known:
         parameters, body = known[node["function_name"]]
-        return _filled(body, dict(zip(parameters, node["children"], strict=True)))
+        return _filled(body, dict(zip(parameters, _arguments(node), strict=True)))
     return node
+
+
+def _arguments(call: Node) -> list[Node]:
+    """What a macro is called with. DuckDB 2.0 gives each argument its name too."""
+    return call["children"] if "children" in call else [each["expression"] for each in call["arguments"]]
 
 
 def _filled(node: Node, values: dict[str, Node]) -> Node:

@@ -62,6 +62,12 @@ def organization_id(source: str) -> Column:
     return Column("organization_id", "VARCHAR", "Organisation", source, example="11111111-1111-4111-8111-111111111111")
 
 
+def member_organization_id(source: str) -> Column:
+    """A member of the tree of a row's organisation."""
+    meaning = "The organisation itself, or one below it at any depth"
+    return Column("member_organization_id", "VARCHAR", meaning, source, example="22222222-2222-4222-8222-222222222222")
+
+
 def facility_id(source: str) -> Column:
     """The facility of a row."""
     return Column("facility_id", "VARCHAR", "Facility", source, example="33333333-3333-4333-8333-333333333333")

@@ -8,6 +8,7 @@ from dcycle_pipeline.summaries.declaration import (
     ORGANIZATIONS,
     QUARANTINE,
     Summary,
+    member_organization_id,
     organization_id,
 )
 
@@ -19,13 +20,7 @@ MISSING_MEMBERS = Summary(
     ("organization_id", "member_organization_id"),
     (
         organization_id(ORGANIZATIONS),
-        Column(
-            "member_organization_id",
-            "VARCHAR",
-            "The organisation itself, or one below it at any depth",
-            f"{ORGANIZATIONS}, {EXCLUDED}",
-            example="22222222-2222-4222-8222-222222222222",
-        ),
+        member_organization_id(f"{ORGANIZATIONS}, {EXCLUDED}"),
         Column(
             "reason",
             "VARCHAR",

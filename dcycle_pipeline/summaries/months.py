@@ -19,6 +19,7 @@ from dcycle_pipeline.summaries.declaration import (
     days,
     facility_id,
     measures,
+    member_organization_id,
     month,
     organization_id,
     records,
@@ -58,13 +59,7 @@ ORGANIZATION_TREE = Summary(
     ("organization_id", "member_organization_id"),
     (
         organization_id(ORGANIZATIONS),
-        Column(
-            "member_organization_id",
-            "VARCHAR",
-            "The organisation itself, or one below it at any depth",
-            f"{ORGANIZATIONS}: parent_organization_id",
-            example="22222222-2222-4222-8222-222222222222",
-        ),
+        member_organization_id(f"{ORGANIZATIONS}: parent_organization_id"),
         Column("steps_below", "INTEGER", "Steps below organization_id; 0 for itself", ORGANIZATIONS, "1", example="1"),
     ),
     ORGANIZATIONS,

@@ -27,6 +27,7 @@ from dcycle_pipeline.sync.publication import Publication
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.sync.whole import sync_whole
 from dcycle_pipeline.warehouse import database, run_tables
+from tests.wire import Tls, certificate
 
 if TYPE_CHECKING:
     from tests.properties.aftermath import Scene
@@ -93,6 +94,12 @@ def without_network_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     """No proxy and no certificates of this machine."""
     for name in [name for name in os.environ if name.lower().endswith("_proxy") or name.startswith("SSL_CERT_")]:
         monkeypatch.delenv(name)
+
+
+@pytest.fixture(scope="session")
+def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
+    """A certificate of its own, and what a server needs to use it."""
+    return certificate(tmp_path_factory.mktemp("tls"))
 
 
 @pytest.fixture(autouse=True, scope="session")

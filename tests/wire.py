@@ -110,7 +110,10 @@ async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
     writer.close()
 
 
-def certificate(folder: Path) -> tuple[Path, ssl.SSLContext]:
+Tls = tuple[Path, ssl.SSLContext]
+
+
+def certificate(folder: Path) -> Tls:
     """A certificate of its own for api.test and 127.0.0.1, also by its hash in a folder, and what a server needs to use it."""
     key, file = folder / "key.pem", folder / "certificate.pem"
     kind = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2"]

@@ -1,7 +1,6 @@
 """The way to the API: every https is checked, a proxy of the environment is used and named, and no password shows."""
 
 import asyncio
-import ssl
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -13,21 +12,11 @@ from dcycle_pipeline.errors import ContractError, DcycleError, SettingsError, Tr
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import load
 from tests.conftest import ROOT, small_world
-from tests.wire import EMPTY_LIST, HOST, ProxyWire, Wire, certificate
+from tests.wire import EMPTY_LIST, HOST, ProxyWire, Tls, Wire
 
 KEY = "sk_live_wire_0123456789"
 USER, WORD = "user", "p%40ss%20word"
-Tls = tuple[Path, ssl.SSLContext]
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    return certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(autouse=True)
-def _no_network_variables(without_network_variables: None) -> None:
-    pass
+pytestmark = pytest.mark.usefixtures("without_network_variables")
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """What doctor and sync say of certificates and of the proxy on the way to the API."""
 
-import ssl
 from pathlib import Path
 
 import pytest
@@ -8,20 +7,10 @@ import pytest
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import Invoke, variables
 from tests.conftest import quick_only
-from tests.wire import HOST, ProxyWire, Wire, certificate
+from tests.wire import HOST, ProxyWire, Tls, Wire
 
 WORD = "proxy-pass-word"
-Tls = tuple[Path, ssl.SSLContext]
-
-
-@pytest.fixture(scope="module")
-def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
-    return certificate(tmp_path_factory.mktemp("tls"))
-
-
-@pytest.fixture(autouse=True)
-def _no_network_variables(without_network_variables: None) -> None:
-    pass
+pytestmark = pytest.mark.usefixtures("without_network_variables")
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """A list that never ends keeps its last rows and is named with its budget; the rest is read and published."""
 
-from pathlib import Path
-
 import pytest
 
 from dcycle_pipeline.landing.lists import ListResult
@@ -15,7 +13,6 @@ from tests.conftest import (
     quick_only,
     records_of,
     settings_for,
-    small_world,
     steps,
     sync,
 )
@@ -24,17 +21,6 @@ pytestmark = pytest.mark.usefixtures("few_summaries")
 
 WWT = "waste_water_treatments"
 BUDGETS = {"list_pages": 15, "list_rows": 1000, "list_mb": 0.5}
-
-
-@pytest.fixture(scope="module")
-def template(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> Synced:
-    with Sandbox(small_world()) as sandbox:
-        return sync(settings_for(sandbox, tmp_path_factory.mktemp("template") / "data"))
-
-
-@pytest.fixture
-def synced(template: Synced, sandbox: Sandbox, tmp_path: Path) -> Synced:
-    return template.copied(settings_for(sandbox, tmp_path / "data"))
 
 
 @pytest.mark.parametrize("how", quick_only(("growing",), ("rows", "growing", "counter")))

@@ -22,17 +22,6 @@ WWT = "waste_water_treatments"
 LARGE = (ROOT, WWT, "f-large")
 
 
-@pytest.fixture(scope="module")
-def template(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> Synced:
-    with Sandbox(small_world()) as sandbox:
-        return sync(settings_for(sandbox, tmp_path_factory.mktemp("template") / "data"))
-
-
-@pytest.fixture
-def synced(template: Synced, sandbox: Sandbox, tmp_path: Path) -> Synced:
-    return template.copied(settings_for(sandbox, tmp_path / "data"))
-
-
 def assert_clean(synced: Synced, world: World, *, legacy: bool = False) -> None:
     assert_equal(synced, world, legacy=legacy)
     assert (synced.outcome, synced.unproven_lists(), synced.quarantined()) == ("published", {}, [])

@@ -226,13 +226,7 @@ QUARANTINED = (
     f"""SELECT organization_id, endpoint, facility_id, item_id, reason FROM ({CURRENT_QUARANTINE}) ORDER BY ALL"""
 )
 LAST_DOUBTFUL_ROWS = f"SELECT found.* FROM {DOUBTFUL_ROWS.qualified} AS found {_OF_LAST_SWEEP}"
-# A row that has moved to another organisation meanwhile is in doubt no more: nothing of it stays where it was.
-_KEPT = " UNION ALL ".join(
-    f"SELECT '{endpoint.name}' AS endpoint, organization_id, {endpoint.id_column} AS item_id FROM {endpoint.table.qualified}"
-    for endpoint in declared()
-)
-CURRENT_DOUBTFUL_ROWS = f"""SELECT doubt.* FROM ({LAST_DOUBTFUL_ROWS}) AS doubt SEMI JOIN ({_KEPT}) USING (endpoint, organization_id, item_id)
-WHERE NOT EXISTS (
+CURRENT_DOUBTFUL_ROWS = f"""SELECT doubt.* FROM ({LAST_DOUBTFUL_ROWS}) AS doubt WHERE NOT EXISTS (
     SELECT 1 FROM {DECISIONS.qualified} AS decided WHERE decided.organization_id = doubt.organization_id
         AND decided.endpoint = doubt.endpoint AND decided.item_id = doubt.item_id AND decided_at >= doubtful_since)"""
 DOUBTFUL = f"""SELECT organization_id, endpoint, facility_id, item_id, reason, doubtful_since

@@ -45,11 +45,15 @@ _TOUCHES = ("os.rename", "os.remove", "os.symlink", "os.link", "os.mkdir", "os.r
 
 def die_at(place: Place | Touch, number: int) -> None:
     """From now on, this process sends itself a signal when it comes to the place, in whichever thread, and goes no further there."""
-    die = partial(_die, number)
+    at_place(place, partial(_die, number))
+
+
+def at_place(place: Place | Touch, act: Callable[[], None]) -> None:
+    """From now on, this process calls `act` when it comes to the place, in whichever thread."""
     if isinstance(place, Touch):
-        sys.addaudithook(_Touches(place, die).hear)
+        sys.addaudithook(_Touches(place, act).hear)
     else:
-        tracer = _Tracer(place, die)
+        tracer = _Tracer(place, act)
         threading.settrace(tracer.entered)
         sys.settrace(tracer.entered)
 

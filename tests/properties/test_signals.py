@@ -5,6 +5,8 @@ It asks for what had not landed and nothing else, and publishes what an undistur
 
 import os
 import signal
+from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import product
 from pathlib import Path
 
@@ -56,12 +58,12 @@ def check_stopped(death: Death, number: int) -> None:
     assert "Traceback" not in death.said
 
 
-def go_on(stage: Scene, folder: Path, content_hash: str, home: Path | None = None) -> None:
-    """The next command: complete, asks for what had not landed and nothing else, and leaves nothing lying about."""
+@contextmanager
+def next_sync(stage: Scene, folder: Path, content_hash: str) -> Iterator[None]:
+    """The sync in the block is complete, asks for what had not landed and nothing else, and leaves nothing lying about."""
     there = landed(folder)
     stage.asked()
-    death = command(stage, folder, home)
-    assert (death.signal, death.exit_code) == (0, 0), death.said
+    yield
     asked = stage.asked()
     assert asked.isdisjoint(there)
     published = folder / "dcycle.duckdb"
@@ -70,6 +72,13 @@ def go_on(stage: Scene, folder: Path, content_hash: str, home: Path | None = Non
     assert asked | there >= set(query(published, f"{proven} AND run_id = ({last})"))
     assert left_over(folder, stage.children.temporary) == []
     assert query(published, LAST_HASH) == [(content_hash,)]
+
+
+def go_on(stage: Scene, folder: Path, content_hash: str, home: Path | None = None) -> None:
+    """The next command ends well."""
+    with next_sync(stage, folder, content_hash):
+        death = command(stage, folder, home)
+        assert (death.signal, death.exit_code) == (0, 0), death.said
 
 
 def ends(home: Path) -> list[dg.DagsterRunStatus]:

@@ -1,0 +1,143 @@
+"""A real `dagster dev`, whose runs can be stopped at places of the code.
+
+Each run's process says through a pipe when it is at its place, and the pipe closes when it ends: nobody waits for a clock.
+"""
+
+import os
+import pickle
+import signal
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import httpx
+
+from dcycle_pipeline.orchestration import partitions
+from tests.properties.places import Place, at_place
+
+ROOM = "TESTS_DAGSTER_DEV"
+TERMINATE = "terminate"
+_REPOSITORY = Path(__file__).parents[2]
+_LAUNCH = """mutation ($run: ExecutionParams!) { launchRun(executionParams: $run) {
+    __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+_TERMINATE = """mutation ($id: String!) { terminateRun(runId: $id, terminatePolicy: SAFE_TERMINATE) {
+    __typename ... on TerminateRunFailure { message } ... on PythonError { message } } }"""
+
+
+def begin_worker() -> None:
+    """In the process of a run: hold the pipe open, and stand still at the place that is noted, if one is."""
+    room = Path(os.environ.pop(ROOM))  # processes that this one starts are no runs
+    pipe = (room / "pipe").open("wb", buffering=0)
+    place: Place | None = pickle.loads((room / "place").read_bytes())
+
+    def stand_still() -> None:
+        pipe.write(b"%d\n" % os.getpid())
+        threading.Event().wait()
+
+    at_place(place, stand_still) if place else None
+    sys.tests_pipe = pipe  # type: ignore[attr-defined]  # open until the process ends
+
+
+@dataclass(frozen=True)
+class Dev:
+    """`dagster dev` on a home of its own. `room` is where it meets the processes of runs."""
+
+    url: str
+    home: Path
+    room: Path
+    account: str
+
+    def run(self, place: Place | None = None, how: str | signal.Signals = TERMINATE) -> str:
+        """Launch a run over every organisation, stop it where it comes to the place, and return its id when its process has ended."""
+        (self.room / "place").write_bytes(pickle.dumps(place))
+        run_id = self._launch()
+        with (self.room / "pipe").open("rb") as pipe:
+            if process := pipe.readline():
+                self._stop(run_id, int(process), how)
+            else:
+                assert place is None, f"never came to {place}"
+            pipe.read()
+        return run_id
+
+    def status(self, run_id: str) -> dg.DagsterRunStatus:
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            run = instance.get_run_by_id(run_id)
+            assert run
+            return run.status
+
+    def _launch(self) -> str:
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            tags = partitions.all_of_them(instance, self.account)
+        run = {
+            "selector": {
+                "repositoryLocationName": "dcycle_pipeline.definitions:defs",
+                "repositoryName": "__repository__",
+                "jobName": "sync",
+            },
+            "runConfigData": {},
+            "mode": "default",
+            "executionMetadata": {"tags": [{"key": name, "value": value} for name, value in tags.items()]},
+        }
+        return str(self._ask(_LAUNCH, "launchRun", run=run)["run"]["runId"])
+
+    def _stop(self, run_id: str, process: int, how: str | signal.Signals) -> None:
+        if isinstance(how, signal.Signals):
+            os.kill(process, how)
+        else:
+            self._ask(_TERMINATE, "terminateRun", id=run_id)
+
+    def _ask(self, query: str, name: str, **variables: Any) -> dict[str, Any]:
+        answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
+        result: dict[str, Any] = (answer.get("data") or {}).get(name) or {}
+        assert result.get("__typename", "").endswith("Success"), answer
+        return result
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+@contextmanager
+def dagster_dev(folder: Path, account: str, organizations: list[str], environment: Mapping[str, str]) -> Iterator[Dev]:
+    """`dagster dev` in the repository, as README has it, with those partitions, until the block ends."""
+    home, room = folder / "home", folder / "room"
+    for each in (home, room):
+        each.mkdir(parents=True)
+    os.mkfifo(room / "pipe")
+    (home / "dagster.yaml").write_bytes((_REPOSITORY / ".dagster" / "dagster.yaml").read_bytes())
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        partitions.keep_in_step(instance, organizations, account)
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
+    ours = {
+        "DAGSTER_HOME": str(home),
+        "PYTHONPATH": os.pathsep.join([str(Path(__file__).with_name("worker_hook")), str(_REPOSITORY)]),
+        ROOM: str(room),
+    }
+    program = [Path(sys.executable).with_name("dagster"), "dev", "--host", "127.0.0.1", "--port", str(_free_port())]
+    with subprocess.Popen(
+        program,
+        cwd=_REPOSITORY,
+        env=kept | environment | ours,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        start_new_session=True,
+    ) as process:
+        assert process.stdout
+        said = process.stdout
+        try:
+            url = next(line.split()[-4] for line in said if "Serving dagster-webserver on" in line)
+            threading.Thread(target=said.read, daemon=True).start()  # a full pipe would stop the server
+            yield Dev(url, home, room, account)
+        finally:
+            process.send_signal(signal.SIGINT)
+            process.wait(60)

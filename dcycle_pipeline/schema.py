@@ -108,8 +108,8 @@ class Table:
 class View(Table):
     """A table that is a query on others, so that it can never disagree with them.
 
-    `query` must not name the schema `dcycle`, which is ambiguous in a file called dcycle. It must not use WITH either: DuckDB
-    1.4 cannot read one that a newer version stored.
+    `query` must not name the schema `dcycle`, which is ambiguous in a copy that somebody calls dcycle. It must not use WITH either:
+    DuckDB 1.4 cannot read one that a newer version stored.
     """
 
     query: str = ""

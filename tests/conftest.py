@@ -20,6 +20,7 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from dcycle_pipeline import summaries
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.sandbox import Sandbox, World
 from dcycle_pipeline.settings import Settings, load
 from dcycle_pipeline.sync import rewrite, whole
@@ -184,8 +185,9 @@ class Synced(Published):
     def copied(self, settings: Settings) -> "Synced":
         """The same in another folder, as if `settings` had made it: worlds that are made alike are alike."""
         shutil.copytree(self.settings.data_dir, settings.data_dir, symlinks=True)
-        snapshot = settings.data_dir / "snapshots" / self.publication.snapshot.name
-        publication = replace(self.publication, file=settings.data_dir / "dcycle.duckdb", snapshot=snapshot)
+        folder = DataFolder(settings.data_dir)
+        snapshot = folder.snapshot(self.publication.snapshot.parent.name)
+        publication = replace(self.publication, file=folder.published, snapshot=snapshot)
         return Synced(snapshot, self.run_id, settings, publication)
 
     @property

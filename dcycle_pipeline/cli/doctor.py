@@ -11,6 +11,7 @@ from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.connection import trusted_certificates, way
 from dcycle_pipeline.cli.diagnosis import Diagnosis, Level
 from dcycle_pipeline.cli.doctor_folder import examine_folder, examine_output
+from dcycle_pipeline.cli.results import renaming
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.errors import DcycleError, ListError, SettingsError, UnavailableError
@@ -57,22 +58,22 @@ def _folder(loaded: Settings) -> Iterator[Diagnosis]:
     yield from found
     if found[-1].level == "error":
         return
-    if not folder.published.exists():
+    if not folder.readable.exists():
         yield Diagnosis("ok", "published file", "none yet", "run `dcycle-pipeline sync`")
         return
     try:
-        last = published_file.rows(folder.published, published_file.LAST_RUN)[0]
+        last = published_file.rows(folder.readable, published_file.LAST_RUN)[0]
         yield Diagnosis(
             "ok",
             "published file",
-            f"{folder.published}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
+            f"{folder.readable}: {last['outcome']} at {last['published_at']:%Y-%m-%d %H:%M:%S} UTC",
         )
+        if said := renaming(folder):
+            yield Diagnosis("ok", "published file", said)
         ahead = noted_ahead(last["published_at"], datetime.now(UTC))
         yield Diagnosis("warn" if ahead else "ok", "clock", ahead or "later than every publication")
     except (UnavailableError, IndexError) as error:
-        yield Diagnosis(
-            "down", "published file", str(error), "point dcycle.duckdb at an older file in snapshots/ and sync again"
-        )
+        yield Diagnosis("down", "published file", str(error), "show an older snapshot (`rollback`), or sync again")
 
 
 def _way(loaded: Settings) -> Diagnosis:

@@ -9,7 +9,7 @@ import typer
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console, doctor
 from dcycle_pipeline.cli.app import AsJson, app, end
-from dcycle_pipeline.cli.results import result_of, tell, tell_explanation
+from dcycle_pipeline.cli.results import renaming, result_of, tell, tell_explanation
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.readers import explain, published_file
 from dcycle_pipeline.sync.outcome import OK
@@ -20,7 +20,8 @@ def status(json: AsJson = False) -> None:
     """What is published, how fresh it is, and which lists are unproven."""
 
     def run() -> int:
-        file = DataFolder(settings.data_dir()).published
+        folder = DataFolder(settings.data_dir())
+        file = folder.readable
         result = result_of(file, published_file.rows(file, published_file.LAST_RUN)[0]["run_id"], [])
         result["organizations"] = published_file.rows(file, published_file.BY_ORGANIZATION)
         result["missing_members"] = published_file.rows(file, published_file.MISSING_MEMBERS)
@@ -33,6 +34,7 @@ def status(json: AsJson = False) -> None:
                     f"Incomplete: figures of {row['organization_id']} lack {row['member_organization_id']}: {row['reason']}"
                 )
             tell(result)
+            console.show(said) if (said := renaming(folder)) else None
         return int(result["exit_code"])
 
     end(run, json)
@@ -52,8 +54,8 @@ def report(
         from dcycle_pipeline.report.writing import write_report  # noqa: PLC0415
 
         folder = DataFolder(settings.data_dir())
-        written = write_report(folder.published, output or folder.report)
-        result = result_of(folder.published, written.run_id, [])
+        written = write_report(folder.readable, output or folder.report)
+        result = result_of(folder.readable, written.run_id, [])
         if written.undrawn_count:
             console.say(
                 f"Charts that could not be drawn: {written.undrawn_count}. The page says why, and has their numbers."

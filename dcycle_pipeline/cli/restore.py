@@ -123,7 +123,7 @@ def decide(
 
 
 def _show_doubtful(json: bool) -> int:
-    rows = published_file.rows(DataFolder(settings.data_dir()).published, run_tables.DOUBTFUL)
+    rows = published_file.rows(DataFolder(settings.data_dir()).readable, run_tables.DOUBTFUL)
     code = GAPS if rows else OK
     if json:
         console.as_json({"doubtful_rows": rows, "exit_code": code})

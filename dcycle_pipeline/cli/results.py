@@ -90,9 +90,17 @@ def tell(result: dict[str, Any]) -> None:
         )
 
 
+def renaming(folder: DataFolder) -> str:
+    """What tools must know of the published file's name, which was another one until layout 3; empty for a folder that never had it."""
+    before, now = folder.published_before.name, folder.published.name
+    if folder.readable == folder.published_before:
+        return f"The next sync replaces {before} by {now}: from then on, tools must open that."
+    return f"Older versions published {before}, which is gone: tools must open {now}." if folder.was_renamed else ""
+
+
 def show_tables(data_dir: Path) -> None:
     """Every table with its number of rows, and what each organisation has."""
-    file = DataFolder(data_dir).published
+    file = DataFolder(data_dir).readable
     console.table("Tables", published_file.contents(file))
     console.table("Organisations", published_file.rows(file, published_file.BY_ORGANIZATION))
     console.show(f"Open it read-only with any DuckDB from 1.4 on: {file.absolute()}")

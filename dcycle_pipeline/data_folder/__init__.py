@@ -13,16 +13,26 @@ from dcycle_pipeline.data_folder.files import (
     write_whole,
 )
 from dcycle_pipeline.data_folder.folder import DataFolder
-from dcycle_pipeline.data_folder.ours import DAMAGED_STAMP, FORGOTTEN, LOGS, is_run, is_within
+from dcycle_pipeline.data_folder.ours import (
+    DAMAGED_STAMP,
+    FORGOTTEN,
+    LOGS,
+    PUBLISHED,
+    is_link_of_ours,
+    is_run,
+    is_within,
+)
 
 __all__ = [
     "DAMAGED_STAMP",
     "FORGOTTEN",
     "LOGS",
+    "PUBLISHED",
     "DataFolder",
     "beside",
     "copy_anew",
     "delete",
+    "is_link_of_ours",
     "is_run",
     "is_within",
     "link_or_copy",

@@ -1,4 +1,4 @@
-"""The paths below DCYCLE_DATA_DIR, what the folder says of itself, and the lock of who writes in it."""
+"""What a data folder says of itself, whose it is, and the lock of who writes in it. Where things are belongs to `paths`."""
 
 import json
 import os
@@ -17,76 +17,19 @@ from filelock import Timeout
 from dcycle_pipeline.data_folder import ours
 from dcycle_pipeline.data_folder.files import write_whole
 from dcycle_pipeline.data_folder.lock import SOFT, lock_of
+from dcycle_pipeline.data_folder.paths import Paths
 from dcycle_pipeline.data_folder.permissions import PRIVATE_FOLDER, private, tighten
 from dcycle_pipeline.errors import SettingsError, UnavailableError, after, few
 
-LAYOUT_VERSION = 3
-# Layout 1 kept no history. Layout 2 goes over to 3 by itself when a run begins.
+LAYOUT_VERSION = 4
+# Layout 1 kept no history. Layouts 2 and 3 go over to 4 by themselves when a run begins.
 OLDEST_LAYOUT_VERSION = 2
 _MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
-class DataFolder:
+class DataFolder(Paths):
     """The paths below DCYCLE_DATA_DIR, the folder's owner and layout, and the lock for writing."""
-
-    root: Path
-
-    @property
-    def published(self) -> Path:
-        """The link that readers open."""
-        return self.root / "dcycle.duckdb"
-
-    @property
-    def report(self) -> Path:
-        """The report of the last publication."""
-        return self.root / "report.html"
-
-    @property
-    def snapshots(self) -> Path:
-        """The snapshots: what the link points at, and earlier ones for a rollback."""
-        return self.root / "snapshots"
-
-    def published_snapshots(self) -> list[Path]:
-        """Complete snapshots, oldest first. What somebody else put there is none, a link neither."""
-        return sorted(path for path in self.snapshots.glob("*.duckdb") if ours.is_snapshot(path))
-
-    def strangers(self) -> list[Path]:
-        """What lies in the folder and is not ours."""
-        return ours.strangers(self.root)
-
-    def left_over(self) -> Iterator[Path]:
-        """What killed runs left half-written outside of `landing`."""
-        return ours.left_over(self.root)
-
-    def damaged(self) -> dict[str, list[Path]]:
-        """The working files that were set aside as damaged, by when that was, oldest first."""
-        return ours.damaged(self.root)
-
-    @property
-    def scope_mapping(self) -> Path:
-        """The account's own mapping of facilities to scopes, if it has one."""
-        return self.root / "scope_mapping.csv"
-
-    @property
-    def landing(self) -> Path:
-        """The landed pages, one folder per run."""
-        return self.root / "landing"
-
-    @property
-    def working(self) -> Path:
-        """What belongs to the pipeline alone."""
-        return self.root / "working"
-
-    @property
-    def warehouse(self) -> Path:
-        """The working file."""
-        return self.working / "warehouse.duckdb"
-
-    @property
-    def spill(self) -> Path:
-        """Where DuckDB writes what does not fit its memory."""
-        return self.working / "spill"
 
     def prepare(self) -> None:
         """Create the folder. Raises SettingsError, before anything is changed, if it is not ours or not of a layout that we know.
@@ -158,6 +101,15 @@ class DataFolder:
     def is_of_older_layout(self) -> bool:
         """Whether the folder may hold files of an older layout."""
         return bool(self.about().get("layout_version") != LAYOUT_VERSION)
+
+    @property
+    def was_renamed(self) -> bool:
+        """Whether an older version published here under the name of layout 3."""
+        return bool(self.about().get("was_renamed"))
+
+    def note_renamed(self) -> None:
+        """Note that tools may still look for the name of layout 3."""
+        self._write_about(self.about() | {"was_renamed": True})
 
     def note_layout(self) -> None:
         """Note that all files in the folder have the present layout."""

@@ -23,7 +23,10 @@ _WRITTEN = (
     "warehouse.duckdb",
     *(f"warehouse.duckdb{log}" for log in LOGS),
 )
-_PUBLISHED = ("dcycle.duckdb", "report.html")
+# DuckDB names the catalog after the file that it finds, so a link and what it leads to have one name, and no schema has it.
+PUBLISHED = "dcycle_warehouse.duckdb"
+PUBLISHED_BEFORE = "dcycle.duckdb"  # until layout 3, whose snapshots were files in one folder
+_PUBLISHED = (PUBLISHED, PUBLISHED_BEFORE, "report.html")
 # What systems and tools put everywhere, and what a user puts here for us.
 _HARMLESS = (
     "lost+found",
@@ -57,14 +60,16 @@ _HARMLESS = (
 ALIVE = "alive-"  # a run's file begins so, by which it shows that it lives
 _RUN = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _ALIVE = re.compile(rf"{ALIVE}{_RUN.pattern}")
-_SNAPSHOT = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[^/]{1,8}\.duckdb")
+_SNAPSHOT = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[^/]{1,8}")
+_SNAPSHOT_BEFORE = re.compile(rf"({_SNAPSHOT.pattern})\.duckdb")
+_COPIED = f".{PUBLISHED}.part"  # a snapshot that is not whole yet
 _UNIQUE = r"\.(\d+|[0-9a-f]{8})\."  # older versions put the number of their process there
 DAMAGED_STAMP = "%Y%m%dT%H%M%S"
 _LOG = f"({'|'.join(map(re.escape, LOGS))})?"
 _DAMAGED = re.compile(rf"warehouse\.duckdb{_LOG}\.damaged-(\d{{8}}T\d{{6}})")
 _LEFT = {
-    "": re.compile(rf"\.report\.html{_UNIQUE}part|\.dcycle\.duckdb{_UNIQUE}(link|part)"),
-    "snapshots": re.compile(rf"\.{_SNAPSHOT.pattern}\.part"),
+    "": re.compile(rf"\.report\.html{_UNIQUE}part|\.dcycle(_warehouse)?\.duckdb{_UNIQUE}(link|part)"),
+    "snapshots": re.compile(rf"\.{_SNAPSHOT_BEFORE.pattern}\.part"),
     "working": re.compile(
         rf"\.({'|'.join(map(re.escape, _WRITTEN))}){_UNIQUE}part|\.replacing\.duckdb\.part{_LOG}|\.(writable|trial).*"
     ),
@@ -72,9 +77,20 @@ _LEFT = {
 }
 
 
+def is_snapshot_folder(path: Path) -> bool:
+    """Whether a folder is that of a snapshot, whole or not. What somebody else put there is none, a link neither."""
+    return bool(_SNAPSHOT.fullmatch(path.name)) and _is(path, S_ISDIR)
+
+
 def is_snapshot(path: Path) -> bool:
-    """Whether a file is a complete snapshot. What somebody else put there is none, a link neither."""
-    return bool(_SNAPSHOT.fullmatch(path.name)) and _is(path, S_ISREG)
+    """Whether a file is a complete snapshot."""
+    return path.name == PUBLISHED and is_snapshot_folder(path.parent) and _is(path, S_ISREG)
+
+
+def snapshots_before(root: Path) -> dict[str, Path]:
+    """The snapshots of layout 3, by the names that they have now."""
+    named = ((_SNAPSHOT_BEFORE.fullmatch(path.name), path) for path in _entries(root, "snapshots"))
+    return {found[1]: path for found, path in named if found and _is(path, S_ISREG)}
 
 
 def is_run(folder: Path) -> bool:
@@ -115,41 +131,55 @@ def _is_other(path: Path, kind: Callable[[int], bool]) -> bool:
 
 def is_ours(root: Path) -> bool:
     """Whether a folder without a mark was filled by us: a run was there, or a publication."""
-    link = root / "dcycle.duckdb"
+    links = (root / PUBLISHED, root / PUBLISHED_BEFORE)
     return (
         any(_is(root / "working" / name, S_ISREG) for name in _WRITTEN)
-        or any(is_snapshot(path) for path in _entries(root, "snapshots"))
+        or any(is_snapshot_folder(path) for path in _entries(root, "snapshots"))
+        or bool(snapshots_before(root))
         or any(is_run(path) for path in _entries(root, "landing"))
-        or (link.is_symlink() and is_link_of_ours(link))
+        or any(link.is_symlink() and is_link_of_ours(link) for link in links)
     )
 
 
 def is_link_of_ours(link: Path) -> bool:
     """Whether a link leads to where snapshots are, as the published link does."""
-    folder, name = os.path.split(os.readlink(link))
-    return folder == "snapshots" and bool(_SNAPSHOT.fullmatch(name))
+    match Path(os.readlink(link)).parts:
+        case ("snapshots", name):
+            return bool(_SNAPSHOT_BEFORE.fullmatch(name))
+        case ("snapshots", name, file):
+            return bool(_SNAPSHOT.fullmatch(name)) and file == PUBLISHED
+    return False
 
 
 def strangers(root: Path, *, marked: bool = True) -> list[Path]:
     """What lies in the data folder and is not ours, sorted. Without a mark, what has the name of a published file is not ours either."""
     published = _PUBLISHED if marked else ()
     known = {"": {*FOLDERS, *published}, "snapshots": set(), "working": {*_WRITTEN, "spill"}, "working/spill": set()}
-    found = []
+    folders = [path for path in _entries(root, "snapshots") if is_snapshot_folder(path)]
+    found, snapshots = [], {*folders, *snapshots_before(root).values()}
     for place, names in known.items():
         for path in _entries(root, place):
             ours = path.name in names or any(form.fullmatch(path.name) for form in (_LEFT[place], _DAMAGED, _ALIVE))
-            if not ours and not is_snapshot(path) and not _is_harmless(path):
+            if not (ours or path in snapshots or _is_harmless(path)):
                 found.append(path)
+    within = (path for path in _in_snapshots(root) if path.name not in (PUBLISHED, _COPIED) and not _is_harmless(path))
     landed = (path for path in _entries(root, "landing") if not is_run(path) and not _is_harmless(path))
-    return sorted([*found, *(path for path in landed if not path.name.startswith(FORGOTTEN))])
+    return sorted([*found, *within, *(path for path in landed if not path.name.startswith(FORGOTTEN))])
 
 
 def _is_harmless(path: Path) -> bool:
     return any(fnmatch(path.name, pattern) for pattern in _HARMLESS)
 
 
+def _in_snapshots(root: Path) -> Iterator[Path]:
+    """What is in the folders of the snapshots."""
+    folders = (path for path in _entries(root, "snapshots") if is_snapshot_folder(path))
+    return chain.from_iterable(_entries(root, f"snapshots/{folder.name}") for folder in folders)
+
+
 def left_over(root: Path) -> Iterator[Path]:
     """Files that a killed run left half-written outside of landing."""
+    yield from (path for path in _in_snapshots(root) if path.name == _COPIED and _is(path, S_ISREG))
     for place, name in _LEFT.items():
         for path in _entries(root, place):
             is_link = place == "" and path.name.endswith(".link") and path.is_symlink() and is_link_of_ours(path)

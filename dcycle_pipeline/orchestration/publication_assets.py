@@ -103,7 +103,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
 
     @dg.asset(
         name=PUBLISHED_FILE,
-        description="dcycle.duckdb: a complete snapshot of all tables, swapped in at once and never locked by the pipeline.",
+        description="dcycle_warehouse.duckdb: a complete snapshot of all tables, swapped in at once and never locked by the pipeline.",
         group_name="publish",
         kinds={"duckdb", "file"},
         owners=OWNERS,

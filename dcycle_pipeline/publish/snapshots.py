@@ -1,5 +1,7 @@
 """Publishes snapshots. The published DuckDB file is a link to a complete snapshot; a publication points it at the next one.
 
+A snapshot is a file of the published name in a folder of its own: DuckDB names the catalog after the file that it finds, before or
+after it follows the link, so what a tool saves of names holds over a publication.
 A reader opens the snapshot that the link names at that moment and keeps it as long as it likes: neither waits for the other.
 It is a link and not a renamed file because DuckDB in a process that still has the old file open would show the old data again
 for the same path; only where the disk knows no links, the name is a file of its own. What a snapshot must fulfil belongs to `checks` and `record`.
@@ -10,10 +12,21 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dcycle_pipeline.data_folder import DataFolder, beside, delete, link_or_copy, permissions, sync_folder, write_whole
+from dcycle_pipeline.data_folder import (
+    LOGS,
+    PUBLISHED,
+    DataFolder,
+    beside,
+    delete,
+    link_or_copy,
+    permissions,
+    sync_folder,
+    write_whole,
+)
 from dcycle_pipeline.errors import DamagedError, UnavailableError, after
 
 _COPIED_AT_ONCE = 8 << 20  # bytes; Python's default of 64 KiB makes a hundred times as many calls
@@ -31,18 +44,23 @@ def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) 
                 f"Not published, the last published file stays: a checkpoint did not empty {wal}, so a snapshot would lack rows. Sync again."
             )
         _copy(folder.warehouse, snapshot, lambda digest: _note_digest(folder, snapshot, digest))
-        _set_aside_foreign_wal(folder.published)
-        _point(folder.published, snapshot)
+        set_aside_foreign_logs(folder)
+        point(folder.published, snapshot)
     except OSError as error:
         if not was_shown(folder, run_id, published_at):
-            snapshot.unlink(missing_ok=True)
+            _forget(snapshot.parent)
         raise UnavailableError(f"Publishing to {folder.published} failed: {error.strerror}. {after(error)}") from None
     forget_old_snapshots(folder, keep)
     return snapshot
 
 
 def _snapshot(folder: DataFolder, run_id: str, published_at: datetime) -> Path:
-    return folder.snapshots / f"{_stamp(published_at)}-{run_id[:8]}.duckdb"
+    return folder.snapshot(f"{_stamp(published_at)}-{run_id[:8]}")
+
+
+def name_of(snapshot: Path) -> str:
+    """The name of a snapshot, which is that of its folder."""
+    return snapshot.parent.name
 
 
 def _stamp(moment: datetime) -> str:
@@ -69,17 +87,18 @@ def shown(folder: DataFolder) -> Path | None:
 def put_back(folder: DataFolder, snapshot: Path) -> None:
     """Point the published name at an earlier snapshot. Raises UnavailableError if that fails; then the present one stays."""
     try:
-        _set_aside_foreign_wal(folder.published)
-        _point(folder.published, snapshot)
+        set_aside_foreign_logs(folder)
+        point(folder.published, snapshot)
     except OSError as error:
         raise UnavailableError(
-            f"{folder.published} cannot be pointed at {snapshot.name}: {error.strerror}. Check the folder, then try again; what was published stays."
+            f"{folder.published} cannot be pointed at {name_of(snapshot)}: {error.strerror}. Check the folder, then try again; what was published stays."
         ) from None
 
 
 def _copy(source: Path, target: Path, note: Callable[[str], None]) -> None:
     """Make a whole, durable, read-only copy, or none. `note` is given its digest before anybody sees it."""
     part = target.with_name(f".{target.name}.part")
+    make_folder(target.parent)
     try:
         delete(part)
         with source.open("rb") as old, part.open("xb") as new:
@@ -92,9 +111,16 @@ def _copy(source: Path, target: Path, note: Callable[[str], None]) -> None:
         note(digest.hexdigest())
         permissions.set_mode(part, permissions.published(0o444))
         os.replace(part, target)
-        sync_folder(target.parent)
+        for folder in (target.parent, target.parent.parent):
+            sync_folder(folder)
     finally:
         delete(part)
+
+
+def make_folder(folder: Path) -> None:
+    """Make the folder of a snapshot, which readers may enter."""
+    folder.mkdir(exist_ok=True)
+    permissions.set_mode(folder, permissions.published(0o755))
 
 
 def _digests(folder: DataFolder) -> dict[str, str]:
@@ -111,14 +137,21 @@ def _noted(folder: DataFolder) -> Path:
 
 
 def _note_digest(folder: DataFolder, snapshot: Path, digest: str) -> None:
-    there = {path.name for path in folder.published_snapshots()}
+    there = {name_of(path) for path in folder.published_snapshots()}
     kept = {name: noted for name, noted in _digests(folder).items() if name in there}
-    write_whole(_noted(folder), json.dumps(kept | {snapshot.name: digest}).encode())
+    write_whole(_noted(folder), json.dumps(kept | {name_of(snapshot): digest}).encode())
+
+
+def rename_digests(folder: DataFolder, names: dict[str, str]) -> None:
+    """Note the digests of snapshots under other names: the new one by the old one."""
+    noted = {names.get(name, name): digest for name, digest in _digests(folder).items()}
+    if noted:
+        write_whole(_noted(folder), json.dumps(noted).encode())
 
 
 def verify(folder: DataFolder, snapshot: Path) -> None:
     """Raises DamagedError if a snapshot cannot be read, or is not what was published."""
-    wanted = _digests(folder).get(snapshot.name)
+    wanted = _digests(folder).get(name_of(snapshot))
     try:
         with snapshot.open("rb") as file:
             found = hashlib.file_digest(file, "sha256").hexdigest() if wanted else None
@@ -128,7 +161,8 @@ def verify(folder: DataFolder, snapshot: Path) -> None:
         raise DamagedError(f"Snapshot {snapshot} was changed after it was published: it is not trusted.")
 
 
-def _point(published: Path, snapshot: Path) -> None:
+def point(published: Path, snapshot: Path) -> None:
+    """Let readers of the published name find a snapshot from now on. Raises OSError if that fails."""
     link = beside(published, ".link")
     try:
         link.symlink_to(snapshot.relative_to(published.parent))
@@ -142,11 +176,16 @@ def _point(published: Path, snapshot: Path) -> None:
     sync_folder(published.parent)
 
 
-def _set_aside_foreign_wal(published: Path) -> None:
-    """Move a `.wal` aside that a tool left beside the link, after opening it for writing: it would break readers of the next snapshot."""
-    wal = published.with_name(published.name + ".wal")
-    if wal.exists():
-        os.replace(wal, wal.with_name(f"{wal.name}.not-ours-{datetime.now(UTC):%Y%m%dT%H%M%S}"))
+def set_aside_foreign_logs(folder: DataFolder) -> None:
+    """Move a log aside that a tool left after opening the file for writing: the next reader would replay it, or fail on it.
+
+    DuckDB until 1.4 puts it beside the link, from 1.5 on beside the snapshot. Raises OSError if that fails.
+    """
+    aside = f"not-ours-{datetime.now(UTC):%Y%m%dT%H%M%S}"
+    for file in (folder.published, *folder.published_snapshots()):
+        for log in (file.with_name(f"{file.name}{ending}") for ending in LOGS):
+            if log.exists():
+                os.replace(log, log.with_name(f"{log.name}.{aside}"))
 
 
 def forget_old_snapshots(folder: DataFolder, keep: int) -> None:
@@ -154,12 +193,28 @@ def forget_old_snapshots(folder: DataFolder, keep: int) -> None:
     current = shown(folder)
     for old in folder.published_snapshots()[:-keep]:
         if old != current:
-            old.unlink(missing_ok=True)
+            _forget(old.parent)
 
 
 def forget_ahead(folder: DataFolder, now: datetime) -> None:
     """Delete the snapshots that are stamped with a moment after `now`, never the published one."""
     current = shown(folder)
     for snapshot in folder.published_snapshots():
-        if snapshot.name > _stamp(now) and snapshot != current:
-            snapshot.unlink(missing_ok=True)
+        if name_of(snapshot) > _stamp(now) and snapshot != current:
+            _forget(snapshot.parent)
+
+
+def forget_unfinished(folder: DataFolder) -> None:
+    """Delete the folders of snapshots that killed runs did not finish, or did not wholly delete."""
+    for each in folder.snapshot_folders():
+        if not folder.snapshot(each.name).exists():
+            _forget(each)
+
+
+def _forget(folder: Path) -> None:
+    """Delete a snapshot, first its file, with all that DuckDB or a tool put beside it under its name. Anything else stays."""
+    name = folder / PUBLISHED
+    for path in (name, *folder.glob(f"{name.name}*"), *folder.glob(f".{name.name}*")):
+        delete(path)
+    with suppress(OSError):  # somebody put something else there
+        folder.rmdir()

@@ -70,7 +70,7 @@ def explain(folder: DataFolder, facility_id: str, month: date, as_of: datetime |
     `month` is the first day of the month. Raises SettingsError if nothing was published by then, or if no active record of the
     facility covers the month. Raises UnavailableError if there is no published file.
     """
-    file = folder.published
+    file = folder.readable
     moment = published_file.rows(file, _MOMENT, {"as_of": as_of})[0]["moment"]
     if moment is None:
         raise SettingsError(

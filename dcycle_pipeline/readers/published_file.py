@@ -127,7 +127,7 @@ def open_published(path: str | Path | None = None) -> Published:
             months = published.frame("summaries.emissions_by_facility_month")
     """
     given = Path(path) if path is not None else settings.data_dir()
-    return Published(DataFolder(given).published if given.is_dir() or path is None else given)
+    return Published(DataFolder(given).readable if given.is_dir() or path is None else given)
 
 
 def rows(file: Path, query: str, parameters: Parameters = ()) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """How a run begins: the folder locked, the working file open, and once a run everything put right that an earlier one left."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import version
@@ -11,6 +11,8 @@ import duckdb
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.landing.upgrade import upgrade_manifests
+from dcycle_pipeline.publish.snapshots import set_aside_foreign_logs
+from dcycle_pipeline.publish.upgrade import upgrade_snapshots
 from dcycle_pipeline.sync import leftovers, recovery
 from dcycle_pipeline.warehouse import run_log
 
@@ -33,14 +35,20 @@ def begun(folder: DataFolder, beginning: Beginning) -> Iterator[duckdb.DuckDBPyC
     Raises UnavailableError if another process holds the folder, SettingsError if nothing has been read yet.
     """
     with folder.writing(beginning.purpose, beginning.wait_for_folder_seconds):
+        upgrade(folder)
         recovery.remember_owner(folder)
-        if folder.is_of_older_layout():
-            upgrade_manifests(folder.landing)
-            folder.note_layout()
         with recovery.open_or_rebuild(folder, beginning.run_id, beginning.memory_limit_mb) as connection:
             if not run_log.is_noted(connection, beginning.run_id):
                 _heal(connection, folder, beginning)
             yield connection
+
+
+def upgrade(folder: DataFolder) -> None:
+    """Bring a folder of an older layout to the present one. The caller holds it for writing."""
+    if folder.is_of_older_layout():
+        upgrade_manifests(folder.landing)
+        upgrade_snapshots(folder)
+        folder.note_layout()
 
 
 def _heal(connection: duckdb.DuckDBPyConnection, folder: DataFolder, beginning: Beginning) -> None:
@@ -50,6 +58,8 @@ def _heal(connection: duckdb.DuckDBPyConnection, folder: DataFolder, beginning: 
             "Nothing has been read into this data folder yet: run `dcycle-pipeline sync`, or launch the job `sync` in Dagster."
         )
     leftovers.delete_leftovers(folder, beginning.now())  # first, as what a killed run left may be what fills the disk
+    with suppress(OSError):  # the publication tries again, and says why it fails
+        set_aside_foreign_logs(folder)
     moment = run_log.moment(connection, beginning.now())
     run_log.note_run(connection, beginning.run_id, moment, root, version("dcycle_pipeline"))
     recovery.reconcile_publication(connection, folder)

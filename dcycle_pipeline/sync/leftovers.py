@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 from dcycle_pipeline.data_folder import DAMAGED_STAMP, DataFolder, delete
 from dcycle_pipeline.landing import files
+from dcycle_pipeline.publish import snapshots
 
 # A person may want to look into a damaged working file; nothing else does.
 KEEP_DAMAGED = 2
@@ -17,6 +18,7 @@ def delete_leftovers(folder: DataFolder, now: datetime) -> None:
     """
     for path in folder.left_over():
         delete(path)
+    snapshots.forget_unfinished(folder)
     files.delete_leftovers(folder.landing)
     damaged = folder.damaged()
     for moment in damaged:

@@ -80,7 +80,7 @@ def _rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
             snapshots.verify(folder, snapshot)
             _rebuild_from(folder, snapshot, steps, memory_limit_mb)
         except DamagedError as error:
-            _log.warning("Snapshot %s is not used: %s", snapshot.name, error)
+            _log.warning("Snapshot %s is not used: %s", snapshots.name_of(snapshot), error)
         else:
             return
     if published:
@@ -94,7 +94,7 @@ def _rebuild(folder: DataFolder, memory_limit_mb: int) -> None:
 
 def _rebuild_from(folder: DataFolder, snapshot: Path | None, steps: list[Landed], memory_limit_mb: int) -> None:
     """Rebuild it from one snapshot, or none, and the landed steps. Raises DamagedError if the snapshot is damaged anywhere."""
-    name = snapshot.name if snapshot else "nothing"
+    name = snapshots.name_of(snapshot) if snapshot else "nothing"
     _log.warning(
         "The working file of %s is gone; it is rebuilt from %s and %d landed steps.", folder.root, name, len(steps)
     )

@@ -11,7 +11,7 @@ import duckdb
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import DamagedError, SettingsError, UnavailableError
 from dcycle_pipeline.publish import snapshots
-from dcycle_pipeline.sync.begin import Beginning, begun
+from dcycle_pipeline.sync.begin import Beginning, begun, upgrade
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
 
@@ -30,22 +30,27 @@ class Snapshot:
 
 def kept(folder: DataFolder) -> list[Snapshot]:
     """The snapshots that are kept, oldest first; `shown` is the one that readers see now, `problem` why one cannot be put back."""
+    if folder.snapshots_before():
+        raise SettingsError(
+            f"{folder.root} is of an older layout: a `dcycle-pipeline sync` or `rollback` takes its snapshots over first. Nothing was changed."
+        )
     current = snapshots.shown(folder)
     return [_described(folder, path, shown=path == current) for path in folder.published_snapshots()]
 
 
 def _described(folder: DataFolder, path: Path, *, shown: bool) -> Snapshot:
+    name = snapshots.name_of(path)
     query = "SELECT run_id, published_at, content_hash FROM sync.runs WHERE content_hash IS NOT NULL ORDER BY published_at DESC LIMIT 1"
     try:
         snapshots.verify(folder, path)
         with duckdb.connect(str(path), read_only=True) as connection:
             run_id, published_at, content_hash = connection.execute(query).fetchall()[0]
     except DamagedError as error:
-        return Snapshot(path.name, None, None, None, shown, str(error))
+        return Snapshot(name, None, None, None, shown, str(error))
     except (duckdb.Error, IndexError) as error:
         said = str(error).splitlines()[0].rstrip(".")
-        return Snapshot(path.name, None, None, None, shown, f"Snapshot {path} cannot be read: {said}.")
-    return Snapshot(path.name, run_id, published_at, content_hash, shown)
+        return Snapshot(name, None, None, None, shown, f"Snapshot {path} cannot be read: {said}.")
+    return Snapshot(name, run_id, published_at, content_hash, shown)
 
 
 def roll_back(folder: DataFolder, to: str | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Snapshot:
@@ -55,11 +60,12 @@ def roll_back(folder: DataFolder, to: str | None, now: Callable[[], datetime] = 
     """
     purpose, run_id = "dcycle-pipeline rollback", str(uuid4())
     with folder.writing(purpose, wait_seconds=0):
+        upgrade(folder)
         target = _chosen(kept(folder), to)
         with begun(folder, Beginning(run_id, purpose, now, LOADING_MEMORY_MB, wait_for_folder_seconds=0)) as connection:
             moment = run_log.moment(connection, now())
             run_log.note_rollback(connection, run_id, moment, target.content_hash)
-        snapshots.put_back(folder, folder.snapshots / target.name)
+        snapshots.put_back(folder, folder.snapshot(target.name))
     return target
 
 

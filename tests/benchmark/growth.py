@@ -124,7 +124,7 @@ def main() -> None:
             sync(settings, number, items, gone)
             if number % 5 == 0 or number == syncs:
                 working = settings.data_dir / "working" / "warehouse.duckdb"
-                published = (settings.data_dir / "dcycle.duckdb").resolve()
+                published = (settings.data_dir / "dcycle_warehouse.duckdb").resolve()
                 fresh = fresh_bytes(published, Path(name) / "fresh.duckdb")
                 sizes = [path.stat().st_size / fresh for path in (working, published)]
                 worst = max(worst, *sizes)

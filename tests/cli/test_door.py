@@ -26,7 +26,7 @@ def test_a_full_disk_behind_a_stream_stops_no_publication(sandbox: Sandbox, tmp_
         streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: full}
         ended = subprocess.run([*COMMAND, "sync"], env=environment(sandbox, tmp_path), check=False, **streams)  # type: ignore[call-overload]
     assert ended.returncode == 0
-    assert (tmp_path / "data" / "dcycle.duckdb").exists()
+    assert (tmp_path / "data" / "dcycle_warehouse.duckdb").exists()
 
 
 @pytest.mark.quick(1)
@@ -88,7 +88,7 @@ def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: 
     for verb in ("sync", "status"):
         ended = subprocess.run([*COMMAND, verb], cwd=tmp_path, env=there, check=False, capture_output=True, text=True)
         assert ended.returncode == 0, ended.stderr
-    assert (tmp_path / where / "dcycle.duckdb").exists()
+    assert (tmp_path / where / "dcycle_warehouse.duckdb").exists()
 
 
 @pytest.mark.quick(1)

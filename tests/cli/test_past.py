@@ -13,7 +13,7 @@ from tests.conftest import ROOT
 
 
 def records(folder: Path) -> int:
-    with duckdb.connect(str((folder / "dcycle.duckdb").resolve()), read_only=True) as connection:
+    with duckdb.connect(str((folder / "dcycle_warehouse.duckdb").resolve()), read_only=True) as connection:
         return int(connection.execute("SELECT count(*) FROM dcycle.waste_water_treatments").fetchall()[0][0])
 
 
@@ -53,7 +53,7 @@ def test_a_rollback_shows_the_snapshot_before_and_the_next_sync_replaces_it(
     invoke("rollback", snapshots[0]["name"], **folder)
     assert invoke("sync", **settings).exit_code == 0
     assert records(tmp_path / "data") == first + 1
-    with duckdb.connect(str((tmp_path / "data" / "dcycle.duckdb").resolve()), read_only=True) as connection:
+    with duckdb.connect(str((tmp_path / "data" / "dcycle_warehouse.duckdb").resolve()), read_only=True) as connection:
         outcomes = connection.execute("SELECT outcome FROM sync.runs ORDER BY published_at").fetchall()
         changes = connection.execute(
             "SELECT change, count(*) FROM history.waste_water_treatments GROUP BY ALL"

@@ -28,11 +28,11 @@ def test_demo_shows_its_tables_and_leaves_nothing_but_the_data_folder(tmp_path: 
     assert result.returncode == 0, result.stderr
     for table in ("dcycle.facilities", "dcycle.waste_water_treatments", "summaries.", "sync.runs", "sync.lists"):
         assert table in result.stdout
-    assert str(data / "dcycle.duckdb") in result.stdout
+    assert str(data / "dcycle_warehouse.duckdb") in result.stdout
     assert everything_below(home, here) == before
     assert "Traceback" not in result.stderr
     assert "sk_real_9876543210" not in result.stdout + result.stderr
-    with duckdb.connect(str((data / "dcycle.duckdb").resolve()), read_only=True) as connection:
+    with duckdb.connect(str((data / "dcycle_warehouse.duckdb").resolve()), read_only=True) as connection:
         assert connection.execute("SELECT outcome, lists_unproven_count FROM sync.runs").fetchall() == [
             ("published", 0)
         ]

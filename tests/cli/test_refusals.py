@@ -40,7 +40,7 @@ def test_a_wrong_setting_is_named(
     line = said(invoke("sync", **variables(sandbox, tmp_path / "data", **change)), 2)
     assert all(word in line for word in words)
     assert WRONG_KEY not in line
-    assert not (tmp_path / "data" / "dcycle.duckdb").exists()
+    assert not (tmp_path / "data" / "dcycle_warehouse.duckdb").exists()
 
 
 def test_a_missing_key_is_named(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
@@ -87,14 +87,14 @@ def test_an_organisation_that_is_not_synced_is_named(synced: Account, invoke: In
 
 @pytest.mark.parametrize("fault", ["500", "not_json", "reset"])
 def test_an_api_that_cannot_be_read_leaves_the_published_file(synced: Account, invoke: Invoke, fault: str) -> None:
-    published = (synced.data / "dcycle.duckdb").resolve()
+    published = (synced.data / "dcycle_warehouse.duckdb").resolve()
     synced.sandbox.behaviour = Behaviour(faults=(Fault(fault, path="/v2/"),))
     try:
         line = said(invoke("sync", **synced.environment), 3)
     finally:
         synced.sandbox.behaviour = Behaviour()
     assert "/v2/organizations/tree" in line
-    assert (synced.data / "dcycle.duckdb").resolve() == published
+    assert (synced.data / "dcycle_warehouse.duckdb").resolve() == published
 
 
 def test_nobody_listening_is_told(synced: Account, invoke: Invoke) -> None:
@@ -105,12 +105,12 @@ def test_nobody_listening_is_told(synced: Account, invoke: Invoke) -> None:
 
 
 def test_a_second_writer_is_refused_and_told_who_writes(synced: Account, invoke: Invoke) -> None:
-    published = (synced.data / "dcycle.duckdb").resolve()
+    published = (synced.data / "dcycle_warehouse.duckdb").resolve()
     (synced.data / "working" / "lock.holder").write_text("the nightly sync, process 4711 on plant")
     with FileLock(synced.data / "working" / "lock", is_singleton=False):
         line = said(invoke("sync", **synced.environment), 3)
     assert "the nightly sync, process 4711 on plant" in line
-    assert (synced.data / "dcycle.duckdb").resolve() == published
+    assert (synced.data / "dcycle_warehouse.duckdb").resolve() == published
 
 
 def test_errors_are_one_json_object_too(synced: Account, invoke: Invoke) -> None:

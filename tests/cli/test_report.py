@@ -68,4 +68,4 @@ def test_a_sync_whose_report_fails_has_published_all_the_same(sandbox: Sandbox, 
     result = invoke("sync", **variables(sandbox, data))
     assert result.exit_code == 1
     assert "Published, but the report was not written" in result.stderr
-    assert (data / "dcycle.duckdb").exists()
+    assert (data / "dcycle_warehouse.duckdb").exists()

@@ -32,9 +32,11 @@ def test_both_ways_publish_the_same(sandbox: Sandbox, invoke: Invoke, tmp_path: 
     here = outcome(invoke, sandbox, tmp_path / "here", *words)
     with_dagster = outcome(invoke, sandbox, tmp_path / "there", *words, **home)
     assert here == with_dagster
-    assert contents(tmp_path / "here" / "dcycle.duckdb") == contents(tmp_path / "there" / "dcycle.duckdb")
+    assert contents(tmp_path / "here" / "dcycle_warehouse.duckdb") == contents(
+        tmp_path / "there" / "dcycle_warehouse.duckdb"
+    )
     lists = "SELECT organization_id, endpoint, facility_id, year, outcome FROM sync.lists ORDER BY ALL"
-    said = [Published(tmp_path / name / "dcycle.duckdb").query(lists) for name in ("here", "there")]
+    said = [Published(tmp_path / name / "dcycle_warehouse.duckdb").query(lists) for name in ("here", "there")]
     assert said[0] == said[1]
     assert (tmp_path / "here" / "report.html").exists()
     assert (tmp_path / "there" / "report.html").exists()
@@ -50,4 +52,6 @@ def test_totals_that_fail_hold_up_neither_way(
     with patch.object(year_totals, "merge_year_totals", side_effect=UnavailableError("no room for totals")):
         code, said = outcome(invoke, sandbox, tmp_path / "data", **home)
     assert (code, said["outcome"]) == (0, "published")
-    assert Published(tmp_path / "data" / "dcycle.duckdb").query("SELECT count(*) FROM dcycle.total_impacts") == [(0,)]
+    assert Published(tmp_path / "data" / "dcycle_warehouse.duckdb").query(
+        "SELECT count(*) FROM dcycle.total_impacts"
+    ) == [(0,)]

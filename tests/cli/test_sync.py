@@ -13,7 +13,7 @@ from tests.conftest import CHILD, ROOT
 
 
 def published(data: Path, query: str) -> list[tuple[object, ...]]:
-    with duckdb.connect(str((data / "dcycle.duckdb").resolve()), read_only=True) as connection:
+    with duckdb.connect(str((data / "dcycle_warehouse.duckdb").resolve()), read_only=True) as connection:
         return connection.execute(query).fetchall()
 
 
@@ -23,7 +23,7 @@ def test_a_complete_sync_exits_with_0_and_one_json_object(synced: Account) -> No
     answer = json.loads(line)
     assert (answer["exit_code"], answer["outcome"]) == (0, "published")
     assert answer["unproven_lists"] == answer["quarantined"] == []
-    assert Path(answer["file"]) == synced.data / "dcycle.duckdb"
+    assert Path(answer["file"]) == synced.data / "dcycle_warehouse.duckdb"
     assert answer["rows_count"] == 142
     assert published(synced.data, "SELECT run_id FROM sync.runs") == [(answer["run_id"],)]
 
@@ -80,7 +80,9 @@ def test_one_organisation_can_be_synced_alone(synced: Account, invoke: Invoke, t
 def test_status_shows_what_is_published(synced: Account, invoke: Invoke) -> None:
     shown = invoke("status", DCYCLE_DATA_DIR=str(synced.data))
     assert shown.exit_code == 0
-    assert all(words in shown.stdout for words in (ROOT, CHILD, "Water North", str(synced.data / "dcycle.duckdb")))
+    assert all(
+        words in shown.stdout for words in (ROOT, CHILD, "Water North", str(synced.data / "dcycle_warehouse.duckdb"))
+    )
     answer = json.loads(invoke("status", "--json", DCYCLE_DATA_DIR=str(synced.data)).stdout)
     assert {row["organization_id"]: (row["facilities"], row["wwt_records"]) for row in answer["organizations"]} == {
         ROOT: (3, 134),

@@ -65,9 +65,9 @@ def test_a_disk_that_lacks_something_holds_a_data_folder(
         "f-later",
     }
     # In a file called dcycle, DuckDB takes the schema of that name for the file.
-    assert contents(shutil.copy(folder / "dcycle.duckdb", tmp_path / "seen.duckdb")) == stage.after
+    assert contents(shutil.copy(folder / "dcycle_warehouse.duckdb", tmp_path / "seen.duckdb")) == stage.after
     assert left_over(folder, stage.children.temporary) == []
-    assert (folder / "dcycle.duckdb").is_symlink() == (SYMLINK not in dict(disk))
+    assert (folder / "dcycle_warehouse.duckdb").is_symlink() == (SYMLINK not in dict(disk))
     went_well(stage.children.run(command(stage, life, "replay")))
     went_well(stage.children.run(command(stage, life, "rollback")))
     listed = said_as_json(stage.children.run(command(stage, life, "rollback", "--list", "--json")).said)["snapshots"]

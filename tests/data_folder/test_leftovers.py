@@ -37,6 +37,8 @@ def test_the_next_run_deletes_what_a_killed_one_left(
         "working/.writableabc",
         "working/.replacing.duckdb.part.wal",
         "snapshots/.20260101T000000.000000Z-aaaaaaaa.duckdb.part",
+        "snapshots/20260101T000000.000000Z-aaaaaaaa/.dcycle_warehouse.duckdb.part",
+        "snapshots/20260101T000000.000000Z-bbbbbbbb/dcycle_warehouse.duckdb.wal",
         "working/spill/duckdb_temp_block-1.block",
     ]
     for name in left:
@@ -44,6 +46,8 @@ def test_the_next_run_deletes_what_a_killed_one_left(
         (data / name).touch()
     (data / "landing/11111111-2222-4333-8444-777777777777/x").mkdir(parents=True)
     (data / ".dcycle.duckdb.4711.link").symlink_to("snapshots/20260101T000000.000000Z-aaaaaaaa.duckdb")
+    target = "snapshots/20260101T000000.000000Z-aaaaaaaa/dcycle_warehouse.duckdb"
+    (data / ".dcycle_warehouse.duckdb.0a1b2c3d.link").symlink_to(target)
     result = invoke("sync", **variables(stage.sandbox, data))
     assert result.exit_code == 0, result.output
     assert left_over(data, stage.children.temporary) == []

@@ -35,7 +35,8 @@ OURS = [
     f"landing/*/{ROOT}/facilities.sweep.json",
     "landing/*/tree.json",
     "landing/*/ended.json",
-    "snapshots/*.duckdb",
+    "snapshots/*",
+    "snapshots/*/dcycle_warehouse.duckdb",
     "report.html",
 ]
 # Names of ours that are not there: what lies outside is overwritten by whoever opens them.
@@ -46,8 +47,9 @@ AWAY = [
     "working/spill/duckdb_temp_storage_DEFAULT-0.tmp",
     "working/spill/duckdb_temp_block-0.block",
     "landing/.forgotten",
-    "dcycle.duckdb.wal",
+    "dcycle_warehouse.duckdb.wal",
     "landing/mine",
+    "snapshots/20200101T000000.000000Z-aaaaaaaa",
     "snapshots/20200101T000000.000000Z-aaaaaaaa.duckdb",
 ]
 REFUSED = ("landing", "working", "snapshots", "working/spill", "working/about.json", "working/warehouse.duckdb")
@@ -161,8 +163,8 @@ def test_a_link_that_waits_for_a_file_of_ours_gets_nothing(
         ("snapshots/x.duckdb", ".."),
         ("snapshots/x.duckdb", "nowhere"),
         ("working/spill/x", "."),
-        ("dcycle.duckdb", "self"),
-        ("dcycle.duckdb", "nowhere"),
+        ("dcycle_warehouse.duckdb", "self"),
+        ("dcycle_warehouse.duckdb", "nowhere"),
         ("working", "."),
         ("landing", "self"),
         ("report.html", "nowhere"),
@@ -208,7 +210,7 @@ def test_a_data_folder_may_be_a_link_itself(sandbox: Sandbox, invoke: Invoke, tm
     (tmp_path / "data").symlink_to("disk")
     for _ in range(2):
         assert invoke("sync", **variables(sandbox, tmp_path / "data")).exit_code == 0
-    assert (tmp_path / "disk" / "dcycle.duckdb").exists()
+    assert (tmp_path / "disk" / "dcycle_warehouse.duckdb").exists()
 
 
 @pytest.mark.exhaustive
@@ -239,4 +241,4 @@ def test_a_run_writes_through_no_link_that_comes_while_it_reads(
     assert "Traceback" not in result.output
     assert result.exit_code == 3, result.output
     assert os.listdir(tmp_path / "outside") == []
-    assert query(data / "dcycle.duckdb", "SELECT count(*) FROM dcycle.facilities") == [(4,)]
+    assert query(data / "dcycle_warehouse.duckdb", "SELECT count(*) FROM dcycle.facilities") == [(4,)]

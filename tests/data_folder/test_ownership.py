@@ -14,7 +14,7 @@ from tests.properties.aftermath import Scene
 __all__ = ["invoke"]
 
 STRANGE = ["notes.txt", "src/main.py", "working/plan.txt", "landing/page.html", "snapshots/copy.duckdb", ".git/HEAD"]
-STRANGE += ["report.html", "dcycle.duckdb"]
+STRANGE += ["report.html", "dcycle_warehouse.duckdb"]
 HARMLESS = ["lost+found/", ".DS_Store", "._x", "desktop.ini", "Thumbs.db", ".nfs000001", ".env", "scope_mapping.csv"]
 LOSSES = [["working/about.json"], ["working"], ["working", "snapshots"], ["working", "landing"], ["landing"]]
 

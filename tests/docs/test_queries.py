@@ -27,9 +27,9 @@ def test_three_queries_show_their_rows() -> None:
 
 @pytest.mark.parametrize(("chapter", "block"), QUERIES, ids=lambda it: it.name if isinstance(it, Chapter) else "")
 def test_queries_give_what_is_shown(demo_file: Path, chapter: Chapter, block: Block, tmp_path: Path) -> None:
-    (tmp_path / "dcycle.duckdb").symlink_to(demo_file)  # the working directory of a test is its tmp_path
+    (tmp_path / "dcycle_warehouse.duckdb").symlink_to(demo_file)  # the working directory of a test is its tmp_path
     attaches = block.text.startswith("ATTACH")
-    with duckdb.connect(":memory:" if attaches else "dcycle.duckdb", read_only=not attaches) as connection:
+    with duckdb.connect(":memory:" if attaches else "dcycle_warehouse.duckdb", read_only=not attaches) as connection:
         cursor = connection.execute(block.text)
         if (chapter, block) not in WITH_ROWS:
             return

@@ -154,7 +154,7 @@ def test_wrong_settings_fail_the_run_at_once_with_one_message(pipeline: Pipeline
     assert "DCYCLE_API_KEY" in failure.user_failure_data.description
     assert WRONG_KEY not in str(result.all_events)
     assert environment.outcome_of(result.run_id).exit_code == WRONG_SETTINGS
-    assert not (tmp_path / "data" / "dcycle.duckdb").exists()
+    assert not (tmp_path / "data" / "dcycle_warehouse.duckdb").exists()
 
 
 @pytest.mark.quick(2)

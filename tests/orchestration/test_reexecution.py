@@ -53,7 +53,7 @@ def test_what_is_reused_is_said_to_be_older_or_refused(
     if resume_hours == "6":
         assert second.success, failures
         assert any(older in line for line in said)
-        assert Published(data / "dcycle.duckdb").query("SELECT count(*) FROM dcycle.facilities") == [(4,)]
+        assert Published(data / "dcycle_warehouse.duckdb").query("SELECT count(*) FROM dcycle.facilities") == [(4,)]
     else:
         assert [older in failure.user_failure_data.description for failure in failures] == [True]
-        assert not (data / "dcycle.duckdb").exists()
+        assert not (data / "dcycle_warehouse.duckdb").exists()

@@ -62,7 +62,7 @@ def test_a_run_waits_for_whoever_writes_and_then_publishes(sandbox: Sandbox, tmp
         with started(JOB_IN_A_PROCESS, *sandbox.world.organization_ids()) as job:
             assert job.stdout
             assert job.stdout.readline() == "asks for the folder\n"
-            assert not (data / "dcycle.duckdb").exists()
+            assert not (data / "dcycle_warehouse.duckdb").exists()
             holder.communicate("")
             assert job.communicate(timeout=120)[0].split()[-1] == "True"
-    assert Published(data / "dcycle.duckdb").query("SELECT outcome FROM sync.runs") == [("published",)]
+    assert Published(data / "dcycle_warehouse.duckdb").query("SELECT outcome FROM sync.runs") == [("published",)]

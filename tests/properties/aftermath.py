@@ -107,7 +107,7 @@ def scene(folder: Path) -> Iterator[Scene]:
         undisturbed = shutil.copytree(folder / "base", folder / "undisturbed", symlinks=True)
         after = sync(settings_for(sandbox, undisturbed))
         anew = sync(settings_for(sandbox, folder / "anew"))
-        seen = [contents(DATA / "dcycle.duckdb") for DATA in (folder / "base", undisturbed, folder / "anew")]
+        seen = [contents(DATA / "dcycle_warehouse.duckdb") for DATA in (folder / "base", undisturbed, folder / "anew")]
         assert all(seen)
         assert (
             len({before.publication.content_hash, after.publication.content_hash, anew.publication.content_hash}) == 3
@@ -150,7 +150,7 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
         "compacted_bytes",
         "snapshots.json",
         "warehouse.duckdb",
-        "dcycle.duckdb",
+        "dcycle_warehouse.duckdb",
         "report.html",
     )
     odd = []
@@ -158,7 +158,7 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
         name, place = path.name, path.relative_to(folder).parts[0]
         ours = {
             "landing": path.is_dir() or (name.endswith((".ndjson.zst", ".json")) and not name.startswith(".")),
-            "snapshots": name.endswith(".duckdb") and not name.startswith("."),
+            "snapshots": name == "dcycle_warehouse.duckdb" or (path.is_dir() and any(path.iterdir())),
             "working": name in kept or name == "spill",
         }
         if place != name and not ours.get(place, False):
@@ -171,7 +171,7 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
 def landed(folder: Path) -> set[tuple[str, str, str | None]]:
     """The lists that runs which never ended, nor were shown to readers, have landed wholly."""
     found: set[tuple[str, str, str | None]] = set()
-    shown = (folder / "dcycle.duckdb").resolve().stem[-8:]
+    shown = (folder / "dcycle_warehouse.duckdb").resolve().parent.name[-8:]
     for run in (folder / "landing").glob("[!.]*"):
         if not (run / "ended.json").exists() and not run.name.startswith(shown):
             for path in run.rglob("*.ndjson.zst"):
@@ -183,7 +183,7 @@ def landed(folder: Path) -> set[tuple[str, str, str | None]]:
 
 def snapshots_are_whole(folder: Path) -> bool:
     """Whether every snapshot that could be put back can be read, and says that it was published."""
-    files = list((folder / "snapshots").glob("[!.]*.duckdb"))
+    files = list((folder / "snapshots").glob("*/dcycle_warehouse.duckdb"))
     return all(query(file, "SELECT count(*) > 0 FROM sync.runs WHERE published_at IS NOT NULL")[0][0] for file in files)
 
 

@@ -155,7 +155,7 @@ def test_a_clock_that_was_ahead_once_is_named_and_can_be_put_right(
         told = invoke(*words, **environment)
         assert "400 days ahead of this machine's clock" in told.output
         assert "dcycle-pipeline redate" in told.output
-    file = data / "dcycle.duckdb"
+    file = data / "dcycle_warehouse.duckdb"
     content = query(file, "SELECT content_hash FROM sync.runs ORDER BY published_at DESC LIMIT 1")
     assert invoke("redate", **environment).exit_code == 0
     now = query(file, "SELECT count(*) FROM history.waste_water_treatments_as_of(now())")

@@ -44,7 +44,7 @@ def test_stopped_in_dagster_dev(stage: Scene, dev: Dev, place: Place, how: signa
     check_readers(folder, stage.before, stage.after)
     with next_sync(stage, folder, stage.content_hash):
         after = dev.run()
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
     killed = how == signal.SIGKILL
     assert dev.status(stopped) == (dg.DagsterRunStatus.FAILURE if killed else dg.DagsterRunStatus.CANCELED)
     assert dev.status(after) == dg.DagsterRunStatus.SUCCESS

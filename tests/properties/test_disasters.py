@@ -42,7 +42,7 @@ def command(stage: Scene, life: Life, *words: str) -> Life:
 def check_complete(stage: Scene, folder: Path, death: Death) -> None:
     assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
     assert "Traceback" not in death.said
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
     assert left_over(folder, stage.children.temporary) == []
     assert snapshots_are_whole(folder)
 
@@ -62,7 +62,7 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_what_was_published(stage: Sc
     assert (death.exit_code, len(error)) == (3, 1), death.said
     assert "Traceback" not in death.said
     assert "ree space" in error[0]
-    assert contents(folder / "dcycle.duckdb") == stage.before
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.before
     check_complete(stage, folder, stage.children.run(life))
 
 
@@ -71,7 +71,7 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_what_was_published(stage: Sc
 def test_killed_in_the_middle_of_a_write(stage: Scene, folder: Path, most: float) -> None:
     life = stage.life(folder)
     assert stage.children.run(life, largest_file_bytes=room(folder, most), dies_when_full=True).signal
-    assert contents(folder / "dcycle.duckdb") == stage.before
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.before
     assert snapshots_are_whole(folder)
     check_complete(stage, folder, stage.children.run(life))
 
@@ -97,7 +97,7 @@ def test_a_clock_that_is_put_back_fools_nobody(sandbox: Sandbox, tmp_path: Path,
         sandbox.world.edit_record(sandbox.world.facility_records("f-north")[0]["id"], quantity=number)
         runs.append(steps(Run(str(uuid4()), settings, now=lambda clock=clock: clock)))  # type: ignore[misc]
         assert_equal(runs[-1], sandbox.world)
-    file = tmp_path / "data" / "dcycle.duckdb"
+    file = tmp_path / "data" / "dcycle_warehouse.duckdb"
     assert len(moments(file)) == len(runs)
     assert moments(file) == sorted(set(moments(file)))
     edited = "SELECT valid_from FROM history.waste_water_treatments WHERE change = 'edited' ORDER BY water_in_m3"
@@ -106,7 +106,7 @@ def test_a_clock_that_is_put_back_fools_nobody(sandbox: Sandbox, tmp_path: Path,
     assert len(versions) == len(runs) - 1
     kept = sorted(path.name for path in (tmp_path / "data" / "landing").iterdir())
     assert kept == sorted(run.run_id for run in runs[-2:])
-    assert sorted((tmp_path / "data" / "snapshots").iterdir()) == [run.publication.snapshot for run in runs[-2:]]
+    assert sorted((tmp_path / "data" / "snapshots").glob("*/*")) == [run.publication.snapshot for run in runs[-2:]]
 
 
 @pytest.mark.exhaustive
@@ -158,8 +158,8 @@ def truncate(name: str, length: int) -> Callable[[Path], None]:
 
 
 def dangle(folder: Path) -> None:
-    (folder / "dcycle.duckdb").unlink()
-    (folder / "dcycle.duckdb").symlink_to("snapshots/nowhere.duckdb")
+    (folder / "dcycle_warehouse.duckdb").unlink()
+    (folder / "dcycle_warehouse.duckdb").symlink_to("snapshots/nowhere.duckdb")
 
 
 NOISE = bytes(range(1, 256)) * 400
@@ -168,10 +168,10 @@ LOSSES = {
     "working folder": remove("working"),
     "about.json": remove("working/about.json"),
     "snapshots": remove("snapshots"),
-    "published name": remove("dcycle.duckdb"),
+    "published name": remove("dcycle_warehouse.duckdb"),
     "published name points nowhere": dangle,
     "landing and working": remove("landing", "working"),
-    "all but landing": remove("working", "snapshots", "dcycle.duckdb"),
+    "all but landing": remove("working", "snapshots", "dcycle_warehouse.duckdb"),
     "working file cut to half": truncate(WORKING, 1_000_000),
     "working file empty": truncate(WORKING, 0),
     "working file's header is noise": overwrite(WORKING, 0, NOISE[:4096]),
@@ -187,12 +187,12 @@ def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> No
     LOSSES[loss](folder)
     death = stage.children.run(stage.life(folder))
     assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
     assert death.content_hash == stage.content_hash
 
 
 def newest(folder: Path) -> str:
-    return f"snapshots/{(folder / 'dcycle.duckdb').resolve().name}"
+    return str((folder / "dcycle_warehouse.duckdb").resolve().relative_to(folder.resolve()))
 
 
 def two_snapshots(stage: Scene, folder: Path) -> None:
@@ -236,8 +236,8 @@ def test_a_working_file_is_rebuilt_from_the_newest_sound_snapshot(
     remove(WORKING, *([] if noted else ["working/snapshots.json"]))(folder)
     death = stage.children.run(command(stage, stage.life(folder), "sync"))
     assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
-    assert Path(spoiled).name in death.said
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert Path(spoiled).parent.name in death.said
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
 
 
 @pytest.mark.exhaustive
@@ -247,7 +247,7 @@ def test_a_spoiled_snapshot_is_named_and_does_not_stop_a_rollback(stage: Scene, 
     two_snapshots(stage, folder)
     assert stage.children.run(stage.life(folder)).exit_code == 0
     middle = sorted(path.name for path in (folder / "snapshots").iterdir())[-2]
-    SPOILED[way](f"snapshots/{middle}", folder)
+    SPOILED[way](f"snapshots/{middle}/dcycle_warehouse.duckdb", folder)
     shown = newest(folder)
     listed = stage.children.run(command(stage, stage.life(folder), "rollback", "--list", "--json"))
     assert listed.exit_code == 0, listed.said
@@ -271,7 +271,7 @@ def test_a_working_file_damaged_anywhere_is_made_again(stage: Scene, folder: Pat
     (truncate(WORKING, place) if damage == "cut" else overwrite(WORKING, place, NOISE[: size - place]))(folder)
     death = stage.children.run(stage.life(folder))
     assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
     assert death.content_hash == stage.content_hash
 
 
@@ -289,7 +289,11 @@ def test_versions_that_were_landed_and_not_published_are_kept(stage: Scene, fold
 
 
 def test_a_folder_that_forgot_its_owner_still_refuses_another(stage: Scene, folder: Path) -> None:
-    for loss in (remove("working/about.json"), remove("working"), remove("working", "snapshots", "dcycle.duckdb")):
+    for loss in (
+        remove("working/about.json"),
+        remove("working"),
+        remove("working", "snapshots", "dcycle_warehouse.duckdb"),
+    ):
         loss(folder)
         with (
             Sandbox(World("99999999-9999-4999-8999-999999999999", "Other")) as other,
@@ -317,7 +321,7 @@ def test_what_readers_have_counts_as_published_though_its_note_cannot_be_written
     (folder / "landing" / "blocked" / "ended.json" / "x").mkdir(parents=True)
     settings = load(**stage.life(folder).settings)
     assert steps(Run("blocked", settings)).outcome == "published"
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
     assert sync(settings).publication.content_changed is False
 
 

@@ -62,7 +62,8 @@ USUAL = [
     Place("sync/publication.py", "forget_runs(run.folder.landing"),
 ]
 FORGETTING = [
-    *at("publish/snapshots.py", "old.unlink(missing_ok=True)"),
+    *at("publish/snapshots.py", "_forget(old.parent)"),
+    Place("publish/snapshots.py", "folder.rmdir()"),
     *at("landing/files.py", "os.replace(folder, forgotten / folder.name)"),
     Place("data_folder/files.py", "path.unlink()", 5, within="forget_runs"),
 ]
@@ -100,7 +101,7 @@ AGAIN = [
 
 def check_readers(folder: Path, *allowed: Contents | None) -> None:
     """Readers see one of the allowed states, whole; so does whoever puts an earlier snapshot back."""
-    assert contents(folder / "dcycle.duckdb") in allowed
+    assert contents(folder / "dcycle_warehouse.duckdb") in allowed
     assert snapshots_are_whole(folder)
 
 
@@ -114,13 +115,15 @@ def go_on(stage: Scene, folder: Path, **settings: Any) -> Death:
     """The next run: clean, complete, asks for exactly what had not landed, and leaves nothing lying about."""
     there = landed(folder)
     stage.asked()
-    published_before = len(moments(folder / "dcycle.duckdb")) if (folder / "dcycle.duckdb").is_symlink() else 0
+    published_before = (
+        len(moments(folder / "dcycle_warehouse.duckdb")) if (folder / "dcycle_warehouse.duckdb").is_symlink() else 0
+    )
     death = stage.children.run(stage.life(folder, **settings))
     assert (death.signal, death.exit_code, death.error) == (0, 0, ""), death.said
     assert "Traceback" not in death.said
     asked = stage.asked()
     assert asked.isdisjoint(there)
-    published = folder / "dcycle.duckdb"
+    published = folder / "dcycle_warehouse.duckdb"
     scopes = "SELECT organization_id, endpoint, facility_id FROM sync.lists WHERE endpoint IN ('facilities', 'waste_water_treatments') AND outcome = 'proven'"
     assert asked | there >= set(query(published, f"{scopes} AND run_id = '{death.run_id}'"))
     assert left_over(folder, stage.children.temporary) == []
@@ -132,7 +135,7 @@ def go_on(stage: Scene, folder: Path, **settings: Any) -> Death:
 
 def check_as_undisturbed(stage: Scene, folder: Path, death: Death) -> None:
     assert death.content_hash == stage.content_hash
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
 
 
 @pytest.mark.quick(2)
@@ -170,7 +173,7 @@ def test_killed_in_the_first_sync_of_all(stage: Scene, tmp_path: Path, place: Pl
     kill(stage, folder, place)
     check_readers(folder, None, stage.from_nothing)
     assert go_on(stage, folder).content_hash == stage.hash_from_nothing
-    assert contents(folder / "dcycle.duckdb") == stage.from_nothing
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.from_nothing
 
 
 @pytest.mark.exhaustive

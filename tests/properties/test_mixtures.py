@@ -244,5 +244,5 @@ def test_a_mixture_never_ends_in_a_wrong_row_that_nobody_is_told_of(seed: int, t
     if seed % 3 == 0:
         add_odd_rows(world)
     with Sandbox(world, behaviour) as sandbox:
-        before, after = Published(template / "dcycle.duckdb"), sync(settings_for(sandbox, tmp_path / "data"))
+        before, after = Published(template / "dcycle_warehouse.duckdb"), sync(settings_for(sandbox, tmp_path / "data"))
         Judge(world, behaviour, before, after).everything()

@@ -66,7 +66,7 @@ def next_sync(stage: Scene, folder: Path, content_hash: str) -> Iterator[None]:
     yield
     asked = stage.asked()
     assert asked.isdisjoint(there)
-    published = folder / "dcycle.duckdb"
+    published = folder / "dcycle_warehouse.duckdb"
     proven = "SELECT organization_id, endpoint, facility_id FROM sync.lists WHERE facility_id IS NOT NULL AND outcome = 'proven'"
     last = "SELECT run_id FROM sync.runs ORDER BY published_at DESC LIMIT 1"
     assert asked | there >= set(query(published, f"{proven} AND run_id = ({last})"))
@@ -94,7 +94,7 @@ def test_stopped_on_the_way(stage: Scene, tmp_path: Path, place: Place, number: 
     check_stopped(command(stage, folder, None, place, number), number)
     check_readers(folder, stage.before, stage.after)
     go_on(stage, folder, stage.content_hash)
-    assert contents(folder / "dcycle.duckdb") == stage.after
+    assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
 
 
 @pytest.mark.exhaustive

@@ -54,7 +54,7 @@ def judged(behaviour: Behaviour, template: Path, folder: Path) -> str:
     change(world)
     with Sandbox(world, behaviour) as sandbox:
         after = sync(settings_for(sandbox, folder))
-        Judge(world, behaviour, Published(template / "dcycle.duckdb"), after).everything()
+        Judge(world, behaviour, Published(template / "dcycle_warehouse.duckdb"), after).everything()
     return after.outcome
 
 

@@ -1,48 +1,111 @@
-"""The published file opens in the oldest DuckDB that is promised, installed beside ours."""
+"""The published file, opened as a user opens it: by every DuckDB that is promised, with names that hold over the next syncs."""
 
 import json
 import os
 import subprocess
 import sys
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.publish.catalog import all_tables
+from dcycle_pipeline.report import figures
 from dcycle_pipeline.sandbox import Sandbox, demo_world
-from tests.conftest import settings_for, sync
+from tests.conftest import Synced, settings_for, sync
+from tests.docs.test_queries import QUERIES as DOCS
 
-OLDEST = "1.4.0"
-READ = """
+# The oldest that is promised, the last of its line, the first that resolves the link, and the newest two lines.
+PYTHON = ("1.4.0", "1.4.4", "1.5.0", "1.5.6", "2.0.1")
+COMMAND_LINE = "1.5.6"
+SAVED = "SELECT count(*) FROM dcycle_warehouse.dcycle.facilities"
+TOTAL = "SELECT sum(co2e_kg)::VARCHAR FROM summaries.emissions_by_facility_month"
+CATALOG = "SELECT current_database()"
+IN_PYTHON = """
 import duckdb, json, sys
-connection = duckdb.connect()
-connection.execute(f"ATTACH '{sys.argv[1]}' AS published (READ_ONLY)")
-connection.execute("USE published")
-tables = json.loads(sys.argv[2])
-counts = {table: connection.execute(f"SELECT count(*) FROM {table}").fetchall()[0][0] for table in tables}
-total = connection.execute("SELECT sum(co2e_kg)::VARCHAR FROM summaries.emissions_by_facility_month").fetchall()[0][0]
-print(json.dumps({"version": duckdb.__version__, "counts": counts, "total": total}))
+with duckdb.connect(sys.argv[1], read_only=True) as connection:
+    answers = [str(connection.execute(query).fetchall()[0][0]) for query in json.load(sys.stdin)]
+print(json.dumps([duckdb.__version__, answers]))
 """
 
 
-@pytest.fixture(scope="module")
-def oldest_duckdb(tmp_path_factory: pytest.TempPathFactory) -> Path:
+@dataclass(frozen=True)
+class Client:
+    """A DuckDB of some version in a process of its own."""
+
+    version: str
+    installed: Path
+    is_command_line: bool
+
+    def ask(self, file: Path, queries: list[str]) -> list[str]:
+        """The first value of each query's answer, as text."""
+        if self.is_command_line:
+            return self._ask_command_line(file, queries)
+        command = [sys.executable, "-c", IN_PYTHON, str(file)]
+        environment = {**os.environ, "PYTHONPATH": str(self.installed)}
+        said = subprocess.run(
+            command, check=True, capture_output=True, text=True, env=environment, input=json.dumps(queries)
+        )
+        version, answers = json.loads(said.stdout)
+        assert version == self.version
+        return list(answers)
+
+    def _ask_command_line(self, file: Path, queries: list[str]) -> list[str]:
+        program = self.installed / "duckdb_cli" / "duckdb"
+        answers = []
+        for query in queries:
+            command = [str(program), "-readonly", "-bail", "-jsonlines", str(file), "-c", query]
+            said = subprocess.run(command, check=True, capture_output=True, text=True)
+            assert not said.stderr, said.stderr
+            lines = said.stdout.splitlines()
+            answers.append(str(next(iter(json.loads(lines[0]).values()))) if lines else "")
+        return answers
+
+
+@pytest.fixture(scope="module", params=[*PYTHON, "command line"])
+def client(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Client:
+    is_command_line = request.param == "command line"
+    version = COMMAND_LINE if is_command_line else request.param
     target = tmp_path_factory.mktemp("duckdb")
+    wanted = f"duckdb-cli=={version}" if is_command_line else f"duckdb=={version}"
     install = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    subprocess.run([*install, "--target", str(target), f"duckdb=={OLDEST}"], check=True)
-    return target
+    subprocess.run([*install, "--target", str(target), wanted], check=True)
+    return Client(version, target, is_command_line)
 
 
-def test_the_oldest_promised_duckdb_reads_every_table(oldest_duckdb: Path, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Synced:
+    with Sandbox(demo_world()) as sandbox:
+        return sync(settings_for(sandbox, tmp_path_factory.mktemp("demo")))
+
+
+def counting(query: str) -> str:
+    return f"SELECT count(*) FROM ({query.strip()}) AS asked"
+
+
+@pytest.mark.exhaustive
+def test_every_table_and_every_query_that_we_show_can_be_read(client: Client, demo: Synced) -> None:
+    blocks = [block.text for _, block in DOCS if not block.text.startswith(("ATTACH", "COPY"))]
+    shown = [statement for block in blocks for statement in block.split(";") if statement.strip()]
+    queries = [f"SELECT count(*) FROM {table.qualified}" for table in all_tables()]
+    names = [file.stem for file in (Path(figures.__file__).parent / "queries").iterdir()]
+    of_the_report = [figures.query(name, 2025) for name in names]
+    queries += [counting(query) for query in (*shown, *of_the_report)]
+    wanted = [str(demo.query(query)[0][0]) for query in [*queries, TOTAL]]
+    assert client.ask(DataFolder(demo.settings.data_dir).published, [*queries, TOTAL]) == wanted
+
+
+@pytest.mark.exhaustive
+def test_saved_names_hold_over_syncs(client: Client, tmp_path: Path) -> None:
     world = demo_world()
     with Sandbox(world) as sandbox:
-        published = sync(settings_for(sandbox, tmp_path))
-    names = [table.qualified for table in all_tables()]
-    command = [sys.executable, "-c", READ, str(tmp_path / "dcycle.duckdb"), json.dumps(names)]
-    environment = {**os.environ, "PYTHONPATH": str(oldest_duckdb)}
-    answer = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, env=environment).stdout)
-    assert answer["version"] == OLDEST
-    assert answer["counts"] == {name: published.query(f"SELECT count(*) FROM {name}")[0][0] for name in names}
-    assert answer["total"] == str(
-        published.query("SELECT sum(co2e_kg) FROM summaries.emissions_by_facility_month")[0][0]
-    )
+        settings = settings_for(sandbox, tmp_path)
+        published = sync(settings)
+        (first,) = published.query(SAVED)[0]
+        assert client.ask(tmp_path / "dcycle_warehouse.duckdb", [CATALOG, SAVED]) == ["dcycle_warehouse", str(first)]
+        for count in (1, 2):
+            world.add_facility(world.root_id)
+            sync(settings)
+            answers = client.ask(tmp_path / "dcycle_warehouse.duckdb", [CATALOG, SAVED])
+            assert answers == ["dcycle_warehouse", str(first + count)]

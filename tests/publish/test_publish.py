@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
+from subprocess import PIPE
 
 import duckdb
 import pytest
@@ -46,19 +48,20 @@ def publish_again(synced: Synced, number: int) -> Published:
 @pytest.mark.parametrize("publications", quick_only([3], [3, 20]))
 def test_readers_in_other_processes_never_fail_nor_see_half_a_file(synced: Synced, publications: int) -> None:
     command = [sys.executable, "-c", READER, str(DataFolder(synced.settings.data_dir).published)]
-    readers = [
-        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        for _ in range(2)
-    ]
-    for reader in readers:
-        assert reader.stdout
-        assert reader.stdout.readline() == "ready\n"
-    for number in range(publications):
-        publish_again(synced, number)
-    for reader in readers:
-        output, errors = reader.communicate("\n")
-        assert (reader.returncode, errors) == (0, "")
-        assert int(output) > 0
+    with ExitStack() as stack:
+        readers = []
+        for _ in range(2):
+            reader = subprocess.Popen(command, stdin=PIPE, stdout=PIPE, stderr=PIPE, text=True)
+            readers.append(stack.enter_context(reader))
+            stack.callback(reader.kill)
+            assert reader.stdout
+            assert reader.stdout.readline() == "ready\n"
+        for number in range(publications):
+            publish_again(synced, number)
+        for reader in readers:
+            output, errors = reader.communicate("\n")
+            assert (reader.returncode, errors) == (0, "")
+            assert int(output) > 0
 
 
 @pytest.mark.exhaustive
@@ -82,20 +85,20 @@ def test_the_published_name_leads_to_the_newest_snapshot_without_a_wal(synced: S
 
 
 def test_a_foreign_wal_is_set_aside(synced: Synced) -> None:
-    wal = DataFolder(synced.settings.data_dir).published.with_name("dcycle.duckdb.wal")
+    wal = DataFolder(synced.settings.data_dir).published.with_name("dcycle_warehouse.duckdb.wal")
     wal.write_bytes(b"not ours")
     assert publish_again(synced, 1).query("SELECT count(*) FROM dcycle.facilities") == [(4,)]
     assert not wal.exists()
-    assert [path.read_bytes() for path in wal.parent.glob("dcycle.duckdb.wal.*")] == [b"not ours"]
+    assert [path.read_bytes() for path in wal.parent.glob("dcycle_warehouse.duckdb.wal.*")] == [b"not ours"]
 
 
 @pytest.mark.exhaustive
 def test_as_many_snapshots_are_kept_as_set(synced: Synced) -> None:
     for number in range(4):
         publish_again(synced, number)
-    kept = sorted(synced.publication.snapshot.parent.glob("*"))
+    kept = sorted((synced.settings.data_dir / "snapshots").glob("*"))
     assert len(kept) == 2
-    assert DataFolder(synced.settings.data_dir).published.resolve() == kept[-1].resolve()
+    assert DataFolder(synced.settings.data_dir).published.resolve().parent == kept[-1].resolve()
 
 
 def test_every_declared_table_and_column_is_there_and_described(synced: Synced) -> None:
@@ -138,7 +141,8 @@ def test_what_strangers_put_into_the_folder_stays_and_stops_nothing(
     shown = synced.publication.snapshot
     strange = [
         data / "snapshots" / "99990101T000000.000000Z-analysis copy.duckdb",
-        data / "snapshots" / f"zz {shown.name}",
+        data / "snapshots" / f"zz {shown.parent.name}" / shown.name,
+        shown.with_name("notes.txt"),
         data / "snapshots" / "notes.txt",
         data / "working" / "spill" / "mine" / "notes.txt",
         data / "landing" / "notes.txt",

@@ -106,4 +106,4 @@ def test_the_mapping_in_the_data_folder_is_taken_and_a_wrong_one_stops_the_publi
     own.write_text("scope\n", encoding="utf-8")
     with pytest.raises(SettingsError, match=r"columns .* are missing"):
         sync(settings)
-    assert Published(settings.data_dir / "dcycle.duckdb").query("SELECT count(*) FROM sync.runs") == [(1,)]
+    assert Published(settings.data_dir / "dcycle_warehouse.duckdb").query("SELECT count(*) FROM sync.runs") == [(1,)]

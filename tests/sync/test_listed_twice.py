@@ -249,7 +249,7 @@ def test_a_record_that_two_organisations_list_at_different_facilities_counts_onc
     result = invoke("sync", **variables(sandbox, tmp_path / "data"))
     assert result.exit_code == 1
     assert any("Listed twice" in line and id_ in line for line in result.stdout.splitlines())
-    published = Published(tmp_path / "data" / "dcycle.duckdb")
+    published = Published(tmp_path / "data" / "dcycle_warehouse.duckdb")
     assert kilograms(published, "emissions_by_organization_year") == {CHILD: 130, SISTER: 7}
 
 

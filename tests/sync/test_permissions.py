@@ -46,7 +46,8 @@ def test_only_what_is_published_follows_the_umask(sandbox: Sandbox, tmp_path: Pa
     check_private(data)
     assert modes(data)["data"] == 0o777 & ~umask
     assert modes(data)["data/snapshots"] == 0o777 & ~umask
-    (snapshot,) = (data / "snapshots").iterdir()
+    (snapshot,) = (data / "snapshots").glob("*/*")
+    assert stat.S_IMODE(snapshot.parent.stat().st_mode) == 0o755 & ~umask
     assert stat.S_IMODE(snapshot.stat().st_mode) == 0o444 & ~umask
     assert stat.S_IMODE((data / "report.html").stat().st_mode) == 0o644 & ~umask
 

@@ -51,7 +51,8 @@ def test_a_replay_changes_nothing_and_asks_nobody(sandbox: Sandbox, tmp_path: Pa
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize(
-    "lost", [("working",), ("snapshots", "dcycle.duckdb"), ("working", "snapshots", "dcycle.duckdb")]
+    "lost",
+    [("working",), ("snapshots", "dcycle_warehouse.duckdb"), ("working", "snapshots", "dcycle_warehouse.duckdb")],
 )
 def test_what_is_lost_comes_back_from_landed_pages_alone(
     sandbox: Sandbox, tmp_path: Path, lost: tuple[str, ...]

@@ -47,7 +47,7 @@ def test_only_a_short_time_later(stage: Scene, died: Path, hours: float, taken_o
     there = landed(died)
     sync_at(stage.life(died), datetime.now(UTC) + timedelta(hours=hours))
     assert len(there - stage.asked()) == taken_over
-    assert contents(died / "dcycle.duckdb") == stage.after
+    assert contents(died / "dcycle_warehouse.duckdb") == stage.after
 
 
 @pytest.mark.quick(1)
@@ -63,7 +63,7 @@ def test_not_from_another_address(stage: Scene, died: Path) -> None:
     with Sandbox(stage.sandbox.world) as other:
         sync_at(stage.life(died, base_url=other.base_url), datetime.now(UTC))
         assert landed(died) <= replace(stage, sandbox=other).asked()
-    assert contents(died / "dcycle.duckdb") == stage.after
+    assert contents(died / "dcycle_warehouse.duckdb") == stage.after
 
 
 def test_not_from_another_list(stage: Scene, died: Path) -> None:
@@ -90,7 +90,7 @@ def test_not_what_is_damaged_or_was_ended(stage: Scene, died: Path, how: Callabl
             how(run)
     sync_at(stage.life(died), datetime.now(UTC))
     assert there <= stage.asked()
-    assert contents(died / "dcycle.duckdb") == stage.after
+    assert contents(died / "dcycle_warehouse.duckdb") == stage.after
 
 
 @pytest.mark.exhaustive

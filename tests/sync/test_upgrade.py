@@ -13,7 +13,7 @@ import pytest
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.upgrade import upgrade_manifests
-from dcycle_pipeline.readers.published_file import Published
+from dcycle_pipeline.readers.published_file import Published, open_published
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import Invoke, invoke, variables
 from tests.sync.layout_2.account import ROOT, account, behaviour, uid
@@ -53,7 +53,7 @@ def expected(table: str) -> tuple[list[str], list[list[str | None]]]:
 
 
 def check_content(folder: Path) -> None:
-    file = folder / "dcycle.duckdb"
+    file = folder / "dcycle_warehouse.duckdb"
     for table in CONTENT:
         columns, before = expected(table)
         assert rows(file, table, columns) == before, table
@@ -72,13 +72,13 @@ def synced(invoke: Invoke, api: Sandbox, folder: Path) -> None:
 def test_the_next_sync_takes_it_over(invoke: Invoke, api: Sandbox, old: Path) -> None:
     synced(invoke, api, old)
     check_content(old)
-    assert DataFolder(old).about() == {"layout_version": 3, "root_organization_id": ROOT}
+    assert DataFolder(old).about() == {"layout_version": 4, "root_organization_id": ROOT, "was_renamed": True}
 
 
 @pytest.mark.exhaustive
 def test_what_its_runs_did_is_kept_under_the_new_names(invoke: Invoke, api: Sandbox, old: Path) -> None:
     synced(invoke, api, old)
-    file = old / "dcycle.duckdb"
+    file = old / "dcycle_warehouse.duckdb"
     columns, runs = expected("sync.runs")
     renamed = [next((new for new, was in RENAMED.items() if was == column), column) for column in columns]
     assert all(run in rows(file, "sync.runs", renamed) for run in runs)
@@ -129,7 +129,7 @@ def test_until_then_readers_are_told_what_to_do_and_a_notebook_reads_on(
     assert result.exit_code == 3
     assert "an older dcycle_pipeline published it" in result.output
     assert "dcycle-pipeline sync" in result.output
-    with Published(old / "dcycle.duckdb") as published:
+    with open_published(old) as published:
         assert published.rows("SELECT count(*) AS n FROM dcycle.facilities")[0]["n"] == 7
 
 
@@ -139,7 +139,7 @@ def test_a_rollback_to_an_older_snapshot_is_still_possible(invoke: Invoke, api: 
     synced(invoke, api, old)
     environment = variables(api, old, DCYCLE_ORGANIZATION_ID=ROOT)
     assert invoke("rollback", **environment).exit_code == 0
-    assert (old / "dcycle.duckdb").resolve() == before
+    assert (old / "dcycle_warehouse.duckdb").resolve().parent.name == before.stem
     synced(invoke, api, old)
     check_content(old)
 

@@ -137,7 +137,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
     sandbox: Sandbox, template: Path, tmp_path: Path, behaviour: Behaviour
 ) -> None:
-    before = Published(template / "dcycle.duckdb")
+    before = Published(template / "dcycle_warehouse.duckdb")
     shutil.copytree(template, tmp_path / "data", symlinks=True)
     sandbox.behaviour = behaviour
     synced = sync(settings_for(sandbox, tmp_path / "data"))

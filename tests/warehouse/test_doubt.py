@@ -168,7 +168,9 @@ def decision(what: str, **other: str) -> list[str]:
 
 
 def shown(synced: Synced, sql: str) -> list[tuple[Any, ...]]:
-    return Synced(synced.settings.data_dir / "dcycle.duckdb", "", synced.settings, synced.publication).query(sql)
+    return Synced(synced.settings.data_dir / "dcycle_warehouse.duckdb", "", synced.settings, synced.publication).query(
+        sql
+    )
 
 
 def test_a_person_decides_that_a_row_is_gone(sandbox: Sandbox, synced: Synced, world: Veiled, door: Door) -> None:
@@ -230,7 +232,7 @@ def test_a_decision_outlives_the_working_file_and_a_replay(
     assert door("replay") == 0
     assert shown(synced, f"SELECT * EXCLUDE (run_id, page) FROM {RECORDS} ORDER BY ALL") == before
     (synced.settings.data_dir / "working" / "warehouse.duckdb").unlink()
-    for path in (*synced.settings.data_dir.glob("snapshots/*"), synced.settings.data_dir / "dcycle.duckdb"):
+    for path in (*synced.settings.data_dir.glob("snapshots/*/*"), synced.settings.data_dir / "dcycle_warehouse.duckdb"):
         path.unlink()
     assert door("sync") == 0
     query = f"SELECT change, decided_by FROM {RECORDS} WHERE waste_water_treatment_id = 'w-2' ORDER BY valid_from"

@@ -265,7 +265,7 @@ def test_any_reader_can_ask_what_was_published_then(sandbox: Sandbox, synced: Sy
     sandbox.world.delete_record("w-2")
     again = sync(synced.settings)
     query = f"SELECT count(*), sum(co2e_kg)::VARCHAR FROM {ASKED[how]} AND facility_id = 'f-1'"
-    with duckdb.connect(str(synced.settings.data_dir / "dcycle.duckdb"), read_only=True) as connection:
+    with duckdb.connect(str(synced.settings.data_dir / "dcycle_warehouse.duckdb"), read_only=True) as connection:
         moments = connection.execute("SELECT published_at FROM sync.runs ORDER BY published_at").fetchall()
         answers = [connection.execute(query, list(moment)).fetchall() for moment in moments]
     assert answers == [[(2, "10.500000000")], [(1, "99.250000000")]]

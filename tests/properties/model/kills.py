@@ -36,7 +36,7 @@ POINTS: tuple[tuple[Any, str], ...] = (
     (record, "content_hash"),
     (run_log, "finish"),
     (snapshots, "_copy"),
-    (snapshots, "_point"),
+    (snapshots, "point"),
     (manifest, "end_run"),
     (publication, "forget_runs"),
 )

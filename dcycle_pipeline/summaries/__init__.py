@@ -23,6 +23,7 @@ from dcycle_pipeline.summaries.months import (
 )
 from dcycle_pipeline.summaries.restated import RESTATEMENTS
 from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
+from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_MONTH, TREE_EMISSIONS_BY_YEAR
 from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
 from dcycle_pipeline.summaries.twice import COUNTED_RECORDS, LISTED_TWICE
 from dcycle_pipeline.summaries.years import (
@@ -32,7 +33,7 @@ from dcycle_pipeline.summaries.years import (
 )
 from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.database import replace_changed_rows, replace_changed_versions
-from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of
+from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of, of_versions
 
 
 def _text(name: str) -> str:
@@ -56,8 +57,10 @@ SUMMARIES: tuple[Summary, ...] = (
     ORGANIZATION_TREE,
     MISSING_MEMBERS,
     EMISSIONS_BY_ORGANIZATION_MONTH,
+    TREE_EMISSIONS_BY_MONTH,
     WWT_INTENSITY_BY_FACILITY_YEAR,
     EMISSIONS_BY_ORGANIZATION_YEAR,
+    TREE_EMISSIONS_BY_YEAR,
     EMISSIONS_BY_COUNTRY_YEAR,
     EMISSIONS_BY_SCOPE_YEAR,
     FACILITY_RECONCILIATION,
@@ -82,7 +85,7 @@ VERSIONED = Table(
     EMISSIONS_BY_FACILITY_MONTH.name,
     f"One row per version of a row of {EMISSIONS_BY_FACILITY_MONTH.qualified}, the current one included",
     (*EMISSIONS_BY_FACILITY_MONTH.key, "valid_from"),
-    (*EMISSIONS_BY_FACILITY_MONTH.columns, VALID_FROM, VALID_TO),
+    (*of_versions(EMISSIONS_BY_FACILITY_MONTH.columns), VALID_FROM, VALID_TO),
     EMISSIONS_BY_FACILITY_MONTH.source,
 )
 

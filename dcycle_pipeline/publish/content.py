@@ -9,6 +9,7 @@ from dcycle_pipeline import summaries
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.publish.catalog import totals_tables, versioned_tables
 from dcycle_pipeline.schema import Table, View
+from dcycle_pipeline.summaries.bi import ORGANIZATION_NAMES
 from dcycle_pipeline.summaries.declaration import Summary
 from dcycle_pipeline.summaries.months import EMISSIONS_BY_ORGANIZATION_MONTH
 from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_MONTH, TREE_EMISSIONS_BY_YEAR
@@ -30,9 +31,10 @@ def content_tables() -> tuple[Table, ...]:
         TREE_EMISSIONS_BY_YEAR.qualified,
         *(each.qualified for each in trees),
     }
-    # What is listed twice follows from the rest; older publications had no such table, and the same content keeps its hash.
+    # These two follow from the rest; older publications had no such tables, and the same content keeps its hash.
     unhashed = of_trees | {
         LISTED_TWICE.qualified,
+        ORGANIZATION_NAMES.qualified,
         *(each.qualified for each in summaries.SUMMARIES if not each.is_content),
     }
     derived = [table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in unhashed]

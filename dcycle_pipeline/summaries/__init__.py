@@ -12,6 +12,7 @@ import duckdb
 
 from dcycle_pipeline.schema import Rules, Table
 from dcycle_pipeline.summaries import scope_file
+from dcycle_pipeline.summaries.bi import BI, ORGANIZATION_NAMES
 from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
 from dcycle_pipeline.summaries.declaration import Summary
@@ -54,6 +55,7 @@ SUMMARIES: tuple[Summary, ...] = (
     COVERAGE_GAPS,
     EMISSIONS_BY_FACILITY_MONTH,
     COVERAGE_BY_FACILITY_MONTH,
+    ORGANIZATION_NAMES,
     ORGANIZATION_TREE,
     MISSING_MEMBERS,
     EMISSIONS_BY_ORGANIZATION_MONTH,
@@ -95,7 +97,7 @@ STORED: tuple[Table, ...] = (
     *(current_of(summary, VERSIONED) if summary.name == VERSIONED.name else summary for summary in SUMMARIES),
 )
 # Everything that is declared, each thing after those that it is made from.
-DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS)
+DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS, *BI)
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:

@@ -1,5 +1,6 @@
 """Declares the comparison with the totals that Dcycle gives. It only informs: it never blocks a publication."""
 
+from dcycle_pipeline.endpoints.total_impacts import NEVER_OVER
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
     COUNTED,
@@ -43,7 +44,8 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             f"{_THEIRS}: co2e_kg",
             KILOGRAMS_CO2E,
             example="1250000.500000000",
-            additivity="sum",
+            additivity="none",
+            never_over=NEVER_OVER,
         ),
         difference(
             "difference_co2e_kg",
@@ -57,7 +59,8 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             f"{_THEIRS}: scope_1_co2e_kg",
             KILOGRAMS_CO2E,
             example="225000.000000000",
-            additivity="sum",
+            additivity="none",
+            never_over=NEVER_OVER,
         ),
         *records(WWT, "year"),
         count(

@@ -30,7 +30,7 @@ MOST_FILES = 20
 
 RELATIONS = {relation.qualified for relation in all_relations()}
 COLUMNS = {f"{table.qualified}.{column.name}" for table in all_tables() for column in table.columns}
-IN_THE_FILE = re.compile(r"(?:dcycle\.)?((?:dcycle|history|summaries|sync)\.[a-z0-9_]+(?:\.[a-z0-9_]+)?)(?:\(.*\))?")
+IN_THE_FILE = re.compile(r"(?:dcycle\.)?((?:bi|dcycle|history|summaries|sync)\.[a-z0-9_]+(?:\.[a-z0-9_]+)?)(?:\(.*\))?")
 FILES = {"dcycle.duckdb"}
 
 # Ways of saying that a newcomer stumbles over, and words that the glossary has replaced.

@@ -1,7 +1,7 @@
 """Brings the tables of an older working file or snapshot to the present names and columns, with every row.
 
 Layout 2 had lists and year totals in `sync.scopes`, with the year of a total in `facility_id`. A list or total without a proof
-had an empty one. Until 0.2 the figures of a tree stood beside an organisation's own. The next layout adds its statements here;
+had an empty one. Layout 3 first had the figures of a tree beside an organisation's own. The next layout adds its statements here;
 `declare` then creates what is missing.
 """
 

@@ -20,7 +20,22 @@ _EXACT = Context(prec=60, rounding=ROUND_HALF_EVEN, Emin=MIN_EMIN, Emax=MAX_EMAX
 
 Stamp = Literal["first_seen", "last_seen", "last_changed", "valid_from", "valid_to", "origin"]
 Role = Literal["activity", "emission", "note", "person"]
-Additivity = Literal["sum", "none"]
+Additivity = Literal["sum", "none", "latest"]
+_NUMBERS = ("DECIMAL", "BIGINT", "INTEGER")
+# What the rows of a table stand for, by the columns of its key: over these a column that adds up does so.
+KEY_WORDS = {
+    "organization_id": "organisations",
+    "organization_key": "organisations",
+    "facility_id": "facilities",
+    "facility_key": "facilities",
+    "month": "months",
+    "year": "years",
+    "country_code": "countries",
+    "scope_name": "GHG scopes",
+    "published_at": "publications",
+    "cause": "causes",
+    "run_id": "runs",
+}
 
 
 @dataclass(frozen=True)
@@ -31,7 +46,10 @@ class Column:
     `stamp` marks what we observed (a moment or the origin): it does not belong to the content.
     `role` says what a change of the column is: an edit (`activity`), a recalculation (`emission`), an edit if nothing else
     changed (`note`), or no change at all (`person`).
-    `additivity` says whether a sum over rows means something; None is not said. If it is `none`, the meaning says why not.
+    `additivity` of a number says what a sum over rows is, as tools make it: right over all rows of the table (`sum`); right only
+    over rows of one publication, which is the `latest` if nothing else is said; or wrong (`none`). `never_over` says over what
+    nobody may add up, and why, if that is not plain. What is no number never adds up.
+    `references` names the column (`schema.table.column`) that holds each value of this one exactly once.
     """
 
     name: str
@@ -44,13 +62,13 @@ class Column:
     example: str = ""
     role: Role = "activity"
     additivity: Additivity | None = None
+    never_over: str = ""
+    references: str = ""
 
     @property
-    def comment(self) -> str:
-        """The text of COMMENT ON: meaning, unit, source."""
-        unit = f" Unit: {self.unit}." if self.unit else ""
-        source = f" Source: {self.source}." if self.source else ""
-        return f"{self.meaning}.{unit}{source}"
+    def is_number(self) -> bool:
+        """Whether a tool would add it up."""
+        return self.type.startswith(_NUMBERS) and not self.type.endswith("[]")
 
 
 @dataclass(frozen=True)
@@ -74,6 +92,25 @@ class Table:
         """The text of COMMENT ON: grain, key, source."""
         source = f" Source: {self.source}." if self.source else ""
         return f"{self.grain}. Key: {', '.join(self.key)}.{source}"
+
+    def adds_up(self, column: Column) -> str:
+        """Over what a number of this table adds up, or that it never does; empty for what is no number."""
+        if not column.is_number:
+            return ""
+        if column.additivity == "sum":
+            words = [KEY_WORDS[name] for name in self.key]
+            return f"Adds up over {', '.join(words[:-1])}{' and ' if words[1:] else ''}{words[-1]}"
+        if column.additivity == "latest":
+            return "Never add up over publications or runs: take one"
+        return f"Never add up over {column.never_over}" if column.never_over else "Never add up"
+
+    def comment_of(self, column: Column) -> str:
+        """The text of COMMENT ON for one of the columns: meaning, unit, over what it adds up, what it refers to, source."""
+        unit = f"Unit: {column.unit}" if column.unit else ""
+        refers = f"Refers to {column.references}" if column.references else ""
+        source = f"Source: {column.source}" if column.source else ""
+        said = (column.meaning, unit, self.adds_up(column), refers, source)
+        return " ".join(f"{sentence}." for sentence in said if sentence)
 
     @property
     def content(self) -> tuple[Column, ...]:
@@ -101,7 +138,7 @@ class Table:
         ]
 
     def _column_comments(self) -> list[str]:
-        return [f"COMMENT ON COLUMN {self.qualified}.{c.name} IS {quoted(c.comment)}" for c in self.columns]
+        return [f"COMMENT ON COLUMN {self.qualified}.{c.name} IS {quoted(self.comment_of(c))}" for c in self.columns]
 
 
 @dataclass(frozen=True)

@@ -54,6 +54,8 @@ _KEY = (
     Column("facility_id", "VARCHAR", "Facility", f"{LIST}: id", value="id"),
 )
 
+_TWICE = "facilities: what several organisations list is here several times"
+
 FACILITIES = Table(
     "dcycle",
     "facilities",
@@ -74,6 +76,7 @@ FACILITIES = Table(
             "Factor for scope 2 in logistics reports, 0 to 1",
             f"{LIST}: logistic_factor",
             "1",
+            additivity="none",
         ),
         Column(
             "co2e_kg",
@@ -84,6 +87,8 @@ FACILITIES = Table(
             KILOGRAMS_CO2E,
             "co2e",
             role="emission",
+            additivity="none",
+            never_over=_TWICE,
         ),
         Column(
             "co2e_biomass_kg",
@@ -93,6 +98,8 @@ FACILITIES = Table(
             KILOGRAMS_CO2E,
             "co2e_biomass",
             role="emission",
+            additivity="none",
+            never_over=_TWICE,
         ),
         Column("facility_purpose_type", "VARCHAR", "Purpose as given", f"{LIST}: facility_purpose_type"),
         Column(
@@ -105,7 +112,16 @@ FACILITIES = Table(
         Column(
             "hub_category", "VARCHAR", "Kind of logistics hub; null for ordinary facilities", f"{LEGACY}: hub_category"
         ),
-        Column("invoices_count", "BIGINT", "Number of invoices", f"{LEGACY}: invoices_length", "1", "invoices_length"),
+        Column(
+            "invoices_count",
+            "BIGINT",
+            "Number of invoices",
+            f"{LEGACY}: invoices_length",
+            "1",
+            "invoices_length",
+            additivity="none",
+            never_over=_TWICE,
+        ),
         Column(
             "has_supercharger",
             "BOOLEAN",

@@ -26,7 +26,7 @@ ORGANIZATIONS = Table(
         Column("organization_id", "VARCHAR", "Organisation", f"{_SOURCE}: id"),
         Column("name", "VARCHAR", "Name of the organisation", f"{_SOURCE}: name"),
         Column("parent_organization_id", "VARCHAR", "Organisation above it in the tree; null for the root", _SOURCE),
-        Column("depth", "INTEGER", "Steps below the root of the tree; 0 for the root", _SOURCE, "1"),
+        Column("depth", "INTEGER", "Steps below the root of the tree; 0 for the root", _SOURCE, "1", additivity="none"),
     ),
     _SOURCE,
 )

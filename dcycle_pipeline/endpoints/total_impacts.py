@@ -16,6 +16,8 @@ PATH = "/v1/total-impacts"
 _SOURCE = f"GET {PATH}"
 # The unit is documented as a text, and its example is tCO2e; other endpoints say kgco2e. Any other unit is refused, not guessed.
 KILOGRAMS_IN = {"t": 1000, "tonne": 1000, "tonnes": 1000, "kg": 1}
+# Whether Dcycle counts a facility once that several organisations list is not documented.
+NEVER_OVER = "organisations: what several of them list may be in the total of each"
 SCOPES = ("1", "2", "3")  # of the GHG Protocol
 # Exact for every number that the columns can hold (28 digits); a larger one goes to quarantine afterwards.
 _EXACT = Context(prec=80, Emin=MIN_EMIN, Emax=MAX_EMAX)
@@ -92,7 +94,16 @@ def _scope(part: Part) -> str:
 
 def _quantity(name: str, meaning: str, field: str) -> Column:
     source = f"{_SOURCE}: {field}, by unit"
-    return Column(name, QUANTITY, meaning, source, KILOGRAMS_CO2E, example="1250000.500000000")
+    return Column(
+        name,
+        QUANTITY,
+        meaning,
+        source,
+        KILOGRAMS_CO2E,
+        example="1250000.500000000",
+        additivity="none",
+        never_over=NEVER_OVER,
+    )
 
 
 TOTAL_IMPACTS = Table(
@@ -109,7 +120,9 @@ TOTAL_IMPACTS = Table(
             "x-organization-id",
             example="11111111-1111-4111-8111-111111111111",
         ),
-        Column("year", "INTEGER", "Calendar year", f"{_SOURCE}: start_date, end_date", example="2025"),
+        Column(
+            "year", "INTEGER", "Calendar year", f"{_SOURCE}: start_date, end_date", example="2025", additivity="none"
+        ),
         _quantity("co2e_kg", "Emissions of the organisation from all sources", "total_co2e"),
         *(
             _quantity(f"scope_{scope}_co2e_kg", f"The part of scope {scope}; 0 if the answer names none", "items.co2e")
@@ -124,6 +137,8 @@ TOTAL_IMPACTS = Table(
             "The total as Dcycle sent it, in that unit",
             f"{_SOURCE}: total_co2e",
             example="1250.000500000",
+            additivity="none",
+            never_over="rows: they may be in different units",
         ),
     ),
     _SOURCE,

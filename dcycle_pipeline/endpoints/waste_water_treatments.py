@@ -103,6 +103,26 @@ _KEY = (
     Column("waste_water_treatment_id", "VARCHAR", "Waste-water treatment record", f"{LIST}: id", value="id"),
 )
 
+
+def _text(name: str, meaning: str, field: str, value: str | None = None) -> Column:
+    return Column(name, "VARCHAR", meaning, f"{LIST}: {field}", value=value)
+
+
+def _quantity(name: str, meaning: str, field: str, unit: str, value: str = "") -> Column:
+    """A quantity of a record. The summaries say what records add up to: which of them count, and each once."""
+    return Column(
+        name,
+        QUANTITY,
+        meaning,
+        f"{LIST}: {field}",
+        unit,
+        value or field,
+        role="emission" if unit == KILOGRAMS_CO2E else "activity",
+        additivity="none",
+        never_over="records: only active ones count, and what several organisations list counts once",
+    )
+
+
 WASTE_WATER_TREATMENTS = Table(
     "dcycle",
     "waste_water_treatments",
@@ -110,56 +130,27 @@ WASTE_WATER_TREATMENTS = Table(
     ("organization_id", "waste_water_treatment_id"),
     (
         _KEY[0],
-        Column(
-            "facility_id",
-            "VARCHAR",
-            "Facility where the water was treated",
-            f"{LIST}: facility_id",
-            value="list_facility_id",
-        ),
+        _text("facility_id", "Facility where the water was treated", "facility_id", "list_facility_id"),
         _KEY[1],
-        Column(
-            "record_label",
-            "VARCHAR",
-            "Label or number of the record; not a key",
-            f"{LIST}: invoice_id",
-            value="invoice_id",
-        ),
-        Column(
-            "status",
-            "VARCHAR",
-            "uploaded, active, loading or error; only active records count in summaries",
-            f"{LIST}: status",
-        ),
+        _text("record_label", "Label or number of the record; not a key", "invoice_id", "invoice_id"),
+        _text("status", "uploaded, active, loading or error; only active records count in summaries", "status"),
         Column("start_date", "DATE", "First day of the treatment period, inclusive", f"{LIST}: start_date"),
         Column("end_date", "DATE", "Last day of the treatment period, inclusive", f"{LIST}: end_date"),
-        Column("water_in_m3", QUANTITY, "Water entering the plant", f"{LIST}: quantity", CUBIC_METRES, "quantity"),
-        Column(
+        _quantity("water_in_m3", "Water entering the plant", "quantity", CUBIC_METRES),
+        _quantity(
             "water_out_m3",
-            QUANTITY,
             "Water leaving the plant",
-            f"{LIST}: m3_water_out, else base_quantity",
+            "m3_water_out, else base_quantity",
             CUBIC_METRES,
             "coalesce(m3_water_out, base_quantity)",
         ),
-        Column("sludge_kg", QUANTITY, "Sludge produced", f"{LIST}: kg_sludge", KILOGRAMS, "kg_sludge"),
-        Column(
-            "co2e_kg",
-            QUANTITY,
-            "Emissions (CH4 and N2O as CO2e). Null means pending, never zero",
-            f"{LIST}: co2e",
-            KILOGRAMS_CO2E,
-            "co2e",
-            role="emission",
-        ),
-        Column(
+        _quantity("sludge_kg", "Sludge produced", "kg_sludge", KILOGRAMS),
+        _quantity("co2e_kg", "Emissions (CH4 and N2O as CO2e). Null means pending, never zero", "co2e", KILOGRAMS_CO2E),
+        _quantity(
             "co2e_biomass_kg",
-            QUANTITY,
             "Biogenic emissions, separate from co2e_kg: never add the two",
-            f"{LIST}: co2e_biomass",
-            KILOGRAMS_CO2E,
             "co2e_biomass",
-            role="emission",
+            KILOGRAMS_CO2E,
         ),
         Column(
             "co2e_state",
@@ -175,14 +166,9 @@ WASTE_WATER_TREATMENTS = Table(
             "Share of the record that belongs to the facility; always 1 for WWT",
             f"{LIST}: percentage",
             "1",
+            additivity="none",
         ),
-        Column(
-            "unit_name",
-            "VARCHAR",
-            "Unit of the water volumes; always cubic metres",
-            f"{LIST}: unit.name",
-            value="unit.name",
-        ),
+        _text("unit_name", "Unit of the water volumes; always cubic metres", "unit.name", "unit.name"),
         Column(
             "uploaded_by_user_id",
             "VARCHAR",

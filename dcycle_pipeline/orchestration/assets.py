@@ -24,7 +24,7 @@ OWNERS = ["team:sustainability-data"]
 
 def columns(table: Table) -> dict[str, Any]:
     """Column metadata for Dagster's catalogue."""
-    schema = [dg.TableColumn(column.name, column.type, column.comment) for column in table.columns]
+    schema = [dg.TableColumn(column.name, column.type, table.comment_of(column)) for column in table.columns]
     return {"dagster/column_schema": dg.TableSchema(schema), "dagster/table_name": table.qualified}
 
 

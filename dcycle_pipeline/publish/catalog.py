@@ -18,7 +18,6 @@ from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import UnavailableError, after
 from dcycle_pipeline.schema import Macro, Table, View
 from dcycle_pipeline.summaries import VERSIONED
-from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.database import Declaration, opened
 from dcycle_pipeline.warehouse.history import as_of, as_published, current, versions
@@ -29,23 +28,16 @@ def versioned_tables() -> tuple[Table, ...]:
     return (*(versions(endpoint) for endpoint in declared()), VERSIONED)
 
 
-def _totals_tables() -> tuple[Table, ...]:
+def totals_tables() -> tuple[Table, ...]:
+    """The tables that hold the totals of years."""
     return tuple(endpoint.table for endpoint in YEAR_TOTALS)
-
-
-def content_tables() -> tuple[Table, ...]:
-    """The tables that hold all content. Every other one is a view over them or says what the pipeline did."""
-    # What is listed twice follows from the rest; older publications had no such table, and the same content keeps its hash.
-    unhashed = {LISTED_TWICE.qualified, *(each.qualified for each in summaries.SUMMARIES if not each.is_content)}
-    derived = [table for table in summaries.STORED if not isinstance(table, View) and table.qualified not in unhashed]
-    return (ORGANIZATIONS, *_totals_tables(), *versioned_tables(), *derived)
 
 
 def all_tables() -> tuple[Table, ...]:
     """Every table and view of the file."""
     views = [view for endpoint in declared() for view in current(endpoint)]
     as_they_were = [as_published(table) for table in versioned_tables()]
-    stored = (ORGANIZATIONS, *_totals_tables(), *run_tables.TABLES, *versioned_tables())
+    stored = (ORGANIZATIONS, *totals_tables(), *run_tables.TABLES, *versioned_tables())
     return (*stored, *views, *as_they_were, *summaries.DECLARED)
 
 

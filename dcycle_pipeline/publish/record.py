@@ -12,8 +12,9 @@ import duckdb
 
 from dcycle_pipeline import summaries
 from dcycle_pipeline.endpoints import declared
-from dcycle_pipeline.publish.catalog import bind_macros, content_tables
+from dcycle_pipeline.publish.catalog import bind_macros
 from dcycle_pipeline.publish.checks import Finding, endpoint_findings, summary_findings, verify_publishable
+from dcycle_pipeline.publish.content import content_tables
 from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.database import content_hash, transaction

@@ -15,7 +15,7 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.schema import quoted
-from dcycle_pipeline.summaries.twice import LISTED_TWICE
+from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_YEAR
 from dcycle_pipeline.warehouse.run_tables import RUNS
 
 if TYPE_CHECKING:
@@ -113,7 +113,7 @@ class Published:
     def _is_of_older_layout(self) -> bool:
         query = "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
         tables = {row[0] for row in self._connection.execute(query).fetchall()}
-        return RUNS.qualified in tables and LISTED_TWICE.qualified not in tables
+        return RUNS.qualified in tables and TREE_EMISSIONS_BY_YEAR.qualified not in tables
 
 
 def open_published(path: str | Path | None = None) -> Published:

@@ -7,19 +7,19 @@ from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.examples import example_of
 from dcycle_pipeline.schema import Column, Macro, Table, View
 
-_ORDER = ("summaries", "dcycle", "history", "sync")
+_ORDER = ("bi", "summaries", "dcycle", "history", "sync")
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One table, view or macro: its name, what it is, and its columns, each with an example. A macro has no columns of its own."""
+    """One table, view or macro: its name, what it is, and its columns, each with over what it adds up and an example. A macro has no columns."""
 
     name: str
     kind: str
     meaning: str
     key: tuple[str, ...]
     source: str
-    columns: tuple[tuple[Column, str], ...]
+    columns: tuple[tuple[Column, str, str], ...]
 
 
 def entries(published: Published) -> list[Entry]:
@@ -32,7 +32,7 @@ def entries(published: Published) -> list[Entry]:
 def _entry(thing: Table | Macro) -> Entry:
     if isinstance(thing, Macro):
         return Entry(f"{thing.qualified}({thing.parameter})", "table macro", thing.meaning, (), "", ())
-    columns = tuple((column, example_of(thing, column)) for column in thing.columns)
+    columns = tuple((column, thing.adds_up(column), example_of(thing, column)) for column in thing.columns)
     kind = "view" if isinstance(thing, View) else "table"
     return Entry(thing.qualified, kind, thing.grain, thing.key, thing.source, columns)
 

@@ -12,6 +12,7 @@ import duckdb
 
 from dcycle_pipeline.schema import Rules, Table
 from dcycle_pipeline.summaries import scope_file
+from dcycle_pipeline.summaries.bi import BI, ORGANIZATION_NAMES
 from dcycle_pipeline.summaries.comparison import TOTAL_IMPACTS_COMPARISON
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH, COVERAGE_GAPS
 from dcycle_pipeline.summaries.declaration import Summary
@@ -23,6 +24,7 @@ from dcycle_pipeline.summaries.months import (
 )
 from dcycle_pipeline.summaries.restated import RESTATEMENTS
 from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
+from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_MONTH, TREE_EMISSIONS_BY_YEAR
 from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
 from dcycle_pipeline.summaries.twice import COUNTED_RECORDS, LISTED_TWICE
 from dcycle_pipeline.summaries.years import (
@@ -32,7 +34,7 @@ from dcycle_pipeline.summaries.years import (
 )
 from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.database import replace_changed_rows, replace_changed_versions
-from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of
+from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of, of_versions
 
 
 def _text(name: str) -> str:
@@ -53,11 +55,14 @@ SUMMARIES: tuple[Summary, ...] = (
     COVERAGE_GAPS,
     EMISSIONS_BY_FACILITY_MONTH,
     COVERAGE_BY_FACILITY_MONTH,
+    ORGANIZATION_NAMES,
     ORGANIZATION_TREE,
     MISSING_MEMBERS,
     EMISSIONS_BY_ORGANIZATION_MONTH,
+    TREE_EMISSIONS_BY_MONTH,
     WWT_INTENSITY_BY_FACILITY_YEAR,
     EMISSIONS_BY_ORGANIZATION_YEAR,
+    TREE_EMISSIONS_BY_YEAR,
     EMISSIONS_BY_COUNTRY_YEAR,
     EMISSIONS_BY_SCOPE_YEAR,
     FACILITY_RECONCILIATION,
@@ -82,7 +87,7 @@ VERSIONED = Table(
     EMISSIONS_BY_FACILITY_MONTH.name,
     f"One row per version of a row of {EMISSIONS_BY_FACILITY_MONTH.qualified}, the current one included",
     (*EMISSIONS_BY_FACILITY_MONTH.key, "valid_from"),
-    (*EMISSIONS_BY_FACILITY_MONTH.columns, VALID_FROM, VALID_TO),
+    (*of_versions(EMISSIONS_BY_FACILITY_MONTH.columns), VALID_FROM, VALID_TO),
     EMISSIONS_BY_FACILITY_MONTH.source,
 )
 
@@ -92,7 +97,7 @@ STORED: tuple[Table, ...] = (
     *(current_of(summary, VERSIONED) if summary.name == VERSIONED.name else summary for summary in SUMMARIES),
 )
 # Everything that is declared, each thing after those that it is made from.
-DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS)
+DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS, *BI)
 
 
 def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:

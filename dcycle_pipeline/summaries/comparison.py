@@ -1,17 +1,19 @@
 """Declares the comparison with the totals that Dcycle gives. It only informs: it never blocks a publication."""
 
+from dcycle_pipeline.endpoints.total_impacts import NEVER_OVER
 from dcycle_pipeline.schema import KILOGRAMS_CO2E, QUANTITY, Column
 from dcycle_pipeline.summaries.declaration import (
     COUNTED,
     LISTS,
     QUARANTINE,
-    RATIO,
     WWT,
     Summary,
     count,
     days,
+    difference,
     organization_id,
     records,
+    share,
     total,
     year,
 )
@@ -42,12 +44,12 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             f"{_THEIRS}: co2e_kg",
             KILOGRAMS_CO2E,
             example="1250000.500000000",
+            additivity="none",
+            never_over=NEVER_OVER,
         ),
-        total(
+        difference(
             "difference_co2e_kg",
             "theirs_co2e_kg minus ours_co2e_kg: what other sources emit, if nothing else differs; look into it if it is negative",
-            "derived",
-            KILOGRAMS_CO2E,
             "1245479.200000000",
         ),
         Column(
@@ -57,6 +59,8 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             f"{_THEIRS}: scope_1_co2e_kg",
             KILOGRAMS_CO2E,
             example="225000.000000000",
+            additivity="none",
+            never_over=NEVER_OVER,
         ),
         *records(WWT, "year"),
         count(
@@ -74,21 +78,26 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             KILOGRAMS_CO2E,
             "310.500000000",
         ),
-        Column(
+        share(
             "prorated_share",
-            RATIO,
             "prorated_co2e_kg divided by ours_co2e_kg; null unless that is above zero",
-            "derived",
-            "1",
             example="0.068674939",
         ),
         days("covered_days", "Days with at least one active record, summed over the facilities", _OURS, "2160"),
         days("due_days", "Days that the facilities owe", _OURS, "2190"),
         count(
-            "unproven_list_count", "Lists of the organisation that the last sweep left unproven", LISTS, "0", "years"
+            "unproven_list_count",
+            "Lists of the organisation that the last sweep left unproven",
+            LISTS,
+            "0",
+            "years: it is that of all of them",
         ),
         count(
-            "quarantined_count", "Items of the organisation that the last sweep quarantined", QUARANTINE, "0", "years"
+            "quarantined_count",
+            "Items of the organisation that the last sweep quarantined",
+            QUARANTINE,
+            "0",
+            "years: it is that of all of them",
         ),
         Column(
             "verdict",

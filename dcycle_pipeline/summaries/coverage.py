@@ -26,7 +26,16 @@ COVERAGE_GAPS = Summary(
         Column("kind", "VARCHAR", "gap (no record) or overlap (more than one record)", "derived", example="overlap"),
         Column("first_date", "DATE", "First day of the stretch", "derived", example="2025-03-30"),
         Column("last_date", "DATE", "Last day of the stretch, inclusive", "derived", example="2025-03-31"),
-        days("days", "Length of the stretch", example="2"),
+        Column(
+            "days",
+            "BIGINT",
+            "Length of the stretch",
+            "derived",
+            "d",
+            example="2",
+            additivity="none",
+            never_over="kinds: a gap is no overlap",
+        ),
         count(
             "record_count",
             "Active records that touch the stretch, 0 for a gap; one that touches several counts in each",

@@ -1,8 +1,8 @@
 """What the declaration of a summary consists of, and the columns that several share. Each summary is declared beside this file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Column, Table
+from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, TOTAL, Additivity, Column, Table
 
 RATIO = "DECIMAL(28,9)"
 WWT = "dcycle.waste_water_treatments"
@@ -16,8 +16,8 @@ DOUBTFUL_ROWS = "sync.doubtful_rows"
 MEASURES = ("co2e_kg", "co2e_biomass_kg", "water_in_m3", "water_out_m3", "sludge_kg")
 RECORDS = ("record_count", "pending_record_count")
 DAYS = ("covered_days", "due_days")
-BELOW = "with_subsidiaries_"
-OF_BELOW = " of the organisation and all organisations below it in the tree"
+_NO_TREES = "organisations: each tree holds those below it"
+OF_TREE = " of the organisation and all organisations below it in the tree"
 
 
 @dataclass(frozen=True)
@@ -86,94 +86,108 @@ def month() -> Column:
 
 def year() -> Column:
     """The calendar year of a row."""
-    return Column("year", "INTEGER", "Calendar year", "derived", example="2025")
+    return Column("year", "INTEGER", "Calendar year", "derived", example="2025", additivity="none")
+
+
+def tree_organization_id(source: str) -> Column:
+    """The organisation whose tree a row is about. The name differs from `organization_id`, so that no tool joins trees to own figures."""
+    meaning = "Organisation whose tree it is: itself and all organisations below it"
+    return Column("tree_organization_id", "VARCHAR", meaning, source, example="11111111-1111-4111-8111-111111111111")
 
 
 def count(name: str, meaning: str, source: str, example: str = "12", never_over: str = "") -> Column:
     """A number of things. If a thing counts in several rows, `never_over` says over what nobody may add the rows up."""
-    if never_over:
-        meaning = f"{meaning}; never add up over {never_over}"
-    return Column(name, "BIGINT", meaning, source, "1", example=example, additivity="none" if never_over else "sum")
+    additivity: Additivity = "none" if never_over else "sum"
+    return Column(name, "BIGINT", meaning, source, "1", example=example, additivity=additivity, never_over=never_over)
 
 
 def days(name: str, meaning: str, source: str = "derived", example: str = "365") -> Column:
     """A number of days."""
-    return Column(name, "BIGINT", meaning, source, "d", example=example)
+    return Column(name, "BIGINT", meaning, source, "d", example=example, additivity="sum")
 
 
 def total(name: str, meaning: str, source: str, unit: str, example: str = "4521.300000000") -> Column:
     """A sum of quantities in `unit`."""
-    return Column(name, TOTAL, meaning, source, unit, example=example)
+    return Column(name, TOTAL, meaning, source, unit, example=example, additivity="sum")
 
 
-def measures(source: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
+def difference(name: str, meaning: str, example: str) -> Column:
+    """One total less another. It is null where one of them is, so its sum is not the difference of their sums."""
+    never_over = "rows: it is null where one of the two is"
+    return Column(
+        name, TOTAL, meaning, "derived", KILOGRAMS_CO2E, None, example=example, additivity="none", never_over=never_over
+    )
+
+
+def share(name: str, meaning: str, unit: str = "1", example: str = "0.050000000") -> Column:
+    """A figure divided by another. A ratio of sums is not the sum of ratios."""
+    return Column(name, RATIO, meaning, "derived", unit, example=example, additivity="none")
+
+
+def of_tree(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Figures of a tree. Those of an organisation hold the trees of all organisations below it."""
+    return tuple(_of_tree(column) for column in columns)
+
+
+def _of_tree(column: Column) -> Column:
+    if column.additivity == "sum":
+        return replace(column, additivity="none", never_over=_NO_TREES)
+    return replace(column, never_over=f"{column.never_over} or {_NO_TREES}") if column.never_over else column
+
+
+def measures(source: str, of: str = "") -> tuple[Column, ...]:
     """The five quantities that every emission summary sums, in kg and m3. `of` says whose they are, with a space before it."""
     return (
         total(
-            f"{prefix}co2e_kg",
+            "co2e_kg",
             f"Emissions of calculated records{of}; null if all are pending",
             f"{source}: co2e_kg",
             KILOGRAMS_CO2E,
         ),
         total(
-            f"{prefix}co2e_biomass_kg",
+            "co2e_biomass_kg",
             f"Biogenic emissions{of}; never add them to co2e_kg",
             f"{source}: co2e_biomass_kg",
             KILOGRAMS_CO2E,
             "12.500000000",
         ),
         total(
-            f"{prefix}water_in_m3",
+            "water_in_m3",
             f"Water entering the plants{of}",
             f"{source}: water_in_m3",
             CUBIC_METRES,
             "12500.250000000",
         ),
         total(
-            f"{prefix}water_out_m3",
+            "water_out_m3",
             f"Water leaving the plants{of}",
             f"{source}: water_out_m3",
             CUBIC_METRES,
             "12000.125000000",
         ),
-        total(f"{prefix}sludge_kg", f"Sludge from the plants{of}", f"{source}: sludge_kg", KILOGRAMS, "850.062500000"),
+        total("sludge_kg", f"Sludge from the plants{of}", f"{source}: sludge_kg", KILOGRAMS, "850.062500000"),
     )
 
 
-def records(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
+def records(source: str, period: str, of: str = "") -> tuple[Column, ...]:
     """How many records the figures rest on. A record that spans several periods (`month`, `year`) counts in each."""
-    never_over = _never_over(period, prefix)
+    never_over = f"{period}s"
     covering = (
         f"Active records{of} that cover a day of the {period}, so one that covers several {period}s counts in each"
     )
     return (
-        count(f"{prefix}record_count", covering, source, never_over=never_over),
-        count(f"{prefix}pending_record_count", "Those of them without calculated emissions", source, "0", never_over),
+        count("record_count", covering, source, never_over=never_over),
+        count("pending_record_count", "Those of them without calculated emissions", source, "0", never_over),
     )
 
 
-def _never_over(period: str, prefix: str) -> str:
-    return f"{period}s or organisations" if prefix else f"{period}s"
-
-
-def coverage(source: str, period: str, prefix: str = "", of: str = "") -> tuple[Column, ...]:
+def coverage(source: str, period: str, of: str = "") -> tuple[Column, ...]:
     """How many facilities the figures rest on, and how many of the days that these owe."""
     return (
-        count(
-            f"{prefix}facility_count",
-            f"Facilities{of} that owe the days of the {period}",
-            source,
-            "6",
-            _never_over(period, prefix),
-        ),
+        count("facility_count", f"Facilities{of} that owe the days of the {period}", source, "6", f"{period}s"),
+        days("covered_days", f"Days with at least one active record, summed over the facilities{of}", source, "2160"),
         days(
-            f"{prefix}covered_days",
-            f"Days with at least one active record, summed over the facilities{of}",
-            source,
-            "2160",
-        ),
-        days(
-            f"{prefix}due_days",
+            "due_days",
             f"Days that the facilities{of} owe; the {period} is fully covered if covered_days is the same",
             source,
             "2190",
@@ -181,22 +195,19 @@ def coverage(source: str, period: str, prefix: str = "", of: str = "") -> tuple[
     )
 
 
-def year_on_year(name: str, prefix: str = "") -> tuple[Column, ...]:
+def year_on_year(name: str) -> tuple[Column, ...]:
     """The change of the figure `name` to the year before, and the reason if there is none."""
     return (
-        Column(
-            f"{prefix}{name}_year_on_year",
-            RATIO,
-            f"Change of {prefix}{name} to the year before, as a share of that year: 0.05 is 5 % more. "
+        share(
+            f"{name}_year_on_year",
+            f"Change of {name} to the year before, as a share of that year: 0.05 is 5 % more. "
             "Null unless both years are fully covered, nothing in them is pending and the figure of that year is above zero",
-            "derived",
-            "1",
             example="-0.034500000",
         ),
         Column(
-            f"{prefix}year_on_year_reason",
+            "year_on_year_reason",
             "VARCHAR",
-            f"Why there is no {prefix}{name}_year_on_year; null if there is one",
+            f"Why there is no {name}_year_on_year; null if there is one",
             "derived",
             example="2024: 214 of 365 days covered",
         ),

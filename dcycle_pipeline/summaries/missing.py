@@ -2,7 +2,6 @@
 
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.declaration import (
-    BELOW,
     EXCLUDED,
     LISTS,
     ORGANIZATIONS,
@@ -36,16 +35,16 @@ MISSING_MEMBERS = Summary(
 MISSING = MISSING_MEMBERS.qualified
 
 
-def missing_member_count(prefix: str = BELOW) -> Column:
+def missing_member_count() -> Column:
     """How many members the figures of the tree lack. It says how the sweeps went, so it is no content."""
     return Column(
-        f"{prefix}missing_member_count",
+        "missing_member_count",
         "BIGINT",
-        "Organisations of the tree, itself included, of which figures may be missing or old; 0 if the tree is whole; "
-        "never add up over organisations or periods",
+        "Organisations of the tree, itself included, of which figures may be missing or old; 0 if the tree is whole",
         MISSING,
         "1",
         stamp="origin",
         example="0",
         additivity="none",
+        never_over="organisations, months or years",
     )

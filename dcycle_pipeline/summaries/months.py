@@ -3,12 +3,10 @@
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.summaries.coverage import COVERAGE_BY_FACILITY_MONTH
 from dcycle_pipeline.summaries.declaration import (
-    BELOW,
     COUNTED,
     DAYS,
     FACILITIES,
     MEASURES,
-    OF_BELOW,
     ORGANIZATIONS,
     RECORDS,
     WWT,
@@ -24,7 +22,6 @@ from dcycle_pipeline.summaries.declaration import (
     organization_id,
     records,
 )
-from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
 
 COVERAGE = COVERAGE_BY_FACILITY_MONTH.qualified
 
@@ -54,13 +51,21 @@ FACILITY_MONTH = EMISSIONS_BY_FACILITY_MONTH.qualified
 ORGANIZATION_TREE = Summary(
     "summaries",
     "organization_tree",
-    "One row per organisation and member of its tree, which is itself and every organisation below it: the figures with "
-    "subsidiaries sum over these members",
+    "One row per organisation and member of its tree, which is itself and every organisation below it: the figures of "
+    "trees sum over these members",
     ("organization_id", "member_organization_id"),
     (
         organization_id(ORGANIZATIONS),
         member_organization_id(f"{ORGANIZATIONS}: parent_organization_id"),
-        Column("steps_below", "INTEGER", "Steps below organization_id; 0 for itself", ORGANIZATIONS, "1", example="1"),
+        Column(
+            "steps_below",
+            "INTEGER",
+            "Steps below organization_id; 0 for itself",
+            ORGANIZATIONS,
+            "1",
+            example="1",
+            additivity="none",
+        ),
     ),
     ORGANIZATIONS,
     sources=(ORGANIZATIONS, COVERAGE),
@@ -71,8 +76,7 @@ TREE = ORGANIZATION_TREE.qualified
 EMISSIONS_BY_ORGANIZATION_MONTH = Summary(
     "summaries",
     "emissions_by_organization_month",
-    "One row per organisation and calendar month for which it, or an organisation below it, owes data. To add rows up, use the "
-    "plain columns: those that start with with_subsidiaries_ already contain all organisations below",
+    "One row per organisation and calendar month for which it owes data: its own figures, without organisations below it",
     ("organization_id", "month"),
     (
         organization_id(FACILITY_MONTH),
@@ -80,12 +84,8 @@ EMISSIONS_BY_ORGANIZATION_MONTH = Summary(
         *measures(FACILITY_MONTH),
         *records(FACILITY_MONTH, "month"),
         *coverage(COVERAGE, "month"),
-        *measures(FACILITY_MONTH, BELOW, OF_BELOW),
-        *records(FACILITY_MONTH, "month", BELOW, OF_BELOW),
-        *coverage(COVERAGE, "month", BELOW, OF_BELOW),
-        missing_member_count(),
     ),
     FACILITY_MONTH,
-    sources=(TREE, FACILITY_MONTH, COVERAGE, MISSING),
+    sources=(FACILITY_MONTH, COVERAGE),
     conserves=(Conserved(FACILITY_MONTH, (*MEASURES, *RECORDS)), Conserved(COVERAGE, DAYS)),
 )

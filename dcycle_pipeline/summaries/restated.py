@@ -47,6 +47,7 @@ RESTATEMENTS = Summary(
             f"{_VERSIONS}: co2e_kg",
             KILOGRAMS_CO2E,
             example="-12.500000000",
+            additivity="sum",
         ),
         Column(
             "co2e_biomass_kg",
@@ -55,6 +56,7 @@ RESTATEMENTS = Summary(
             f"{_VERSIONS}: co2e_biomass_kg",
             KILOGRAMS_CO2E,
             example="0.000000000",
+            additivity="sum",
         ),
         count(
             "record_count",

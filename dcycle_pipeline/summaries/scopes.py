@@ -22,6 +22,12 @@ from dcycle_pipeline.summaries.years import FACILITY_YEAR
 
 _FILE = "scope_mapping.csv"
 
+
+def _number(name: str, meaning: str, source: str, example: str) -> Column:
+    """A number that names something."""
+    return Column(name, "INTEGER", meaning, source, "1", example=example, additivity="none")
+
+
 SCOPE_MAPPING = Table(
     "summaries",
     "scope_mapping",
@@ -29,12 +35,12 @@ SCOPE_MAPPING = Table(
     "conditions hold; without such a line it is unmapped",
     ("line",),
     (
-        Column("line", "INTEGER", "Place in the mapping, from 1: the first that fits counts", _FILE, "1", example="1"),
+        _number("line", "Place in the mapping, from 1: the first that fits counts", _FILE, "1"),
         Column("organization_id", "VARCHAR", "Only facilities of this organisation; null is any", _FILE, example=""),
         Column("facility_id", "VARCHAR", "Only this facility; null is any", _FILE, example=""),
         Column("facility_type", "VARCHAR", "Only facilities of this type; null is any", _FILE, example="factory"),
-        Column("scope", "INTEGER", "Scope of the GHG Protocol: 1, 2 or 3", _FILE, "1", example="1"),
-        Column("category", "INTEGER", "Category of scope 3, 1 to 15; null for scopes 1 and 2", _FILE, "1", example="5"),
+        _number("scope", "Scope of the GHG Protocol: 1, 2 or 3", _FILE, "1"),
+        _number("category", "Category of scope 3, 1 to 15; null for scopes 1 and 2", _FILE, "5"),
         Column("meaning", "VARCHAR", "Why, in words", _FILE, example="Treated in an own plant"),
     ),
     _FILE,
@@ -54,8 +60,8 @@ EMISSIONS_BY_SCOPE_YEAR = Summary(
             SCOPE_MAPPING.qualified,
             example="scope 3 category 5",
         ),
-        Column("scope", "INTEGER", "Scope; null if unmapped", SCOPE_MAPPING.qualified, "1", example="3"),
-        Column("category", "INTEGER", "Category of scope 3, else null", SCOPE_MAPPING.qualified, "1", example="5"),
+        _number("scope", "Scope; null if unmapped", SCOPE_MAPPING.qualified, "3"),
+        _number("category", "Category of scope 3, else null", SCOPE_MAPPING.qualified, "5"),
         year(),
         *measures(FACILITY_YEAR),
         *records(FACILITY_YEAR, "year"),

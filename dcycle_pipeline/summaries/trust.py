@@ -8,13 +8,14 @@ from dcycle_pipeline.summaries.declaration import (
     LISTS,
     ORGANIZATIONS,
     QUARANTINE,
-    RATIO,
     WWT,
     Conserved,
     Summary,
     count,
+    difference,
     facility_id,
     organization_id,
+    share,
     total,
 )
 from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
@@ -37,13 +38,12 @@ FACILITY_RECONCILIATION = Summary(
             f"{FACILITIES}: co2e_kg",
             KILOGRAMS_CO2E,
             example="125000.500000000",
+            additivity="sum",
         ),
         total("wwt_co2e_kg", "Emissions of its active calculated records", FACILITY_YEAR, KILOGRAMS_CO2E),
-        total(
+        difference(
             "remainder_co2e_kg",
             "facility_co2e_kg minus wwt_co2e_kg: what other sources emit; if it is negative, something is wrong",
-            "derived",
-            KILOGRAMS_CO2E,
             "120479.200000000",
         ),
         count("record_count", "Active records of the facility", WWT),
@@ -69,6 +69,10 @@ FACILITY_RECONCILIATION = Summary(
 )
 
 
+# Here an organisation has what it lists, whether it counts there or not.
+_TWICE = "organisations: what several of them list is in each"
+
+
 def _moment(name: str, meaning: str) -> Column:
     return Column(name, "TIMESTAMPTZ", meaning, LISTS, example="2025-11-21 03:00:12+00")
 
@@ -81,21 +85,20 @@ DATA_QUALITY = Summary(
     ("organization_id",),
     (
         organization_id(ORGANIZATIONS),
-        count("facility_count", "Facilities, archived ones included", FACILITIES, "9"),
-        count("record_count", "Waste-water records of every status", WWT, "140"),
-        count("active_record_count", "Those of status active: only they count in summaries", f"{WWT}: status", "120"),
-        count("uploaded_record_count", "Those of status uploaded", f"{WWT}: status", "10"),
-        count("loading_record_count", "Those of status loading", f"{WWT}: status", "6"),
-        count("error_record_count", "Those of status error", f"{WWT}: status", "4"),
-        count("pending_record_count", "Active records without calculated emissions", f"{WWT}: co2e_state", "6"),
-        Column(
-            "pending_share",
-            RATIO,
-            "pending_record_count divided by active_record_count; null if there are none",
-            "derived",
-            "1",
-            example="0.050000000",
+        count("facility_count", "Facilities, archived ones included", FACILITIES, "9", _TWICE),
+        count("record_count", "Waste-water records of every status", WWT, "140", _TWICE),
+        count(
+            "active_record_count",
+            "Those of status active: only they count in summaries",
+            f"{WWT}: status",
+            "120",
+            _TWICE,
         ),
+        count("uploaded_record_count", "Those of status uploaded", f"{WWT}: status", "10", _TWICE),
+        count("loading_record_count", "Those of status loading", f"{WWT}: status", "6", _TWICE),
+        count("error_record_count", "Those of status error", f"{WWT}: status", "4", _TWICE),
+        count("pending_record_count", "Active records without calculated emissions", f"{WWT}: co2e_state", "6", _TWICE),
+        share("pending_share", "pending_record_count divided by active_record_count; null if there are none"),
         count("gap_count", "Stretches of days without a record, see coverage_gaps", "summaries.coverage_gaps", "2"),
         count("overlap_count", "Stretches of days with several records", "summaries.coverage_gaps", "1"),
         count("proven_list_count", "Lists that the last sweep proved", LISTS, "10"),
@@ -107,10 +110,23 @@ DATA_QUALITY = Summary(
             "Facilities that another organisation lists too: each counts once, see listed_twice",
             LISTED_TWICE.qualified,
             "0",
+            _TWICE,
         ),
-        count("twice_listed_record_count", "Records that another organisation lists too", LISTED_TWICE.qualified, "0"),
-        missing_member_count(""),
-        count("unlisted_facility_count", "Facilities that the API shows by their id only", "history.facilities", "0"),
+        count(
+            "twice_listed_record_count",
+            "Records that another organisation lists too",
+            LISTED_TWICE.qualified,
+            "0",
+            _TWICE,
+        ),
+        missing_member_count(),
+        count(
+            "unlisted_facility_count",
+            "Facilities that the API shows by their id only",
+            "history.facilities",
+            "0",
+            _TWICE,
+        ),
         _moment(
             "oldest_proof_at",
             "When the list with the oldest proof was proven; null if a list never was",

@@ -2,13 +2,10 @@
 
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, Column
 from dcycle_pipeline.summaries.declaration import (
-    BELOW,
     COUNTED,
     DAYS,
     FACILITIES,
     MEASURES,
-    OF_BELOW,
-    RATIO,
     RECORDS,
     WWT,
     Conserved,
@@ -20,25 +17,18 @@ from dcycle_pipeline.summaries.declaration import (
     measures,
     organization_id,
     records,
+    share,
     total,
     year,
     year_on_year,
 )
-from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
-from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH, TREE
+from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH
 
 _CALCULATED_MONTHS = "in the months of the year in which nothing is pending"
 
 
 def _intensity(name: str, numerator: str, denominator: str, unit: str, example: str) -> Column:
-    return Column(
-        name,
-        RATIO,
-        f"{numerator} divided by {denominator}; null unless that is above zero",
-        "derived",
-        unit,
-        example=example,
-    )
+    return share(name, f"{numerator} divided by {denominator}; null unless that is above zero", unit, example)
 
 
 WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
@@ -98,8 +88,7 @@ FACILITY_YEAR = WWT_INTENSITY_BY_FACILITY_YEAR.qualified
 EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
     "summaries",
     "emissions_by_organization_year",
-    "One row per organisation and calendar year for which it, or an organisation below it, owes data. To add rows up, use the "
-    "plain columns: those that start with with_subsidiaries_ already contain all organisations below",
+    "One row per organisation and calendar year for which it owes data: its own figures, without organisations below it",
     ("organization_id", "year"),
     (
         organization_id(FACILITY_YEAR),
@@ -108,14 +97,9 @@ EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
         *records(FACILITY_YEAR, "year"),
         *coverage(FACILITY_YEAR, "year"),
         *year_on_year("co2e_kg"),
-        *measures(FACILITY_YEAR, BELOW, OF_BELOW),
-        *records(FACILITY_YEAR, "year", BELOW, OF_BELOW),
-        *coverage(FACILITY_YEAR, "year", BELOW, OF_BELOW),
-        *year_on_year("co2e_kg", BELOW),
-        missing_member_count(),
     ),
     FACILITY_YEAR,
-    sources=(TREE, FACILITY_YEAR, MISSING),
+    sources=(FACILITY_YEAR,),
     conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
 )
 

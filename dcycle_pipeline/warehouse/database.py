@@ -219,10 +219,11 @@ def content_hash(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table])
     """One SHA-256 over the content of the tables, in hex. It depends neither on the order of rows nor on when we saw them."""
     parts = []
     for table in sorted(tables, key=lambda table: table.qualified):
+        relation = f"({table.query})" if isinstance(table, View) else table.qualified
         row = ", ".join(f"coalesce(({name})::VARCHAR, chr(0))" for name in table.hashed)
         lower, upper, count = connection.execute(
             f"""SELECT sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT), count(*)
-            FROM (SELECT concat_ws(chr(31), {row}) AS line FROM {table.qualified})"""
+            FROM (SELECT concat_ws(chr(31), {row}) AS line FROM {relation})"""
         ).fetchall()[0]
         parts.append(f"{table.qualified}:{count}:{lower}:{upper}")
     digest = connection.execute("SELECT sha256(?)", ["\n".join(parts)]).fetchall()[0][0]

@@ -3,6 +3,8 @@
 The current tables (`dcycle.*`) are views over the versions that are valid now. Writing versions belongs to `merge`.
 """
 
+from dataclasses import replace
+
 from dcycle_pipeline.endpoints.declaration import Endpoint, MultiValue
 from dcycle_pipeline.schema import Column, Macro, Table, View, quoted
 from dcycle_pipeline.warehouse import run_tables
@@ -34,7 +36,15 @@ CHANGE = Column(
     OURS,
 )
 RUN = Column("run_id", "VARCHAR", "Run whose landed pages hold the version", OURS, stamp="origin")
-PAGE = Column("page", "BIGINT", "Landed page of the list that holds it; null for a deletion", OURS, "1", stamp="origin")
+PAGE = Column(
+    "page",
+    "BIGINT",
+    "Landed page of the list that holds it; null for a deletion",
+    OURS,
+    "1",
+    stamp="origin",
+    additivity="none",
+)
 
 DECIDED_BY = Column(
     "decided_by",
@@ -46,6 +56,11 @@ DECIDED_BY = Column(
 DECISION_REASON = Column("decision_reason", "VARCHAR", "Why that person decided so", OURS, stamp="origin")
 
 
+def of_versions(columns: tuple[Column, ...]) -> tuple[Column, ...]:
+    """Columns of a table of versions. What adds up over rows is in several versions, and in each publication once more."""
+    return tuple(replace(c, additivity="latest") if c.additivity == "sum" else c for c in columns)
+
+
 def versions(endpoint: Endpoint) -> Table:
     """The table of an endpoint's versions: its content, lists as one column each, and when and how we came to know the version."""
     lists = tuple(multi_value.column for multi_value in endpoint.multi_values)
@@ -55,7 +70,7 @@ def versions(endpoint: Endpoint) -> Table:
         f"One row per version of a row of {endpoint.table.qualified}, the current one included",
         (*endpoint.table.key, "valid_from"),
         (
-            *endpoint.table.content,
+            *of_versions(endpoint.table.content),
             *lists,
             FIRST_SEEN,
             VALID_FROM,

@@ -4,13 +4,23 @@ from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.landing.lists import NOT_READ, NOTHING_MISSING
-from dcycle_pipeline.schema import Column, Table, quoted
+from dcycle_pipeline.schema import Additivity, Column, Table, quoted
 
 _OURS = "dcycle_pipeline"
 
 
-def _column(name: str, type_: str, meaning: str, unit: str | None = None) -> Column:
-    return Column(name, type_, meaning, _OURS, unit)
+def _column(name: str, type_: str, meaning: str) -> Column:
+    return Column(name, type_, meaning, _OURS)
+
+
+def _count(name: str, meaning: str, additivity: Additivity = "latest") -> Column:
+    """A number of things. What a run tells of lists and rows, the next run tells again."""
+    return Column(name, "BIGINT", meaning, _OURS, "1", additivity=additivity)
+
+
+def _place(name: str, meaning: str, unit: str | None = None, type_: str = "BIGINT") -> Column:
+    """A number that says where something is."""
+    return Column(name, type_, meaning, _OURS, unit, additivity="none")
 
 
 RUNS = Table(
@@ -32,26 +42,20 @@ RUNS = Table(
             "VARCHAR",
             "loaded (this run read, but did not publish), published, published_with_gaps, or rolled_back (it put an earlier snapshot back)",
         ),
-        _column("organizations_count", "BIGINT", "Organisations that the published file rests on", "1"),
-        _column("requests_count", "BIGINT", "Requests sent to the API, repetitions included", "1"),
-        _column(
-            "rows_count", "BIGINT", "Distinct rows that the API showed in the proven lists of the last sweeps", "1"
-        ),
-        _column("lists_proven_count", "BIGINT", "Lists of the last sweeps that are proven", "1"),
-        _column(
+        _count("organizations_count", "Organisations that the published file rests on"),
+        _count("requests_count", "Requests sent to the API, repetitions included", "sum"),
+        _count("rows_count", "Distinct rows that the API showed in the proven lists of the last sweeps"),
+        _count("lists_proven_count", "Lists of the last sweeps that are proven"),
+        _count(
             "lists_unproven_count",
-            "BIGINT",
             "Lists of the last sweeps of which something may be missing, for whatever reason; their last rows stay",
-            "1",
         ),
-        _column("quarantined_count", "BIGINT", "Items of the last sweeps that cannot be used", "1"),
-        _column(
+        _count("quarantined_count", "Items of the last sweeps that cannot be used"),
+        _count(
             "listed_twice_count",
-            "BIGINT",
             "Facilities, and records of other facilities, that several organisations list; each counts once, see summaries.listed_twice",
-            "1",
         ),
-        _column("doubtful_count", "BIGINT", "Doubtful rows that nobody has decided, see sync.doubtful_rows", "1"),
+        _count("doubtful_count", "Doubtful rows that nobody has decided, see sync.doubtful_rows"),
         _column(
             "drift",
             "VARCHAR[]",
@@ -81,7 +85,7 @@ LISTS = Table(
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "organizations, facilities, waste_water_treatments or total_impacts"),
         _column("facility_id", "VARCHAR", "Facility whose list it is; null if the row is about the whole organisation"),
-        _column("year", "INTEGER", "Calendar year of a total; null for a list"),
+        _place("year", "Calendar year of a total; null for a list", type_="INTEGER"),
         _column(
             "outcome",
             "VARCHAR",
@@ -90,18 +94,13 @@ LISTS = Table(
             "not_found, unauthorized or facilities_not_read (so lists of facilities that are not known may be missing)",
         ),
         _column("reason", "VARCHAR", "Why something may be missing, and what to do; empty if nothing is"),
-        _column("rows_count", "BIGINT", "Rows landed, repetitions included", "1"),
-        _column("distinct_ids_count", "BIGINT", "Distinct ids received", "1"),
-        _column(
-            "counter",
-            "BIGINT",
-            "Rows that exist, as the API's counter says, and those that show without the filter only",
-            "1",
-        ),
-        _column("passes_count", "BIGINT", "Passes over the list", "1"),
-        _column("pages_count", "BIGINT", "Pages received", "1"),
-        _column("deleted_count", "BIGINT", "Rows that vanished and that the API confirmed to be gone", "1"),
-        _column("quarantined_count", "BIGINT", "Items of the list that cannot be used", "1"),
+        _count("rows_count", "Rows landed, repetitions included"),
+        _count("distinct_ids_count", "Distinct ids received"),
+        _count("counter", "Rows that exist, as the API's counter says, and those that show without the filter only"),
+        _count("passes_count", "Passes over the list"),
+        _count("pages_count", "Pages received"),
+        _count("deleted_count", "Rows that vanished and that the API confirmed to be gone"),
+        _count("quarantined_count", "Items of the list that cannot be used"),
         _column(
             "started_at", "TIMESTAMPTZ", "First request; before the run's start if a run that died landed the pages"
         ),
@@ -120,11 +119,11 @@ QUARANTINE = Table(
         _column("organization_id", "VARCHAR", "Organisation that was asked for"),
         _column("endpoint", "VARCHAR", "Endpoint that sent the item"),
         _column("facility_id", "VARCHAR", "Facility that was asked for; null if the whole organisation was"),
-        _column("year", "INTEGER", "Calendar year that was asked for, of a total; null for an item of a list"),
+        _place("year", "Calendar year that was asked for, of a total; null for an item of a list", type_="INTEGER"),
         _column("item_id", "VARCHAR", "Id of the item; empty if it has none"),
         _column("reason", "VARCHAR", "Why it cannot be used"),
-        _column("page", "BIGINT", "Page of the list", "1"),
-        _column("position", "BIGINT", "Place on the page, from 0", "1"),
+        _place("page", "Page of the list", "1"),
+        _place("position", "Place on the page, from 0", "1"),
         _column("item", "VARCHAR", "The item as received, without personal data, as JSON"),
         _column("landed_file", "VARCHAR", "File below landing/ that holds the page"),
         _column("quarantined_at", "TIMESTAMPTZ", "When the item was quarantined"),

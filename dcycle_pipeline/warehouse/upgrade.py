@@ -1,11 +1,13 @@
 """Brings the tables of an older working file or snapshot to the present names and columns, with every row.
 
 Layout 2 had lists and year totals in `sync.scopes`, with the year of a total in `facility_id`. A list or total without a proof
-had an empty one. The next layout adds its statements here; `declare` then creates what is missing.
+had an empty one. Layout 3 first had the figures of a tree beside an organisation's own. The next layout adds its statements here;
+`declare` then creates what is missing.
 """
 
 import duckdb
 
+_TREE_BESIDE_OWN = "summaries.emissions_by_organization_year.with_subsidiaries_co2e_kg"
 _IS_TOTAL = "endpoint = 'total_impacts'"
 _FACILITY_AND_YEAR = (
     f"CASE WHEN NOT {_IS_TOTAL} THEN facility_id END AS facility_id, "
@@ -38,9 +40,26 @@ _FROM_LAYOUT_2 = (
 )
 
 
+# The next publication computes all that these two hold, and the tables of trees.
+_FROM_TREES_BESIDE = tuple(
+    f"DROP TABLE IF EXISTS summaries.emissions_by_organization_{period}" for period in ("month", "year")
+)
+
+
 def upgrade(connection: duckdb.DuckDBPyConnection) -> None:
     """Bring the attached file to the present layout, all or nothing. A file that has it stays untouched."""
-    if connection.execute(
-        "SELECT 1 FROM duckdb_tables() WHERE database_name = 'warehouse' AND schema_name = 'sync' AND table_name = 'scopes'"
-    ).fetchall():
-        connection.execute(f"BEGIN; {'; '.join(_FROM_LAYOUT_2)}; COMMIT")
+    statements = (
+        *(_FROM_LAYOUT_2 if _has(connection, "sync.scopes.run_id") else ()),
+        *(_FROM_TREES_BESIDE if _has(connection, _TREE_BESIDE_OWN) else ()),
+    )
+    if statements:
+        connection.execute(f"BEGIN; {'; '.join(statements)}; COMMIT")
+
+
+def _has(connection: duckdb.DuckDBPyConnection, column: str) -> bool:
+    found = connection.execute(
+        """SELECT 1 FROM duckdb_columns() WHERE database_name = 'warehouse'
+        AND schema_name || '.' || table_name || '.' || column_name = ?""",
+        [column],
+    ).fetchall()
+    return bool(found)

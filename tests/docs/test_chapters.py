@@ -31,7 +31,7 @@ MOST_FILES = 20
 RELATIONS = {relation.qualified for relation in all_relations()}
 COLUMNS = {f"{table.qualified}.{column.name}" for table in all_tables() for column in table.columns}
 IN_THE_FILE = re.compile(
-    r"(?:dcycle_warehouse\.)?((?:dcycle|history|summaries|sync)\.[a-z0-9_]+(?:\.[a-z0-9_]+)?)(?:\(.*\))?"
+    r"(?:dcycle_warehouse\.)?((?:bi|dcycle|history|summaries|sync)\.[a-z0-9_]+(?:\.[a-z0-9_]+)?)(?:\(.*\))?"
 )
 FILES = {"dcycle_warehouse.duckdb"}
 

@@ -21,8 +21,8 @@ def demo_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
         return sync(settings).file
 
 
-def test_three_queries_show_their_rows() -> None:
-    assert [chapter for chapter, _ in WITH_ROWS] == [README, CHAPTERS["data"], CHAPTERS["data"]]
+def test_four_queries_show_their_rows() -> None:
+    assert [chapter for chapter, _ in WITH_ROWS] == [README, *[CHAPTERS["data"]] * 3]
 
 
 @pytest.mark.parametrize(("chapter", "block"), QUERIES, ids=lambda it: it.name if isinstance(it, Chapter) else "")

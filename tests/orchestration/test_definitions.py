@@ -63,7 +63,9 @@ def assert_described(definitions: dg.Definitions, name: str, table: Table) -> No
     assert described.owners
     assert described.group_name == {"dcycle": "dcycle", "summaries": "summaries"}[table.schema]
     columns = described.metadata["dagster/column_schema"].columns
-    assert [(c.name, c.type, c.description) for c in columns] == [(c.name, c.type, c.comment) for c in table.columns]
+    assert [(c.name, c.type, c.description) for c in columns] == [
+        (c.name, c.type, table.comment_of(c)) for c in table.columns
+    ]
     assert described.metadata["dagster/table_name"] == table.qualified
 
 

@@ -23,7 +23,7 @@ def test_every_name_in_the_file_is_in_the_dictionary(report: Written, found: lis
     in_file = report.synced.query(
         "SELECT schema_name || '.' || table_name, column_name FROM duckdb_columns() WHERE NOT internal"
     )
-    assert {(entry.name, column.name) for entry in found for column, _ in entry.columns} == set(in_file)
+    assert {(entry.name, column.name) for entry in found for column, *_ in entry.columns} == set(in_file)
     macros = report.synced.query(
         "SELECT schema_name || '.' || function_name FROM duckdb_functions() WHERE NOT internal AND function_type = 'table_macro'"
     )
@@ -36,7 +36,7 @@ def test_the_page_shows_all_of_it(page: Node, found: list[Entry]) -> None:
         (entry.all("code")[0].text, [row.all("code")[0].text for row in entry.all("tr")[1:]])
         for entry in section.all("details")
     ]
-    assert shown == [(entry.name, [column.name for column, _ in entry.columns]) for entry in found]
+    assert shown == [(entry.name, [column.name for column, *_ in entry.columns]) for entry in found]
 
 
 def test_the_file_says_the_same_as_comments(report: Written, found: list[Entry]) -> None:
@@ -45,7 +45,11 @@ def test_the_file_says_the_same_as_comments(report: Written, found: list[Entry])
             "SELECT schema_name || '.' || table_name || '.' || column_name, comment FROM duckdb_columns() WHERE NOT internal"
         )
     )
-    assert comments == {f"{entry.name}.{column.name}": column.comment for entry in found for column, _ in entry.columns}
+    said = {f"{table.qualified}.{column.name}": table.comment_of(column) for table, column in COLUMNS}
+    assert comments == said
+    assert all(
+        adds_up in said[f"{entry.name}.{column.name}"] for entry in found for column, adds_up, _ in entry.columns
+    )
 
 
 @pytest.mark.parametrize(

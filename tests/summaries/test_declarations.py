@@ -89,7 +89,7 @@ def test_counts_that_do_not_add_up_over_time_say_so(summary: summaries.Summary) 
     if PERIODS & set(summary.key):
         assert [column.name for column in counts if column.additivity == "sum"] == []
     for column in counts:
-        assert (column.additivity == "none") == ("never add up over" in column.comment)
+        assert (column.additivity == "none") == ("Never add up over" in summary.comment_of(column))
 
 
 @EVERY

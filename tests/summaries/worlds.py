@@ -116,6 +116,10 @@ def refresh(connection: duckdb.DuckDBPyConnection) -> None:
         "DELETE FROM history.waste_water_treatments; INSERT INTO history.waste_water_treatments BY NAME "
         "SELECT * EXCLUDE (first_seen_at, last_changed_at), TIMESTAMPTZ '2025-12-31' AS valid_from FROM dcycle.waste_water_treatments"
     )
+    connection.execute(
+        "DELETE FROM history.facilities; INSERT INTO history.facilities BY NAME "
+        "SELECT * EXCLUDE (first_seen_at, last_seen_at), TIMESTAMPTZ '2025-12-31' AS valid_from FROM dcycle.facilities"
+    )
     summaries.refresh(connection, NOW)
 
 

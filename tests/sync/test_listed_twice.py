@@ -89,11 +89,11 @@ def assert_counted(published: Published, own: dict[str, Decimal]) -> None:
     assert kilograms(published, "emissions_by_scope_year") == kilograms(published, "wwt_intensity_by_facility_year")
     assert sum(kilograms(published, "emissions_by_country_year", by="country_code").values()) == whole
     assert sum(kilograms(published, "facility_reconciliation", "wwt_co2e_kg").values()) == whole
-    for table in ("emissions_by_organization_month", "emissions_by_organization_year"):
-        below = kilograms(published, table, "with_subsidiaries_co2e_kg")
+    for table in ("tree_emissions_by_month", "tree_emissions_by_year"):
+        below = kilograms(published, table, by="tree_organization_id")
         assert below == own | {ROOT: whole}
-    counts = "SELECT with_subsidiaries_record_count, with_subsidiaries_facility_count FROM summaries.emissions_by_organization_year"
-    assert published.query(f"{counts} WHERE organization_id = ?", ROOT) == [(3, 3)]
+    counts = "SELECT record_count, facility_count FROM summaries.tree_emissions_by_year"
+    assert published.query(f"{counts} WHERE tree_organization_id = ?", ROOT) == [(3, 3)]
     assert len(published.query("SELECT * FROM summaries.facility_reconciliation")) == 3
 
 
@@ -210,7 +210,7 @@ def test_a_denied_organisation_changes_no_figure(sandbox: Sandbox, world: Shared
     world.add_record("f-child", start_date="2025-03-01", end_date="2025-03-31", co2e="5")
     news = sync(settings)
     whole = sum(KILOGRAMS.values()) + 5
-    assert kilograms(news, "emissions_by_organization_year", "with_subsidiaries_co2e_kg")[ROOT] == whole
+    assert kilograms(news, "tree_emissions_by_year", by="tree_organization_id")[ROOT] == whole
     assert kilograms(news, "emissions_by_organization_year") == own | {CHILD: Decimal(35)}
     sandbox.behaviour = Behaviour()
     assert kilograms(sync(settings), "emissions_by_organization_year") == own | {CHILD: Decimal(35)}
@@ -271,6 +271,6 @@ def test_no_mixture_of_lists_and_denials_counts_anything_twice(
         if chance.random() < 0.3:
             sandbox.behaviour = Behaviour(faults=(Fault("500", facility_id=chance.choice(list(OWNER))),))
         synced = sync(settings)
-        whole = kilograms(synced, "emissions_by_organization_year", "with_subsidiaries_co2e_kg")[ROOT]
+        whole = kilograms(synced, "tree_emissions_by_year", by="tree_organization_id")[ROOT]
         assert whole == sum(KILOGRAMS.values())
         assert len({*said_and_moved(synced)[0].items()} ^ {*said_and_moved(synced)[1].items()}) == 0

@@ -15,7 +15,7 @@ from tests.sync.test_trees import GRANDCHILD, Odd, node, odd_world
 __all__ = ["invoke"]
 Lacks = dict[str, set[str]]
 UP = (ROOT, CHILD, GRANDCHILD)
-COUNTS = "SELECT organization_id, with_subsidiaries_missing_member_count FROM summaries.{}"
+COUNTS = "SELECT tree_organization_id, missing_member_count FROM summaries.{}"
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_tree_that_lacks_a_member_says_so_beside_its_figures(
     happens(sandbox, world, file)
     again = sync(settings_for(sandbox, tmp_path / "data", organizations_file=file))
     assert lacking(again) == expected
-    for table in ("emissions_by_organization_month", "emissions_by_organization_year"):
+    for table in ("tree_emissions_by_month", "tree_emissions_by_year"):
         counts = dict(again.query(COUNTS.format(table)))
         assert counts
         assert counts == {organization: len(expected.get(organization, ())) for organization in counts}

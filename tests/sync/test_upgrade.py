@@ -16,6 +16,7 @@ from dcycle_pipeline.landing.upgrade import upgrade_manifests
 from dcycle_pipeline.readers.published_file import Published, open_published
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import Invoke, invoke, variables
+from tests.conftest import settings_for, small_world, sync
 from tests.sync.layout_2.account import ROOT, account, behaviour, uid
 
 __all__ = ["invoke"]
@@ -166,3 +167,22 @@ def test_manifests_that_were_brought_over_in_part_are_brought_over_whole(old: Pa
     upgrade_manifests(root)
     assert {path: path.read_bytes() for path in paths} == whole
     assert len(list(manifest.trees(root))) + len(list(manifest.sweeps(root))) == len(paths)
+
+
+def test_trees_beside_own_figures_move_to_their_tables_and_the_content_keeps_its_hash(tmp_path: Path) -> None:
+    """As layout 3 first had them: columns of the tree beside an organisation's own, and no schema bi."""
+    with Sandbox(small_world()) as sandbox:
+        first = sync(settings_for(sandbox, tmp_path))
+        with duckdb.connect(str(DataFolder(tmp_path).warehouse)) as connection:
+            connection.execute("DROP SCHEMA bi CASCADE; DROP TABLE summaries.organization_names")
+            for period in ("month", "year"):
+                own = f"summaries.emissions_by_organization_{period}"
+                connection.execute(f"ALTER TABLE {own} ADD COLUMN with_subsidiaries_co2e_kg DECIMAL(38,9) DEFAULT 7")
+                connection.execute(f"DROP TABLE summaries.tree_emissions_by_{period}")
+            connection.execute("CREATE OR REPLACE MACRO sync.layout_digest() AS 'older'")
+        again = sync(first.settings)
+    hashes = again.query("SELECT DISTINCT content_hash FROM sync.runs")
+    assert len(hashes) == 1
+    assert again.query("SELECT column_name FROM duckdb_columns() WHERE column_name LIKE 'with_subsidiaries%'") == []
+    for table in ("summaries.emissions_by_organization_year", "summaries.tree_emissions_by_year", "bi.emissions"):
+        assert again.query(f"FROM {table} ORDER BY ALL") == first.query(f"FROM {table} ORDER BY ALL") != []

@@ -10,5 +10,5 @@ WITH recent AS (
 SELECT r.organization_id, coalesce(o.name, r.organization_id) AS organization, r.month, r.co2e_kg, r.co2e_biomass_kg, r.pending_record_count,
     r.covered_days, r.due_days, e.in_all
 FROM recent AS r JOIN emitters AS e USING (organization_id) LEFT JOIN dcycle.organizations AS o USING (organization_id)
-WHERE r.due_days > 0 AND r.month <= (SELECT max(month) FROM recent WHERE record_count > 0)
+WHERE r.month <= (SELECT max(month) FROM recent WHERE record_count > 0)
 ORDER BY e.co2e_kg_in_all DESC NULLS LAST, r.organization_id, r.month

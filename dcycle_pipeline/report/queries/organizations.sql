@@ -3,6 +3,6 @@ SELECT coalesce(o.name, e.organization_id) AS organization, e.co2e_kg, e.co2e_kg
     e.year_on_year_reason, ratio(e.co2e_kg, sum(e.co2e_kg) OVER ()) AS share, e.water_in_m3, e.co2e_biomass_kg,
     e.facility_count, e.pending_record_count, e.covered_days, e.due_days, count(*) OVER () AS in_all
 FROM summaries.emissions_by_organization_year AS e LEFT JOIN dcycle.organizations AS o USING (organization_id)
-WHERE e.year = $year AND e.facility_count > 0
+WHERE e.year = $year
 ORDER BY e.co2e_kg DESC NULLS LAST, organization
 LIMIT 50

@@ -89,6 +89,9 @@ def _why_not_sent(name: str, destination: Destination, delivery: Delivery) -> st
         said = f"{error.filename or name}: {error.strerror or error}. {after(error)}"
     except duckdb.Error as error:
         said = f"{str(error).splitlines()[0].rstrip('.')}. Sync again; what was published stays."
+    except Exception as error:
+        # The file is in place: a defect here takes neither the run nor the other destinations with it.
+        said = f"a defect of dcycle_pipeline ({type(error).__name__}: {error}). Report it; what was published stays."
     else:
         return ""
     reason = plain(Secrets(delivery.settings.secrets).mask(" ".join(said.split())))
@@ -110,13 +113,22 @@ def last_sendings(folder: DataFolder, published_at: datetime) -> list[dict[str, 
     One that has only a publication from before the given moment is `unfinished`. Empty if no destination was set, or the caller may
     not look into the working folder.
     """
-    moments = ("published_at", "started_at", "finished_at")
     try:
-        noted = json.loads(folder.destinations.read_bytes())
-        found = [one | {at: one[at] and datetime.fromisoformat(one[at]) for at in moments} for one in noted]
+        found = [_noted(one) for one in json.loads(folder.destinations.read_bytes())]
         return [one | _behind(one["published_at"]) if one["published_at"] < published_at else one for one in found]
-    except (OSError, ValueError, TypeError, KeyError):
+    except (
+        OSError,
+        ValueError,
+        TypeError,
+        KeyError,
+    ):  # damaged, or of another version: the next publication writes it whole
         return []
+
+
+def _noted(one: dict[str, Any]) -> dict[str, Any]:
+    texts = {name: str(one[name]) for name in ("run_id", "destination", "outcome", "reason")}
+    moments = {name: one[name] for name in ("published_at", "started_at", "finished_at")}
+    return texts | {name: noted and datetime.fromisoformat(noted) for name, noted in moments.items()}
 
 
 def _behind(has: datetime) -> dict[str, str]:

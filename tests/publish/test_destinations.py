@@ -26,13 +26,13 @@ def environment(sandbox: Sandbox, folder: Path, **changes: str) -> dict[str, str
 
 
 @contextmanager
-def registered(name: str, reason: str = "") -> Iterator[list[str]]:
+def registered(name: str, reason: str = "", kind: type[Exception] = UnavailableError) -> Iterator[list[str]]:
     """One destination more, by one line of the registry; it fails for a reason, or keeps the runs that it was sent."""
     runs: list[str] = []
 
     def send(delivery: Delivery) -> None:
         if reason:
-            raise UnavailableError(reason)
+            raise kind(reason)
         runs.append(delivery.run_id)
 
     def attempt(settings: Settings) -> str:
@@ -129,6 +129,42 @@ def test_a_destination_that_lags_behind_is_named(
     told = invoke("status", **wanted)
     assert told.exit_code == 1
     assert "Not delivered: parquet (unfinished: what was sent last was published at" in told.stdout.splitlines()[-1]
+
+
+@pytest.mark.exhaustive
+def test_not_even_a_defect_of_one_takes_the_others_with_it(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
+    wanted = environment(sandbox, tmp_path, DCYCLE_DESTINATIONS="paper,parquet")
+    with registered("paper", "no such key", KeyError):
+        result = invoke("sync", **wanted)
+    assert result.exit_code == 1
+    assert "Not delivered: paper (failed: a defect of dcycle_pipeline (KeyError" in result.stdout.splitlines()[-1]
+    assert (tmp_path / "parquet" / "latest.json").exists()
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("damage", [b"", b"[1]", b'{"a": 1}', b'[{"destination": "parquet"}]'])
+def test_a_damaged_note_stops_nothing(sandbox: Sandbox, invoke: Invoke, tmp_path: Path, damage: bytes) -> None:
+    wanted = environment(sandbox, tmp_path)
+    assert invoke("sync", **wanted).exit_code == 0
+    noted = tmp_path / "data" / "working" / "destinations.json"
+    noted.write_bytes(damage)
+    assert invoke("status", **wanted).exit_code == 0
+    assert invoke("sync", **wanted).exit_code == 0
+    assert b'"delivered"' in noted.read_bytes()
+
+
+@pytest.mark.exhaustive
+def test_with_dagster_the_command_says_the_same(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
+    (tmp_path / "parquet").write_text("in the way", encoding="utf-8")
+    (tmp_path / "home").mkdir()
+    said = []
+    for home, name in [("", "here"), (str(tmp_path / "home"), "there")]:
+        wanted = environment(sandbox, tmp_path, DCYCLE_DATA_DIR=str(tmp_path / name), DAGSTER_HOME=home)
+        result = invoke("sync", "--json", **wanted)
+        (sending,) = said_as_json(result.stdout)["destinations"]
+        said.append((result.exit_code, sending["destination"], sending["outcome"], sending["reason"]))
+    assert said[0] == said[1]
+    assert said[0][:3] == (1, "parquet", "failed")
 
 
 def test_doctor_tries_the_folder_and_leaves_nothing(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:

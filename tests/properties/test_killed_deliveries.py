@@ -58,7 +58,7 @@ def check_healed(stage: Scene, folder: Path, root: Path) -> None:
     assert contents(folder / "dcycle.duckdb") == stage.after
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(("count", "place"), CASES, ids=str)
 def test_killed_on_the_way_to_the_parquet_folder(stage: Scene, tmp_path: Path, count: int, place: Place) -> None:
     folder, root = stage.copy(tmp_path / "data"), tmp_path / "parquet"

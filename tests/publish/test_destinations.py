@@ -132,7 +132,9 @@ def test_a_destination_that_lags_behind_is_named(
 
 
 @pytest.mark.exhaustive
-def test_not_even_a_defect_of_one_takes_the_others_with_it(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
+def test_not_even_a_defect_of_one_takes_the_others_with_it(
+    sandbox: Sandbox, invoke: Invoke, tmp_path: Path, few_summaries: None
+) -> None:
     wanted = environment(sandbox, tmp_path, DCYCLE_DESTINATIONS="paper,parquet")
     with registered("paper", "no such key", KeyError):
         result = invoke("sync", **wanted)
@@ -143,7 +145,9 @@ def test_not_even_a_defect_of_one_takes_the_others_with_it(sandbox: Sandbox, inv
 
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("damage", [b"", b"[1]", b'{"a": 1}', b'[{"destination": "parquet"}]'])
-def test_a_damaged_note_stops_nothing(sandbox: Sandbox, invoke: Invoke, tmp_path: Path, damage: bytes) -> None:
+def test_a_damaged_note_stops_nothing(
+    sandbox: Sandbox, invoke: Invoke, tmp_path: Path, damage: bytes, few_summaries: None
+) -> None:
     wanted = environment(sandbox, tmp_path)
     assert invoke("sync", **wanted).exit_code == 0
     noted = tmp_path / "data" / "working" / "destinations.json"

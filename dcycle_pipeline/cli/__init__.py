@@ -1,11 +1,11 @@
 """The command line: thin verbs over the steps of a sync, the published file and the sandbox.
 
 How a sync or a report is made belongs to the rooms above; what people see on a terminal belongs here. Exit codes: 0 everything
-asked for is published; 1 published, but a list is unproven or an item quarantined; 2 wrong settings or usage, nothing done;
+asked for is published; 1 published, but a list is unproven, an item quarantined, or a destination lacks it; 2 wrong settings or usage, nothing done;
 3 nothing could be published.
 """
 
-from dcycle_pipeline.cli import inspect, restore, sync
+from dcycle_pipeline.cli import export, inspect, restore, sync
 from dcycle_pipeline.cli.app import app, main
 
-__all__ = ["app", "inspect", "main", "restore", "sync"]
+__all__ = ["app", "export", "inspect", "main", "restore", "sync"]

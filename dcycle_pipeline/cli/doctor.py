@@ -10,6 +10,7 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.connection import trusted_certificates, way
 from dcycle_pipeline.cli.diagnosis import Diagnosis, Level
+from dcycle_pipeline.cli.doctor_destinations import examine_destinations
 from dcycle_pipeline.cli.doctor_folder import examine_folder, examine_output
 from dcycle_pipeline.cli.results import renaming
 from dcycle_pipeline.data_folder import DataFolder
@@ -38,7 +39,8 @@ def examine() -> list[Diagnosis]:
     )
     network = [_way(loaded), _certificates(loaded)]
     usable = all(finding.level == "ok" for finding in network)
-    return [*findings, *_folder(loaded), *network, *(_api(loaded) if usable else ())]
+    looked = [*_folder(loaded), *examine_destinations(loaded)]
+    return [*findings, *looked, *network, *(_api(loaded) if usable else ())]
 
 
 def exit_code(findings: list[Diagnosis]) -> int:

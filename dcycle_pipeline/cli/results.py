@@ -10,11 +10,13 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import NOT_READ
+from dcycle_pipeline.publish.destinations import last_sendings
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.explain import Explanation
 from dcycle_pipeline.sync.clock import noted_ahead
 from dcycle_pipeline.sync.outcome import GAPS, OK
 from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse.deliveries import DELIVERED
 
 
 def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
@@ -27,7 +29,9 @@ def _is_told(row: dict[str, Any], organizations: list[str]) -> bool:
 
 
 def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
-    """What one run published, and what is unproven or quarantined of the organisations asked for (all, if none is named)."""
+    """What one run published, what is unproven or quarantined of the organisations asked for (all, if none is named), and what the
+    destinations have of it.
+    """
     facts = published_file.rows(file, published_file.RUN, [run_id])[0]
     unproven_lists = [
         row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)
@@ -39,9 +43,10 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
         for row in published_file.rows(file, run_tables.LISTED_TWICE)
         if not organizations or not set(organizations).isdisjoint(row["organization_ids"])
     ]
-    code = GAPS if unproven_lists or quarantined or doubtful or twice else OK
+    sent = last_sendings(DataFolder(file.parent), facts["published_at"]) if facts["published_at"] else []
+    undelivered = _undelivered(sent)
     return {
-        "exit_code": code,
+        "exit_code": GAPS if unproven_lists or quarantined or doubtful or twice or undelivered else OK,
         "file": file.absolute(),
         "clock": noted_ahead(facts["published_at"], datetime.now(UTC)) if facts["published_at"] else "",
         **facts,
@@ -49,7 +54,12 @@ def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, An
         "quarantined": quarantined,
         "doubtful_rows": doubtful,
         "listed_twice": twice,
+        "destinations": sent,
     }
+
+
+def _undelivered(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [one for one in sent if one["outcome"] != DELIVERED]
 
 
 def tell(result: dict[str, Any]) -> None:
@@ -77,9 +87,12 @@ def tell(result: dict[str, Any]) -> None:
     changed = "changed" if result["content_changed"] else "unchanged"
     if result["clock"]:
         console.show(f"Clock: {result['clock']}")
+    for one in result["destinations"]:
+        if one["outcome"] == DELIVERED:
+            console.show(f"Delivered to {one['destination']} at {one['finished_at']:%Y-%m-%d %H:%M:%S} UTC.")
     counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
-    if result["exit_code"] == GAPS:
+    if any(result[gaps] for gaps in ("unproven_lists", "quarantined", "doubtful_rows", "listed_twice")):
         named = [
             f"{found['endpoint']} of {found['facility_id'] or found['organization_id']} {found['outcome']}"
             for found in result["unproven_lists"]
@@ -88,6 +101,9 @@ def tell(result: dict[str, Any]) -> None:
             f"With gaps: {len(result['unproven_lists'])} lists unproven ({few(named, 5)}), {len(result['quarantined'])} items quarantined, "
             f"{len(result['doubtful_rows'])} rows in doubt, {len(result['listed_twice'])} listed twice; the last rows stay, and each counts once."
         )
+    if undelivered := _undelivered(result["destinations"]):
+        failed = "; ".join(f"{one['destination']} ({one['outcome']}: {one['reason']})" for one in undelivered)
+        console.show(f"Not delivered: {failed}. The published file is in place.")
 
 
 def renaming(folder: DataFolder) -> str:

@@ -13,6 +13,7 @@ from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.cli.results import result_of, show_tables, tell
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.publish import destinations
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.organizations import organizations_to_sync
 from dcycle_pipeline.sync.outcome import GAPS, OK, WRONG_SETTINGS, Outcome
@@ -97,6 +98,7 @@ def _sync(
 ) -> int:
     started = time.monotonic()
     loaded = load()
+    destinations.chosen(loaded)
     folder = DataFolder(loaded.data_dir)
     with folder.writing("dcycle-pipeline", wait_seconds=0), console.progress() as progress:
         run = _run_in_dagster if settings.dagster_home() else _run_here

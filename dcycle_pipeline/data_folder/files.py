@@ -3,16 +3,20 @@
 A file is made under a name that nobody can foresee, and renamed once it is whole. What the files are belongs elsewhere.
 """
 
+import hashlib
 import os
 import secrets
 import shutil
 from contextlib import suppress
 from pathlib import Path
+from urllib.parse import quote
 
 from dcycle_pipeline.data_folder.permissions import UNKNOWN_TO_DISK, set_mode
 from dcycle_pipeline.errors import UnavailableError, after
 
 PART = ".part"
+# File systems take 255 bytes. This leaves room for the digest in a name, its suffix and `.part`.
+LONGEST_PLAIN_NAME = 80
 
 
 def beside(path: Path, suffix: str = PART) -> Path:
@@ -95,3 +99,13 @@ def delete(path: Path) -> None:
     """Delete a file, should it be there. A folder stays."""
     with suppress(FileNotFoundError, IsADirectoryError):
         path.unlink()
+
+
+def file_name(identifier: str) -> str:
+    """A file name for any id, different for each: ids are text of unknown form, and some disks take A for a."""
+    plain = quote(identifier, safe="-_").replace(".", "%2E").replace("~", "%7E")
+    if 0 < len(plain) <= LONGEST_PLAIN_NAME and plain == identifier.lower():
+        return plain
+    return (
+        f"{plain[:LONGEST_PLAIN_NAME]}~{hashlib.sha256(identifier.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+    )

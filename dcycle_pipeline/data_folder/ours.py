@@ -15,6 +15,7 @@ FOLDERS = ("landing", "working", "snapshots", "working/spill")
 _WRITTEN = (
     "about.json",
     "compacted_bytes",
+    "destinations.json",
     "lock",
     "lock.holder",
     "lock.soft",
@@ -160,14 +161,15 @@ def strangers(root: Path, *, marked: bool = True) -> list[Path]:
     for place, names in known.items():
         for path in _entries(root, place):
             ours = path.name in names or any(form.fullmatch(path.name) for form in (_LEFT[place], _DAMAGED, _ALIVE))
-            if not (ours or path in snapshots or _is_harmless(path)):
+            if not (ours or path in snapshots or is_harmless(path)):
                 found.append(path)
-    within = (path for path in _in_snapshots(root) if path.name not in (PUBLISHED, _COPIED) and not _is_harmless(path))
-    landed = (path for path in _entries(root, "landing") if not is_run(path) and not _is_harmless(path))
+    within = (path for path in _in_snapshots(root) if path.name not in (PUBLISHED, _COPIED) and not is_harmless(path))
+    landed = (path for path in _entries(root, "landing") if not is_run(path) and not is_harmless(path))
     return sorted([*found, *within, *(path for path in landed if not path.name.startswith(FORGOTTEN))])
 
 
-def _is_harmless(path: Path) -> bool:
+def is_harmless(path: Path) -> bool:
+    """Whether it is what systems and tools put everywhere, or what a user puts there for us."""
     return any(fnmatch(path.name, pattern) for pattern in _HARMLESS)
 
 

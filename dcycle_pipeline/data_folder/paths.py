@@ -89,6 +89,11 @@ class Paths:
         return self.working / "warehouse.duckdb"
 
     @property
+    def destinations(self) -> Path:
+        """What the last sending to each destination came to."""
+        return self.working / "destinations.json"
+
+    @property
     def spill(self) -> Path:
         """Where DuckDB writes what does not fit its memory."""
         return self.working / "spill"

@@ -4,7 +4,6 @@ A file is written beside its place and renamed once it is whole. The next run ta
 What a file holds, and reading it, belongs to `landed_file`.
 """
 
-import hashlib
 import os
 import re
 import tempfile
@@ -15,19 +14,16 @@ from functools import cached_property
 from pathlib import Path
 from types import TracebackType
 from typing import Self
-from urllib.parse import quote
 
 import msgspec
 import zstandard
 
 from dcycle_pipeline.api.types import Page
-from dcycle_pipeline.data_folder import FORGOTTEN, delete, is_run, is_within, link_or_copy, make_folders
+from dcycle_pipeline.data_folder import FORGOTTEN, delete, file_name, is_run, is_within, link_or_copy, make_folders
 from dcycle_pipeline.errors import UnavailableError, after
 from dcycle_pipeline.landing.landed_file import FORMAT, Header, Trailer, first_and_last
 from dcycle_pipeline.landing.lists import ListKey
 
-# File systems take 255 bytes. This leaves room for the digest below, the suffix and `.part`.
-LONGEST_PLAIN_NAME = 80
 SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
 SWEEP_SUFFIX = ".sweep.json"
@@ -65,7 +61,7 @@ class Landing:
 
     def _path(self, run: Path, key: ListKey) -> Path:
         part = key.facility_id if key.year is None else str(key.year)
-        name = key.endpoint if part is None else f"{key.endpoint}/{_file_name(part)}"
+        name = key.endpoint if part is None else f"{key.endpoint}/{file_name(part)}"
         return organization_folder(run, key.organization_id) / f"{name}{SUFFIX}"
 
     def write(self, key: ListKey) -> "LandedFile":
@@ -121,7 +117,7 @@ class Landing:
 
 def organization_folder(run: Path, organization_id: str) -> Path:
     """The folder of an organisation within the folder of a run."""
-    return run / _file_name(organization_id)
+    return run / file_name(organization_id)
 
 
 def runs_that_died(root: Path) -> list[Path]:
@@ -232,13 +228,3 @@ def _delete(run: Path, chosen: Callable[[Path], bool]) -> None:
 def _delete_if_empty(folder: Path) -> None:
     with suppress(OSError):
         folder.rmdir()
-
-
-def _file_name(identifier: str) -> str:
-    """A file name for any id, different for each: ids are text of unknown form, and some disks take A for a."""
-    plain = quote(identifier, safe="-_").replace(".", "%2E").replace("~", "%7E")
-    if 0 < len(plain) <= LONGEST_PLAIN_NAME and plain == identifier.lower():
-        return plain
-    return (
-        f"{plain[:LONGEST_PLAIN_NAME]}~{hashlib.sha256(identifier.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
-    )

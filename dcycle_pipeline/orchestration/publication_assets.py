@@ -10,15 +10,16 @@ from dcycle_pipeline.errors import UnsoundError
 from dcycle_pipeline.orchestration.assets import OWNERS, columns
 from dcycle_pipeline.orchestration.checks import note_blocked, result_of, spec
 from dcycle_pipeline.orchestration.step import OPEN_RUN, PUBLISHED_FILE, Environment, step
-from dcycle_pipeline.publish.checks import MOST_NAMED, Finding, is_blocking, summary_checks
+from dcycle_pipeline.publish.checks import DESTINATIONS_REACHED, MOST_NAMED, Finding, is_blocking, summary_checks
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import COUNTED, Summary
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
-from dcycle_pipeline.sync.publication import publish, read_earlier, refuse_outdated, summarise
+from dcycle_pipeline.sync.publication import Publication, publish, read_earlier, refuse_outdated, summarise
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.text import markdown
 from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse.deliveries import DELIVERED
 
 EMISSIONS_REPORT = "emissions_report"
 
@@ -110,6 +111,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
         required_resource_keys={OPEN_RUN},
         retry_policy=environment.retry,
         deps=upstream,
+        check_specs=[spec(DESTINATIONS_REACHED, PUBLISHED_FILE, blocking=False)],
     )
     def published_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
@@ -131,11 +133,22 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
                 "outcome": publication.outcome,
                 "read_earlier": str(earlier or "none"),
                 "unproven_lists": dg.MetadataValue.md(_as_table(unproven) if unproven else "none"),
+                "destinations": ", ".join(f"{each.destination} {each.outcome}" for each in publication.sendings)
+                or "none",
                 **{name: facts[name] for name in counts},
-            }
+            },
+            check_results=[result_of(_reached(publication))],
         )
 
     return published_file
+
+
+def _reached(publication: Publication) -> Finding:
+    """Whether each destination that is set got the publication."""
+    missed = [f"{each.destination}: {each.reason}" for each in publication.sendings if each.outcome != DELIVERED]
+    reached = ", ".join(each.destination for each in publication.sendings)
+    said = "; ".join(missed) or (f"delivered to {reached}" if reached else "no destination is set")
+    return Finding(PUBLISHED_FILE, DESTINATIONS_REACHED, not missed, False, said)
 
 
 def _refuse_outdated(context: dg.AssetExecutionContext, run: Run) -> None:

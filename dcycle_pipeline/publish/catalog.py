@@ -41,6 +41,12 @@ def all_tables() -> tuple[Table, ...]:
     return (*stored, *views, *as_they_were, *summaries.DECLARED)
 
 
+def copied_tables() -> list[Table]:
+    """What destinations get: all but the views by publication, which say each version again for every publication that had it."""
+    repeating = {as_published(table).qualified for table in versioned_tables()}
+    return [table for table in all_tables() if table.qualified not in repeating]
+
+
 def filled_tables() -> tuple[Table, ...]:
     """The tables that hold rows of their own: all that are not views."""
     return tuple(table for table in all_tables() if not isinstance(table, View))

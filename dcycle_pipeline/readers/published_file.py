@@ -4,7 +4,7 @@ Notebooks use `open_published` (`from dcycle_pipeline import open_published`). T
 those of the report belong to `report`.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Parameters = Sequence[Any] | Mapping[str, Any]
+_AT_ONCE = 2_000  # rows
 
 
 class Published:
@@ -86,6 +87,20 @@ class Published:
             cursor = self._connection.execute(sql, parameters)
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+        except duckdb.Error as error:
+            raise self._unavailable(error) from None
+
+    def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
+        """The rows of a query one after the other, as tuples of what `rows` gives; not all are in memory at once.
+
+        Read them to the end before you ask something else. Takes and raises what `query` does.
+
+        Example: `for facility_id, name in open_published().each("SELECT facility_id, name FROM dcycle.facilities"): ...`.
+        """
+        try:
+            cursor = self._connection.execute(sql, parameters)
+            while batch := cursor.fetchmany(_AT_ONCE):
+                yield from batch
         except duckdb.Error as error:
             raise self._unavailable(error) from None
 

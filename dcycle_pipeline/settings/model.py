@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings.budgets import Budgets
+from dcycle_pipeline.settings.destinations import Destinations
 from dcycle_pipeline.settings.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
 from dcycle_pipeline.settings.organizations_file import OrganizationsFile, read_organizations_file
 from dcycle_pipeline.settings.sources import DATA_DIR, ENV_FILE, PREFIX, UTF8, absolute, env_file, variables
@@ -20,7 +21,7 @@ _SOURCES = SettingsConfigDict(
 )  # fmt: skip
 
 
-class Settings(Budgets, BaseSettings):
+class Settings(Budgets, Destinations, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES
@@ -108,6 +109,8 @@ class Settings(Budgets, BaseSettings):
             )
         if self.facilities_api == "legacy" and not self.user_id:
             raise ValueError("DCYCLE_FACILITIES_API=legacy needs DCYCLE_USER_ID: set it")
+        if self.parquet_dir and self.parquet_dir.resolve().is_relative_to(self.data_dir.resolve()):
+            raise ValueError("DCYCLE_PARQUET_DIR lies in DCYCLE_DATA_DIR: choose a folder of its own outside of it")
         return self
 
     @cached_property

@@ -11,25 +11,29 @@ import duckdb
 from dcycle_pipeline.errors import SettingsError, UnavailableError, UnsoundError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import forget_runs
-from dcycle_pipeline.publish import snapshots
+from dcycle_pipeline.publish import destinations, snapshots
 from dcycle_pipeline.publish.checks import Finding
+from dcycle_pipeline.publish.delivery import Delivery
 from dcycle_pipeline.publish.record import Refreshed, is_recorded, record_publication, refresh_summaries
 from dcycle_pipeline.sync.rewrite import rewrite_if_grown
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_log, run_tables
+from dcycle_pipeline.warehouse import deliveries, run_log, run_tables
+from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
+from dcycle_pipeline.warehouse.deliveries import Sending
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class Publication:
-    """What a run put in place."""
+    """What a run put in place, and what came of sending it to each destination that is set."""
 
     file: Path
     snapshot: Path
     content_hash: str
     content_changed: bool
     outcome: str
+    sendings: tuple[Sending, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -87,6 +91,7 @@ def _record(run: Run, connection: duckdb.DuckDBPyConnection) -> Refreshed:
 def publish(run: Run) -> Publication:
     """Put a complete snapshot in place of the published file, and first record the publication if no step of the run did.
 
+    Then send it to the destinations that are set. What comes of that decides nothing here.
     Raises UnavailableError if that fails and UnsoundError if a check forbids it; what was published before stays.
     """
     with run.working_file() as connection:
@@ -101,7 +106,19 @@ def publish(run: Run) -> Publication:
         except (OSError, UnavailableError) as error:  # readers have it; the next run makes up for the rest
             _log.warning("Published, but the landed pages could not be tidied: %s", error)
     hashed, changed, outcome = (facts[name] for name in ("content_hash", "content_changed", "outcome"))
-    return Publication(run.folder.published, snapshot, hashed, changed, outcome)
+    sendings = _send(run, Delivery(snapshot, run.settings, run.run_id, moment, hashed))
+    return Publication(run.folder.published, snapshot, hashed, changed, outcome, sendings)
+
+
+def _send(run: Run, delivery: Delivery) -> tuple[Sending, ...]:
+    """What came of each destination, noted too. The working file gives its memory to the destinations meanwhile."""
+    with run.working_file(LOADING_MEMORY_MB) as connection:
+        sendings = destinations.deliver(delivery, run.folder, run.now)
+        try:
+            deliveries.record(connection, sendings)
+        except duckdb.Error as error:
+            _log.warning("What was sent could not be noted: %s", str(error).splitlines()[0])
+    return tuple(sendings)
 
 
 def _show(run: Run, connection: duckdb.DuckDBPyConnection, moment: datetime) -> Path:

@@ -20,6 +20,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import Resume
 from dcycle_pipeline.landing.files import Landing
+from dcycle_pipeline.publish import destinations
 from dcycle_pipeline.publish.checks import Finding
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.begin import Beginning, begun
@@ -50,6 +51,10 @@ class Run:
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     _held: ExitStack = field(default_factory=ExitStack)
     _connection: duckdb.DuckDBPyConnection | None = None
+
+    def __post_init__(self) -> None:
+        """Raises SettingsError, before anything is read, if a destination is unknown or lacks a setting."""
+        destinations.chosen(self.settings)
 
     @property
     def folder(self) -> DataFolder:

@@ -5,6 +5,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.landing.lists import NOT_READ, NOTHING_MISSING
 from dcycle_pipeline.schema import Additivity, Column, Table, quoted
+from dcycle_pipeline.warehouse.deliveries import DESTINATIONS
 
 _OURS = "dcycle_pipeline"
 
@@ -174,7 +175,7 @@ EXCLUDED_ORGANIZATIONS = Table(
     ORGANIZATIONS.source,
 )
 
-TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS, EXCLUDED_ORGANIZATIONS)
+TABLES = (RUNS, LISTS, QUARANTINE, DOUBTFUL_ROWS, DECISIONS, EXCLUDED_ORGANIZATIONS, DESTINATIONS)
 
 # A run may read one organisation only, or publish what other runs read. So the last sweep of each endpoint counts for every
 # organisation that is still synced, whichever run made it.

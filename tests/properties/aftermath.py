@@ -149,6 +149,7 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
         "lock.holder",
         "compacted_bytes",
         "snapshots.json",
+        "destinations.json",
         "warehouse.duckdb",
         "dcycle_warehouse.duckdb",
         "report.html",

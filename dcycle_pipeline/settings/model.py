@@ -12,6 +12,7 @@ from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings.budgets import Budgets
 from dcycle_pipeline.settings.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
 from dcycle_pipeline.settings.organizations_file import OrganizationsFile, read_organizations_file
+from dcycle_pipeline.settings.postgres import Postgres
 from dcycle_pipeline.settings.sources import DATA_DIR, ENV_FILE, PREFIX, UTF8, absolute, env_file, variables
 
 _SOURCES = SettingsConfigDict(
@@ -20,7 +21,7 @@ _SOURCES = SettingsConfigDict(
 )  # fmt: skip
 
 
-class Settings(Budgets, BaseSettings):
+class Settings(Budgets, Postgres, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES

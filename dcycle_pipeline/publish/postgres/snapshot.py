@@ -8,15 +8,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
 
-from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.publish.delivery import Delivery
 from dcycle_pipeline.schema import Table, quoted
+from dcycle_pipeline.warehouse.database import set_memory
 
 LEFT_OUT = ("history",)  # every version of every row stays in the file
 ORGANIZATION = ("organization_id", "organization_key")
@@ -180,11 +181,11 @@ class Snapshot:
 @contextmanager
 def opened(delivery: Delivery) -> Iterator[Snapshot]:
     """The snapshot of a delivery until the block ends. Raises UnavailableError if it cannot be read."""
-    folder = DataFolder(delivery.settings.data_dir)
     try:
-        with duckdb.connect() as connection:
-            connection.execute(f"SET memory_limit = '{delivery.settings.memory_limit_mb}MB'; SET threads = 2")
-            connection.execute(f"SET temp_directory = {quoted(str(folder.spill))}; SET TimeZone = 'UTC'")
+        # Not in the data folder's own place for that: the working file is open beside, and DuckDB would use the same names twice.
+        with TemporaryDirectory(prefix="dcycle-postgres-") as spill, duckdb.connect() as connection:
+            set_memory(connection, delivery.settings.memory_limit_mb)
+            connection.execute(f"SET temp_directory = {quoted(spill)}; SET TimeZone = 'UTC'")
             connection.execute(f"ATTACH {quoted(str(delivery.snapshot))} AS published (READ_ONLY); USE published")
             yield Snapshot(connection)
     except duckdb.Error as error:

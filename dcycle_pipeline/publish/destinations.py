@@ -15,7 +15,7 @@ import duckdb
 from dcycle_pipeline.api.secrets import Secrets
 from dcycle_pipeline.data_folder import DataFolder, write_whole
 from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError, after
-from dcycle_pipeline.publish import parquet
+from dcycle_pipeline.publish import parquet, postgres
 from dcycle_pipeline.publish.delivery import Delivery
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.text import plain
@@ -40,6 +40,7 @@ class Destination:
 
 DESTINATIONS = {
     "parquet": Destination(parquet.send, ("parquet_dir",), parquet.attempt),
+    "postgres": Destination(postgres.send, ("postgres_url",), postgres.attempt),
 }
 
 
@@ -94,7 +95,9 @@ def _why_not_sent(name: str, destination: Destination, delivery: Delivery) -> st
         said = f"a defect of dcycle_pipeline ({type(error).__name__}: {error}). Report it; what was published stays."
     else:
         return ""
-    reason = plain(Secrets(delivery.settings.secrets).mask(" ".join(said.split())))
+    reason = plain(
+        Secrets([*delivery.settings.secrets, *delivery.settings.postgres_secrets]).mask(" ".join(said.split()))
+    )
     _log.warning("Destination %s: %s", name, reason)
     return reason
 

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings.model import ScheduleSettings, Settings
+from dcycle_pipeline.settings.postgres import secrets_of
 from dcycle_pipeline.settings.sources import PREFIX, env_file, variables
 
 
@@ -37,11 +38,12 @@ def load_schedule() -> ScheduleSettings:
 def secrets_in_reach() -> list[str]:
     """Every secret that the environment or `.env` may hold, also if the settings are wrong: to mask it in a trace."""
     named = [value for name, value in os.environ.items() if re.search("KEY|PASSWORD|TOKEN|SECRET", name) and value]
+    named += secrets_of(os.environ.get(f"{PREFIX}POSTGRES_URL", ""))
     try:
         loaded = load()
     except SettingsError:
         return named
-    return [*named, *loaded.secrets, *(loaded.proxy.secrets if loaded.proxy else ())]
+    return [*named, *loaded.secrets, *loaded.postgres_secrets, *(loaded.proxy.secrets if loaded.proxy else ())]
 
 
 def _problems(error: ValidationError) -> str:

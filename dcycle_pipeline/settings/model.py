@@ -13,6 +13,7 @@ from dcycle_pipeline.settings.budgets import Budgets
 from dcycle_pipeline.settings.destinations import Destinations
 from dcycle_pipeline.settings.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
 from dcycle_pipeline.settings.organizations_file import OrganizationsFile, read_organizations_file
+from dcycle_pipeline.settings.postgres import Postgres
 from dcycle_pipeline.settings.sources import DATA_DIR, ENV_FILE, PREFIX, UTF8, absolute, env_file, variables
 
 _SOURCES = SettingsConfigDict(
@@ -21,7 +22,7 @@ _SOURCES = SettingsConfigDict(
 )  # fmt: skip
 
 
-class Settings(Budgets, Destinations, BaseSettings):
+class Settings(Budgets, Destinations, Postgres, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES
@@ -137,7 +138,7 @@ class Settings(Budgets, Destinations, BaseSettings):
 
     @property
     def secrets(self) -> list[str]:
-        """Every secret in clear, to mask it in texts."""
+        """Every secret that the API may echo in clear, to mask it in texts and data. A password to PostgreSQL may be a word of the data."""
         own = [*self._own_keys.values(), self.api_key, self.password]
         return [secret.get_secret_value() for secret in own if secret]
 

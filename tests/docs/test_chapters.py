@@ -33,7 +33,7 @@ COLUMNS = {f"{table.qualified}.{column.name}" for table in all_tables() for colu
 IN_THE_FILE = re.compile(
     r"(?:dcycle_warehouse\.)?((?:bi|dcycle|history|summaries|sync)\.[a-z0-9_]+(?:\.[a-z0-9_]+)?)(?:\(.*\))?"
 )
-FILES = {"dcycle_warehouse.duckdb"}
+FILES = {"dcycle_warehouse.duckdb", "dcycle.duckdb"}  # the changelog names the one of before
 
 # Ways of saying that a newcomer stumbles over, and words that the glossary has replaced.
 FORBIDDEN = (

@@ -106,6 +106,7 @@ rows = st.lists(
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(600)
 def test_any_change_of_rows_goes_over(postgres: Cluster, publications: Publications) -> None:
     publications.send()
 

@@ -4,6 +4,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.publish.catalog import all_tables
 from tests.publish.postgres.cluster import Cluster
@@ -144,8 +145,7 @@ def test_only_the_publication_that_the_file_shows_may_go_back(publications: Publ
     publications.run_id, publications.published_at = older.run_id, older.published_at
     with pytest.raises(SettingsError, match="already has a newer publication, of run run-"):
         publications.send()
-    shown = publications.settings().data_dir / "snapshots"
-    (publications.file,) = (path for path in shown.iterdir() if path.suffix == ".duckdb")  # as after a rollback
+    (publications.file,) = DataFolder(publications.settings().data_dir).published_snapshots()  # as after a rollback
     publications.send()
     publications.assert_sent()
     assert publications.query("SELECT run_id FROM dcycle_delivery.publication") == [(older.run_id,)]

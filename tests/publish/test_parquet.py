@@ -125,7 +125,7 @@ def test_the_manifest_says_what_is_there(sent: Sent) -> None:
     for table in copied_tables():
         told = manifest["tables"][table.qualified]
         assert [(each["name"], each["type"], each["comment"]) for each in told["columns"]] == [
-            (each.name, each.type, each.comment) for each in table.columns
+            (each.name, each.type, table.comment_of(each)) for each in table.columns
         ]
         assert told["key"] == list(table.key)
 

@@ -184,7 +184,7 @@ def test_the_folder_of_another_root_is_refused_untouched(synced: Synced) -> None
 
 
 @pytest.mark.parametrize(
-    "about", ['{"layout_version": 4}', '{"layout_version": 1}', '{"layout_version": "x"}', "[]", "{", ""]
+    "about", ['{"layout_version": 5}', '{"layout_version": 1}', '{"layout_version": "x"}', "[]", "{", ""]
 )
 def test_a_folder_of_a_newer_layout_or_damaged_is_refused(synced: Synced, about: str) -> None:
     (synced.settings.data_dir / "working" / "about.json").write_text(about)

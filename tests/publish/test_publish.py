@@ -24,7 +24,8 @@ READER = """
 import sys, duckdb
 print('ready', flush=True)
 reads = 0
-while not __import__('select').select([sys.stdin], [], [], 0)[0]:
+# A pause as of a tool: readers without one would leave the writer no processor.
+while not __import__('select').select([sys.stdin], [], [], 0.05)[0]:
     with duckdb.connect(sys.argv[1], read_only=True) as connection:
         rows, runs = connection.execute(
             "SELECT (SELECT count(*) FROM dcycle.waste_water_treatments), (SELECT max(requests_count) FROM sync.runs)"

@@ -123,7 +123,7 @@ def test_a_snapshot_that_was_changed_is_still_found_out(stage: Scene, invoke: In
     assert "was changed after it was published" in found[changed.stem]
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("place", STEPS, ids=str)
 def test_killed_on_the_way_over(stage: Scene, old: Path, place: Place) -> None:
     death = stage.children.run(stage.life(old), place=place)

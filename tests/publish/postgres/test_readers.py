@@ -111,6 +111,7 @@ def test_readers_see_before_or_after_never_a_mix_nor_a_gap(
             assert reads >= seen > 0
 
 
+@pytest.mark.exhaustive
 def test_a_reader_that_holds_a_transaction_neither_blocks_a_publication_nor_sees_it(publications: Publications) -> None:
     publications.send()
     count = "SELECT count(*) FROM dcycle.facilities"

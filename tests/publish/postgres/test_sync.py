@@ -5,6 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import Invoke, invoke, variables
@@ -19,6 +20,7 @@ def rows(url: str, query: str) -> list[tuple[object, ...]]:
         return connection.execute(query).fetchall()
 
 
+@pytest.mark.exhaustive
 def test_a_sync_sends_what_it_publishes_and_names_a_database_that_is_away(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path, new_database: Callable[..., str]
 ) -> None:

@@ -121,8 +121,9 @@ class DataFolder(Paths):
     def _mark(self) -> None:
         """Mark the folder as the pipeline's: from then on, strangers' files in it stop nothing."""
         if not self.about():
-            # Landed pages without about.json: it was lost, and a run of the older layout may have landed them.
-            version = OLDEST_LAYOUT_VERSION if any(self.landing.iterdir()) else LAYOUT_VERSION
+            # Data without about.json: it was lost, and runs of an older layout may have landed or published them.
+            older = any(self.landing.iterdir()) or self.snapshots_before()
+            version = OLDEST_LAYOUT_VERSION if older else LAYOUT_VERSION
             self._write_about({"layout_version": version})
 
     def claim(self, root_organization_id: str, members: Collection[str] = ()) -> str | None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from dcycle_pipeline.data_folder.folder import LAYOUT_VERSION
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import Invoke, files_in, invoke, variables
 from tests.conftest import settings_for, sync
@@ -75,7 +76,7 @@ def test_an_older_folder_is_recognised_and_marked_whatever_else_lies_in_it(
     put(data, "notes.txt")
     result = invoke("sync", **variables(stage.sandbox, data))
     assert result.exit_code == 0, result.output
-    assert json.loads((data / "working" / "about.json").read_text())["layout_version"] == 3
+    assert json.loads((data / "working" / "about.json").read_text())["layout_version"] == LAYOUT_VERSION
     assert (data / "notes.txt").exists()
 
 

@@ -123,6 +123,17 @@ def test_a_snapshot_that_was_changed_is_still_found_out(stage: Scene, invoke: In
     assert "was changed after it was published" in found[changed.stem]
 
 
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("lost", [["working/about.json"], ["working"], ["working", "landing"], ["landing"]], ids=str)
+def test_what_is_left_of_it_goes_over(stage: Scene, invoke: Invoke, old: Path, lost: list[str]) -> None:
+    for name in lost:
+        path = old / name
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+    assert invoke("sync", **variables(stage.sandbox, old)).exit_code == 0
+    assert contents(old / "dcycle_warehouse.duckdb") == stage.after
+    assert not os.path.lexists(old / "dcycle.duckdb")
+
+
 @pytest.mark.quick(1)
 @pytest.mark.parametrize("place", STEPS, ids=str)
 def test_killed_on_the_way_over(stage: Scene, old: Path, place: Place) -> None:

@@ -219,6 +219,11 @@ def test_two_accounts_sync_at_once_under_one_home(sandbox: Sandbox, tmp_path: Pa
     home = tmp_path / "home"
     home.mkdir()
     (home / "dagster.yaml").write_text("telemetry:\n  enabled: false\n")
+    with dg.DagsterInstance.from_config(str(home)) as instance:
+        # Dagster 1.13 itself fails if two processes make the same new database at once.
+        instance.get_runs()
+        instance.all_instigator_state()
+        partitions.known(instance)
     other = World(NEW, "Another holding")
     other.add_record(other.add_facility(NEW, id="f-other"))
     with Sandbox(other) as elsewhere, ExitStack() as stack:

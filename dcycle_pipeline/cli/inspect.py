@@ -34,7 +34,8 @@ def status(json: AsJson = False) -> None:
                     f"Incomplete: figures of {row['organization_id']} lack {row['member_organization_id']}: {row['reason']}"
                 )
             tell(result)
-            console.show(said) if (said := renaming(folder)) else None
+            if said := renaming(folder):
+                console.show(said)
         return int(result["exit_code"])
 
     end(run, json)

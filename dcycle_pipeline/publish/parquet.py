@@ -21,6 +21,7 @@ from dcycle_pipeline.publish import parquet_folder
 from dcycle_pipeline.publish.catalog import copied_tables
 from dcycle_pipeline.publish.delivery import Delivery
 from dcycle_pipeline.publish.parquet_folder import LAYOUT_VERSION, MANIFEST, MANIFEST_MODE
+from dcycle_pipeline.publish.snapshots import publication_name
 from dcycle_pipeline.schema import Table, quoted
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.warehouse.database import set_memory
@@ -39,8 +40,7 @@ def send(delivery: Delivery) -> None:
     Raises SettingsError if the folder is not ours or cannot be used, UnavailableError if the snapshot cannot be read.
     """
     root = _root(delivery.settings)
-    published_at = delivery.published_at.astimezone(UTC)
-    name = f"{published_at:%Y%m%dT%H%M%S.%fZ}-{delivery.run_id[:8]}"
+    name = publication_name(delivery.run_id, delivery.published_at)
     try:
         with _reading(delivery) as connection:
             parquet_folder.claim(root, [row[0] for row in connection.execute(_ROOTS).fetchall()])

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from dcycle_pipeline.data_folder import beside, delete, permissions, sync_folder, write_whole
-from dcycle_pipeline.data_folder.ours import is_harmless
+from dcycle_pipeline.data_folder.ours import PUBLICATION_NAME, is_harmless
 from dcycle_pipeline.errors import SettingsError, UnavailableError, few
 
 LAYOUT_VERSION = 1
@@ -28,7 +28,7 @@ _FOLDER_MODE = 0o755
 _MARK = "dcycle_parquet.json"
 _PUBLICATIONS, _LATEST, _LATEST_MANIFEST = "publications", "latest", "latest.json"
 _TRIAL = ".trial."
-_NAME = re.compile(r"\d{8}T\d{6}\.\d{6}Z-[^/]{1,8}")
+_NAME = re.compile(PUBLICATION_NAME)
 _PART = re.compile(rf"\.{_NAME.pattern}\.part")
 _WRITTEN = re.compile(
     rf"[^/]+\.parquet|{re.escape(MANIFEST)}|\.{re.escape(MANIFEST)}\.[0-9a-f]{{8}}\.part|duckdb_temp_.*"

@@ -55,7 +55,12 @@ def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) 
 
 
 def _snapshot(folder: DataFolder, run_id: str, published_at: datetime) -> Path:
-    return folder.snapshot(f"{_stamp(published_at)}-{run_id[:8]}")
+    return folder.snapshot(publication_name(run_id, published_at))
+
+
+def publication_name(run_id: str, published_at: datetime) -> str:
+    """The name of a folder that holds one publication, here or at a destination."""
+    return f"{_stamp(published_at)}-{run_id[:8]}"
 
 
 def name_of(snapshot: Path) -> str:

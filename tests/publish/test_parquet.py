@@ -67,15 +67,8 @@ class Sent:
 
 
 @dataclass(frozen=True)
-class Target:
+class Target(Sent):
     """An empty folder, to send one snapshot to as if it were many publications."""
-
-    synced: Synced
-    root: Path
-
-    @property
-    def folder(self) -> Path:
-        return (self.root / "latest").resolve()
 
     def send(self, number: int, **changes: Any) -> None:
         settings = self.synced.settings.model_copy(update={"parquet_dir": self.root, **changes})

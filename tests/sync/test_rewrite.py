@@ -1,4 +1,4 @@
-"""The working file written anew holds all that it held, is what readers get, and is no reason to publish nothing."""
+"""The rewritten working file holds all that it held, is what readers get, and is no reason to publish nothing."""
 
 import errno
 import logging
@@ -66,7 +66,7 @@ def test_it_holds_all_that_it_held(synced: Synced) -> None:
 
 
 @pytest.mark.exhaustive
-def test_readers_get_what_was_written_anew(synced: Synced) -> None:
+def test_readers_get_the_rewritten_file(synced: Synced) -> None:
     again = sync(synced.settings)
     working = again.settings.data_dir / "working"
     assert int((working / "compacted_bytes").read_text()) == (working / "warehouse.duckdb").stat().st_size
@@ -80,7 +80,7 @@ def test_where_it_cannot_be_done_the_run_publishes_all_the_same(
     replace = os.replace
 
     def full(source: Any, target: Any) -> None:
-        if str(target).endswith("warehouse.duckdb"):
+        if Path(target).name == "warehouse.duckdb":
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         replace(source, target)
 

@@ -41,6 +41,7 @@ def test_no_encoding_and_no_warning_ends_a_command(sandbox: Sandbox, tmp_path: P
         assert ended.returncode == 0, ended.stderr
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_ends_a_sync_with_one_line(sandbox: Sandbox, tmp_path: Path, number: signal.Signals) -> None:
     sandbox.behaviour = Behaviour(faults=(Fault("500", path="/v1/waste-water"),))

@@ -33,6 +33,7 @@ def test_a_large_drop_is_held_named_and_released(sandbox: Sandbox, invoke: Invok
     assert invoke("sync", "--accept-drop", "nobody", **settings).exit_code == 2
 
 
+@pytest.mark.exhaustive
 def test_a_rollback_shows_the_snapshot_before_and_the_next_sync_replaces_it(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path
 ) -> None:
@@ -71,6 +72,7 @@ def test_a_replay_needs_no_credential(sandbox: Sandbox, invoke: Invoke, tmp_path
     assert (json.loads(result.stdout)["content_changed"], len(sandbox.requests)) == (False, asked)
 
 
+@pytest.mark.exhaustive
 def test_explain_shows_every_record_its_share_and_its_raw_item(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path
 ) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import dagster as dg
 import duckdb
+import pytest
 
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import spawn, variables
@@ -38,6 +39,7 @@ def test_demo_shows_its_tables_and_leaves_nothing_but_the_data_folder(tmp_path: 
         ]
 
 
+@pytest.mark.exhaustive
 def test_sync_prints_json_alone_and_is_seen_in_dagster(sandbox: Sandbox, tmp_path: Path) -> None:
     home, here, data, dagster_home = (tmp_path / name for name in ("home", "here", "data", "dagster"))
     here.mkdir()

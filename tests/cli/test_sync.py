@@ -60,6 +60,7 @@ def test_quarantined_items_exit_with_1_and_are_named(sandbox: Sandbox, invoke: I
     assert "1 items quarantined" in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.exhaustive
 def test_one_organisation_can_be_synced_alone(synced: Account, invoke: Invoke, tmp_path: Path) -> None:
     """Into a folder of its own, so that the shared one stays as it is."""
     result = invoke("sync", "--json", "--organization", CHILD, **variables(synced.sandbox, tmp_path / "data"))
@@ -163,6 +164,7 @@ def test_an_endless_list_exits_with_1_and_names_the_budget_to_raise(
     assert published(tmp_path / "data", "SELECT count(*) FROM dcycle.waste_water_treatments") == [(134,)]
 
 
+@pytest.mark.exhaustive
 def test_a_row_of_a_status_that_nobody_asks_for_exits_with_1_and_is_named(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path
 ) -> None:

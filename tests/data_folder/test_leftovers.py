@@ -80,6 +80,7 @@ def test_damaged_working_files_are_kept_for_a_while(
     assert {path.name for path in (data / "working").glob("*.damaged-*")} == set().union(*map(named, stay))
 
 
+@pytest.mark.exhaustive
 def test_doctor_says_what_the_disk_is_used_for(stage: Scene, invoke: Invoke, tmp_path: Path) -> None:
     data = stage.copy(tmp_path / "data")
     for name in ("landing/big.bin", "landing/big too.bin"):

@@ -85,6 +85,7 @@ def blocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipeline
         yield pipeline, pipeline.run(partitions.only(ROOT)), published
 
 
+@pytest.mark.exhaustive
 def test_a_failed_blocking_check_keeps_the_published_file(
     blocked: tuple[Pipeline, dg.ExecuteInProcessResult, Any],
 ) -> None:

@@ -76,6 +76,7 @@ def test_a_job_does_each_thing_once(pipeline: Pipeline, again: bool) -> None:
     assert {name: counts[name] for name in expected_checks()} == dict.fromkeys(expected_checks(), 1)
 
 
+@pytest.mark.exhaustive
 def test_a_reading_run_and_a_publishing_one_check_what_the_other_did_not(pipeline: Pipeline) -> None:
     """The UI makes two runs of a selection that mixes partitioned and unpartitioned assets."""
     partitions.keep_in_step(pipeline.instance, [ROOT, CHILD])

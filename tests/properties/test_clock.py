@@ -179,6 +179,7 @@ def test_a_clock_that_was_ahead_once_is_named_and_can_be_put_right(
     assert query(file, "SELECT max(published_at) <= now() FROM sync.runs") == [(True,)]
 
 
+@pytest.mark.exhaustive
 def test_a_clock_that_disagrees_with_the_api_is_named_and_puts_nothing_right(
     sandbox: Sandbox, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -53,7 +53,7 @@ def room(folder: Path, most: float) -> int:
 
 
 # Enough for nothing, for small files, for small pages; for half of the working file, and for most of it.
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("most", [0, 400, 4_000, 0.5, 0.9])
 def test_a_full_disk_is_said_in_one_line_and_leaves_what_was_published(stage: Scene, folder: Path, most: float) -> None:
     life = stage.life(folder)
@@ -181,7 +181,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> None:
     LOSSES[loss](folder)

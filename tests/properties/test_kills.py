@@ -138,7 +138,7 @@ def check_as_undisturbed(stage: Scene, folder: Path, death: Death) -> None:
     assert contents(folder / "dcycle_warehouse.duckdb") == stage.after
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("place", USUAL, ids=str)
 def test_killed_on_the_way(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = stage.copy(tmp_path / "data")

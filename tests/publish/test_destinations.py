@@ -67,6 +67,7 @@ def test_what_is_set_wrongly_is_said_before_anything_is_read(
     assert invoke("doctor", **wrong).exit_code == 2
 
 
+@pytest.mark.exhaustive
 def test_a_destination_that_fails_is_named_and_sent_again_by_the_next_sync(
     sandbox: Sandbox, invoke: Invoke, tmp_path: Path, few_summaries: None
 ) -> None:

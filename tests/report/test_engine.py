@@ -82,6 +82,7 @@ def hard(tmp_path_factory: pytest.TempPathFactory) -> Written:
     return written(world, tmp_path_factory.mktemp("hard"))
 
 
+@pytest.mark.exhaustive
 def test_a_report_with_hard_names_has_all_its_charts(hard: Written) -> None:
     page = parsed(hard.html)
     assert undrawn(page) == []

@@ -97,6 +97,7 @@ def test_all_pending_is_pending_and_never_zero(tmp_path: Path) -> None:
     assert {node.text for node in shown} == {"pending"}
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("kind", ["unproven", "quarantined"])
 def test_what_is_not_proven_stands_at_the_top(kind: str, report: Written, tmp_path: Path) -> None:
     world = World(ROOT, "Holding")
@@ -111,6 +112,7 @@ def test_what_is_not_proven_stands_at_the_top(kind: str, report: Written, tmp_pa
     assert "proven complete" in next(node for node in parsed(report.html).all("p") if "standing" in node.classes).text
 
 
+@pytest.mark.exhaustive
 def test_what_a_publication_moved_is_shown_with_its_cause(tmp_path: Path) -> None:
     world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")

@@ -86,6 +86,7 @@ def test_causes_add_up_to_the_difference_between_any_two_publications(tmp_path: 
             assert moved[key] == difference, (earlier, later, key)
 
 
+@pytest.mark.exhaustive
 def test_each_change_is_told_with_its_cause(tmp_path: Path) -> None:
     world = tiny_world()
     record = {facility: [item["id"] for item in world.facility_records(facility)] for facility in ("f-a", "f-b", "f-c")}

@@ -63,6 +63,7 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name.removesuffix(".duckdb") for path in (folder / "snapshots").iterdir())
 
 
+@pytest.mark.exhaustive
 def test_the_next_sync_takes_it_over(stage: Scene, invoke: Invoke, old: Path) -> None:
     before = names(old)
     with open_published(old) as reader:

@@ -127,6 +127,7 @@ def test_it_counts_once_and_is_named(sandbox: Sandbox, world: Shared, tmp_path: 
     assert sum(quality.values()) == twice + listed
 
 
+@pytest.mark.exhaustive
 def test_it_is_said_loudly(sandbox: Sandbox, world: Shared, invoke: Invoke, tmp_path: Path) -> None:
     world.also = {ROOT: ["f-child"]}
     environment = variables(sandbox, tmp_path / "data")

@@ -73,6 +73,7 @@ def test_what_is_lost_comes_back_from_landed_pages_alone(
     assert after.query("SELECT published_at FROM sync.runs ORDER BY 1")[:2] == moments
 
 
+@pytest.mark.exhaustive
 def test_after_a_fix_quarantined_items_come_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     world = small_world()
     odd = world.add_record("f-north", unit={"id": "u", "name": "m3", "type": "volume"})

@@ -41,7 +41,7 @@ def sync_at(life: Life, moment: datetime, **settings: Any) -> None:
     steps(Run(f"later-{moment:%H%M%S%f}", load(**life.settings | settings), now=lambda: moment))
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("hours", "taken_over"), [(0.01, 5), (5.9, 5), (6.1, 0), (-0.5, 0), (-9000, 0)])
 def test_only_a_short_time_later(stage: Scene, died: Path, hours: float, taken_over: int) -> None:
     there = landed(died)
@@ -50,7 +50,7 @@ def test_only_a_short_time_later(stage: Scene, died: Path, hours: float, taken_o
     assert contents(died / "dcycle_warehouse.duckdb") == stage.after
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("setting", [{"personal_data": "keep"}, {"resume_hours": 0}])
 def test_not_under_other_settings(stage: Scene, died: Path, setting: dict[str, Any]) -> None:
     there = landed(died)

@@ -169,6 +169,7 @@ def test_manifests_that_were_brought_over_in_part_are_brought_over_whole(old: Pa
     assert len(list(manifest.trees(root))) + len(list(manifest.sweeps(root))) == len(paths)
 
 
+@pytest.mark.exhaustive
 def test_trees_beside_own_figures_move_to_their_tables_and_the_content_keeps_its_hash(tmp_path: Path) -> None:
     """As layout 3 first had them: columns of the tree beside an organisation's own, and no schema bi."""
     with Sandbox(small_world()) as sandbox:

@@ -62,7 +62,7 @@ def test_edits_deletions_and_insertions_arrive(sandbox: Sandbox, synced: Synced)
     assert again.query("SELECT category FROM dcycle.facility_categories WHERE facility_id = 'f-old'") == [("heat",)]
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("facility", ["f-large", "f-old", "f-empty", "f-north"])
 def test_a_deleted_facility_goes_with_its_records(sandbox: Sandbox, synced: Synced, facility: str) -> None:
     sandbox.world.delete_facility(facility)
@@ -70,7 +70,7 @@ def test_a_deleted_facility_goes_with_its_records(sandbox: Sandbox, synced: Sync
     assert_clean(sync(synced.settings, accepted), sandbox.world)
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("status", [401, 403, 404])
 @pytest.mark.parametrize("denied", [CHILD, "f-large"])
 def test_what_is_denied_keeps_its_last_rows_and_is_named(
@@ -123,6 +123,7 @@ def test_an_organisation_that_left_the_tree_keeps_its_rows_and_is_reported(tmp_p
     assert (CHILD,) in again.query("SELECT organization_id FROM dcycle.organizations")
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("hidden", [False, True])
 def test_the_legacy_list_of_facilities_gives_the_same_rows(tmp_path: Path, hidden: bool) -> None:
     with Sandbox(small_world(), Behaviour(legacy_archived_hidden=hidden)) as sandbox:
@@ -130,7 +131,7 @@ def test_the_legacy_list_of_facilities_gives_the_same_rows(tmp_path: Path, hidde
         assert_clean(sync(settings), sandbox.world, legacy=True)
 
 
-@pytest.mark.quick(6)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("how", sorted(DEFORMATIONS))
 def test_a_bad_item_is_set_aside_and_its_last_good_version_stays(sandbox: Sandbox, synced: Synced, how: str) -> None:
     world, id_ = sandbox.world, sandbox.world.facility_records("f-north")[2]["id"]
@@ -150,7 +151,7 @@ def test_a_bad_item_is_set_aside_and_its_last_good_version_stays(sandbox: Sandbo
         assert (named, again.doubtful().keys()) in (([id_], set()), ([""], {id_})), "without an id, the row is in doubt"
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("how", sorted(set(DEFORMATIONS) - HARMLESS - RECORDS_ONLY - COSTS_A_FIELD))
 def test_a_bad_facility_is_set_aside_and_its_last_good_version_stays(
     sandbox: Sandbox, synced: Synced, how: str
@@ -165,6 +166,7 @@ def test_a_bad_facility_is_set_aside_and_its_last_good_version_stays(
     assert again.records() == records_of(sandbox.world)
 
 
+@pytest.mark.exhaustive
 def test_a_bad_item_among_many_is_not_counted_as_gone_for_ever(sandbox: Sandbox, synced: Synced) -> None:
     bad = sandbox.world.facility_records("f-large")[7]["id"]
     sandbox.behaviour = Behaviour(malformed={bad: "date_garbage"})
@@ -227,7 +229,7 @@ def odd_text(item: dict[str, Any]) -> dict[str, Any]:
     return {**item, "invoice_id": "\x00\x01'; DROP TABLE x; -- \U0001f4a7"}
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     "deformed",
     [

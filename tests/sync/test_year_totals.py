@@ -81,6 +81,7 @@ def test_every_total_is_that_of_the_api_in_kilograms_exactly(sandbox: Sandbox, t
     assert run == (2 + 6, 3 + 2 + 1, len(sandbox.requests) - len(ASKED)), "totals are no lists"
 
 
+@pytest.mark.exhaustive
 def test_a_quiet_sync_leaves_everything_as_it_is(sandbox: Sandbox, tmp_path: Path) -> None:
     first = sync(settings_for(sandbox, tmp_path))
     again = sync(first.settings)
@@ -103,6 +104,7 @@ def test_a_total_that_moves_is_followed_and_is_a_change(sandbox: Sandbox, tmp_pa
     assert after[2][2] > before[2][2]
 
 
+@pytest.mark.exhaustive
 def test_years_are_bounded_also_where_a_date_is_wrong(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.world.add_record("f-b", start_date="1950-01-01", end_date="2049-12-31", co2e="1")
     synced = sync(settings_for(sandbox, tmp_path))
@@ -132,7 +134,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("behaviour", FAULTS.values(), ids=FAULTS.keys())
 def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
     sandbox: Sandbox, template: Path, tmp_path: Path, behaviour: Behaviour
@@ -152,6 +154,7 @@ def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
         assert row[4].endswith(earlier[row[:2]][4])
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [
@@ -206,6 +209,7 @@ def break_totals(settings: Settings) -> None:
     run.end()
 
 
+@pytest.mark.exhaustive
 def test_a_replay_brings_the_totals_back_without_the_api(tmp_path: Path) -> None:
     with Sandbox(tiny_world()) as sandbox:
         first = sync(settings_for(sandbox, tmp_path))
@@ -239,6 +243,7 @@ def read_everything(settings: Settings) -> None:
     sync_totals(run, ENDPOINT, organizations)
 
 
+@pytest.mark.exhaustive
 def test_what_a_run_that_died_had_landed_is_not_asked_again(sandbox: Sandbox, tmp_path: Path) -> None:
     settings = settings_for(sandbox, tmp_path)
     read_everything(settings)
@@ -258,6 +263,7 @@ def landed_text(folder: Path) -> bytes:
     return b"\n".join([*plain, *opened])
 
 
+@pytest.mark.exhaustive
 def test_no_person_is_landed_and_new_fields_are_told(sandbox: Sandbox, tmp_path: Path) -> None:
     sandbox.behaviour = Behaviour(extra_fields=True, numbers_as_text=True)
     synced: Synced = sync(settings_for(sandbox, tmp_path))

@@ -89,7 +89,7 @@ KEPT_FOR = {
 }
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("why", KEPT_FOR)
 @pytest.mark.parametrize("id_", sorted(DETAIL))
 def test_only_the_apis_own_word_deletes(sandbox: Sandbox, synced: Synced, world: Veiled, id_: str, why: str) -> None:
@@ -113,7 +113,7 @@ def test_only_the_apis_own_word_deletes(sandbox: Sandbox, synced: Synced, world:
     assert life(sync(synced.settings), id_, RECORDS if id_ == "w-2" else FACILITIES) == ["new", "deleted"]
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["404", "no_route", "403", "500"])
 def test_not_found_is_not_believed_of_a_route_that_finds_nothing(
     sandbox: Sandbox, synced: Synced, world: Veiled, kind: str
@@ -125,6 +125,7 @@ def test_not_found_is_not_believed_of_a_route_that_finds_nothing(
     assert "w-2" in again.records()
 
 
+@pytest.mark.exhaustive
 def test_a_doubtful_row_says_since_when_until_it_is_known(sandbox: Sandbox, synced: Synced, world: Veiled) -> None:
     world.veil("w-2", "f-1")
     news(world)
@@ -204,6 +205,7 @@ def test_a_person_decides_that_a_row_stays(sandbox: Sandbox, synced: Synced, wor
     assert door("sync") == 1, "the decision was about the doubt before"
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     ("words", "said"),
     [
@@ -266,6 +268,7 @@ def test_a_facility_that_moved_is_counted_where_it_is(sandbox: Sandbox, synced: 
     assert (again.outcome, again.doubtful()) == ("published", {})
 
 
+@pytest.mark.exhaustive
 def test_a_deleted_facility_whose_list_is_of_another_organization_is_gone_with_its_records(
     sandbox: Sandbox, synced: Synced, world: Veiled
 ) -> None:
@@ -286,6 +289,7 @@ def test_a_deleted_facility_whose_list_is_of_another_organization_is_gone_with_i
     assert again.records() == records_of(world)
 
 
+@pytest.mark.exhaustive
 def test_a_doubtful_row_that_is_seen_elsewhere_is_in_doubt_no_more(
     sandbox: Sandbox, synced: Synced, world: Veiled
 ) -> None:

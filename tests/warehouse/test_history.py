@@ -73,7 +73,7 @@ def life(synced: Synced, id_: str, table: str = RECORDS) -> list[str]:
     return [row[0] for row in synced.query(f"SELECT change FROM {table} WHERE {key} = ? ORDER BY valid_from", id_)]
 
 
-@pytest.mark.quick(4)
+@pytest.mark.quick(3)
 @pytest.mark.parametrize(
     ("id_", "fields", "change"),
     [
@@ -98,7 +98,7 @@ def test_a_change_of_a_record_has_its_kind(
     assert life(sync(synced.settings), id_) == ["new", change]
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize(
     ("fields", "change"),
     [
@@ -238,6 +238,7 @@ def test_what_the_list_hides_but_the_api_still_has_is_never_deleted(
         assert "still has it" in again.doubtful()[id_]
 
 
+@pytest.mark.exhaustive
 def test_three_quiet_syncs_add_nothing_but_their_own_books(sandbox: Sandbox, synced: Synced) -> None:
     told = [synced.query(f"SELECT * FROM {table} ORDER BY ALL") for table in CONTENT]
     sizes = []

@@ -29,7 +29,7 @@ from tests.properties.model.reading import Reader
 from tests.properties.test_mixtures import swift
 from tests.sandbox.deformed import COSTS_A_FIELD
 
-EXAMPLES = int(os.environ.get("HISTORY_MODEL_EXAMPLES", "300"))
+EXAMPLES = int(os.environ.get("HISTORY_MODEL_EXAMPLES", "150"))
 STEPS = int(os.environ.get("HISTORY_MODEL_STEPS", "0"))
 PARTS = 50
 

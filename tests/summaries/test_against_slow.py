@@ -239,7 +239,7 @@ def test_each_summary_equals_a_slow_calculation(connection: duckdb.DuckDBPyConne
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(900)
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(worlds.accounts)
 def test_each_summary_of_many_accounts(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
     test_each_summary_equals_a_slow_calculation.hypothesis.inner_test(connection, account)  # type: ignore[attr-defined]

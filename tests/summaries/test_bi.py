@@ -85,7 +85,7 @@ def test_every_choice_of_dimensions_adds_up_to_the_facility_months(
 
 @pytest.mark.exhaustive
 @pytest.mark.timeout(900)
-@settings(max_examples=60)
+@settings(max_examples=30)
 @given(worlds.accounts, st.lists(st.lists(st.sampled_from(DIMENSIONS), unique=True), min_size=6, max_size=6))
 def test_every_choice_of_many_accounts(
     connection: duckdb.DuckDBPyConnection, account: Account, choices: list[list[str]]

@@ -96,7 +96,7 @@ def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, ite
 
 
 @pytest.mark.exhaustive
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(records)
 def test_many_equal_a_slow_calculation(connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:
     test_it_equals_a_slow_calculation.hypothesis.inner_test(connection, items)  # type: ignore[attr-defined]
@@ -115,7 +115,7 @@ def test_the_months_of_a_record_add_up_to_it(
 
 
 @pytest.mark.exhaustive
-@settings(max_examples=50)
+@settings(max_examples=25)
 @given(records.filter(len))
 def test_the_months_of_many_records_add_up_to_them(
     connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]

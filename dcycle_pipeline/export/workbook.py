@@ -17,15 +17,13 @@ from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.schema import Table
+from dcycle_pipeline.summaries.bi import BI_DATES, BI_EMISSIONS, BI_FACILITIES, BI_ORGANIZATIONS
 from dcycle_pipeline.warehouse import run_tables
 
 SUFFIX = ".xlsx"
-# The star: what is measured, and what it is measured by. Each is a sheet, named like this.
-STAR = {
-    "emissions": "summaries.emissions_by_facility_month",
-    "facilities": "dcycle.facilities",
-    "organizations": "dcycle.organizations",
-    "records": "dcycle.waste_water_treatments",
+# The star, and the records behind its figures. Each is a sheet, named like this.
+STAR = {table.name: table.qualified for table in (BI_EMISSIONS, BI_FACILITIES, BI_ORGANIZATIONS, BI_DATES)} | {
+    "records": "dcycle.waste_water_treatments"
 }
 _GAPS = {
     "unproven list": run_tables.UNPROVEN_LISTS,
@@ -38,7 +36,8 @@ _NOTES = (
     "Excel keeps 15 digits of a number. The column beside each decimal, named … exact, holds its text to the last digit.",
     "Times are in UTC. A month is named by its first day.",
     "An empty co2e_kg is pending: Dcycle has not calculated it yet. It is never zero.",
-    "co2e_biomass_kg stands beside co2e_kg and is never added to it. Never add a facility's co2e_kg to that of its records either.",
+    "co2e_biomass_kg stands beside co2e_kg and is never added to it. Columns in t say those in kg again.",
+    "Every number of emissions adds up over any choice of rows. It is made of records: never add the two.",
     "The sheet gaps names what may be missing; if it is empty, every list was read with proof.",
 )
 

@@ -17,7 +17,7 @@ from dcycle_pipeline.export.workbook import STAR
 from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from tests.cli.conftest import CliRunner, Invoke, invoke, variables
-from tests.conftest import ROOT, Published, small_world
+from tests.conftest import FEW, ROOT, Published, only, small_world
 from tests.properties.aftermath import said_as_json
 
 __all__ = ["invoke"]
@@ -32,16 +32,17 @@ ACTING = (
     "_x0041_",
 )
 LONG = "x" * 40_000
+OF_BI = ("coverage_by_facility_month", "organization_names")  # what the star is made from beside these
 TABLES = {table.qualified: table for table in all_tables()}
 
 
 @pytest.fixture(scope="module")
-def environment(tmp_path_factory: pytest.TempPathFactory, few_summaries: None) -> Iterator[dict[str, str]]:
+def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
     """A published file with names that act, a list that is unproven, and a record of long ago."""
     world = small_world()
     for number, name in enumerate((*ACTING, LONG)):
         world.add_facility(ROOT, id=f"f-{number}", name=name)
-    with Sandbox(world, Behaviour(denied={"f-old": 403})) as sandbox:
+    with only((*FEW, *OF_BI)), Sandbox(world, Behaviour(denied={"f-old": 403})) as sandbox:
         found = variables(sandbox, tmp_path_factory.mktemp("export") / "data")
         assert CliRunner().invoke(app, ["sync"], env=found | {"DAGSTER_HOME": ""}).exit_code == 1
         yield found
@@ -107,7 +108,7 @@ def test_no_text_of_others_becomes_a_formula_or_a_link(book: openpyxl.Workbook) 
     for sheet in book:
         for row in sheet.iter_rows():
             assert [cell for cell in row if cell.data_type == "f" or cell.hyperlink] == []
-    names = {row["facility_id"]: row["name"] for row in rows(book, "facilities")}
+    names = {row["facility_id"]: row["facility"] for row in rows(book, "facilities")}
     assert [names[f"f-{number}"] for number in range(5)] == list(ACTING[:5])
     assert names["f-5"] == "a\\x07b\\ufffe"
     assert unescape(names["f-6"]) == "_x0041_"
@@ -116,7 +117,7 @@ def test_no_text_of_others_becomes_a_formula_or_a_link(book: openpyxl.Workbook) 
 
 
 def test_a_text_that_no_cell_takes_is_cut_and_says_so(book: openpyxl.Workbook) -> None:
-    (name,) = [row["name"] for row in rows(book, "facilities") if row["facility_id"] == f"f-{len(ACTING)}"]
+    (name,) = [row["facility"] for row in rows(book, "facilities") if row["facility_id"] == f"f-{len(ACTING)}"]
     assert len(name) == 32_767
     assert name.endswith("[cut: 40000 characters]")
 
@@ -154,7 +155,7 @@ def test_what_a_sheet_cannot_take_is_refused_and_the_old_file_stays(
     with patch.object(workbook, "MOST_ROWS", 100):
         result = invoke("export", str(output), **environment)
     assert result.exit_code == 2
-    assert "summaries.emissions_by_facility_month has 134 rows, and a sheet of Excel takes 100" in result.stderr
+    assert "bi.emissions has 144 rows, and a sheet of Excel takes 100" in result.stderr
     assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("report.xlsx", b"old")]
 
 

@@ -58,7 +58,8 @@ YEAR_ON_YEAR = View(
     coalesce(this.is_complete, true) AND coalesce(before.is_complete, true) AS is_complete
 FROM {_COMPARED} AS this
 FULL JOIN {_COMPARED} AS before
-    ON before.facility_key = this.facility_key AND (before.month + INTERVAL 1 YEAR)::DATE = this.month""",
+    ON before.facility_key = this.facility_key AND (before.month + INTERVAL 1 YEAR)::DATE = this.month
+WHERE coalesce(this.month, (before.month + INTERVAL 1 YEAR)::DATE) <= (SELECT max(month) FROM {BI_EMISSIONS.qualified})""",
 )
 
 

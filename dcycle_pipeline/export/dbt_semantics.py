@@ -54,15 +54,16 @@ def _facts(table: Table, primary_entity: str, measures: Iterable[Measure]) -> Ya
                 "description": table.comment_of(month),
             }
         ],
-        "measures": [
-            {
-                "name": measure.name,
-                "agg": measure.aggregation,
-                "expr": measure.value,
-                "description": f"{measure.meaning}. Unit: {measure.unit}.",
-            }
-            for measure in measures
-        ],
+        "measures": [_measure(measure) for measure in measures],
+    }
+
+
+def _measure(measure: Measure) -> Yaml:
+    return {
+        "name": measure.name,
+        "agg": measure.aggregation,
+        "expr": measure.value,
+        "description": f"{measure.meaning}. Unit: {measure.unit}.",
     }
 
 

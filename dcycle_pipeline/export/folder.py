@@ -1,6 +1,7 @@
 """A folder of files that another tool reads: written as a whole, and only where nobody else keeps anything. What is in the files belongs elsewhere."""
 
 import os
+import re
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from zipfile import BadZipFile, ZipFile
@@ -11,6 +12,7 @@ from dcycle_pipeline.data_folder import delete, permissions, write_whole
 from dcycle_pipeline.errors import SettingsError, UnavailableError, few
 
 _READABLE_BY_ALL = 0o644
+_UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part")  # what a killed export leaves, see `write_whole`
 _BEGINNING = 200  # bytes: the mark stands in the first line
 # A path ends up in YAML, in a URL and in a template, each with characters that would end it there or act.
 _NOT_IN_PATHS = "'\"?#%{}\\"
@@ -93,6 +95,8 @@ def _files(folder: Path, left_by_tool: Collection[str]) -> Iterator[Path]:
 def _is_ours(path: Path, mark: str) -> bool:
     if path.is_symlink() or not path.is_file():
         return False
+    if _UNFINISHED.fullmatch(path.name):
+        return True
     if path.suffix == ".zip":
         try:
             with ZipFile(path) as archive:

@@ -207,6 +207,7 @@ def test_the_next_export_replaces_what_is_ours_and_leaves_what_the_tool_wrote(
     some = next(path for path in folder.rglob("*.y*ml"))
     (some.parent / f"gone{some.suffix}").write_bytes(some.read_bytes())
     some.write_bytes(some.read_bytes() + b"# changed\n")
+    (folder / ".metadata.yaml.0123abcd.part").touch()  # an export was killed
     left = {"target/manifest.json": b"{}", "views.duckdb": b"x"} if tool == "dbt" else {}
     for name, content in left.items():
         (folder / name).parent.mkdir(exist_ok=True)

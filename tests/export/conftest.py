@@ -1,6 +1,7 @@
 """An account whose years are complete but for one pending month, published, as the tools get it."""
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, timedelta
 from pathlib import Path
@@ -11,7 +12,7 @@ from dcycle_pipeline.cli import app
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.sandbox import Sandbox, World
 from tests.cli.conftest import CliRunner, variables
-from tests.conftest import CHILD, ROOT
+from tests.conftest import CHILD, FEW, ROOT, only
 
 PENDING = "f-north-2025-6"
 
@@ -57,11 +58,28 @@ def three_years() -> World:
     return world
 
 
-@pytest.fixture(scope="module")
-def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
-    """One sync. Who changes the world syncs again by himself."""
+@contextmanager
+def synced(folder: Path) -> Iterator[Account]:
+    """The account after one sync. Who changes the world syncs again by himself."""
     world = three_years()
     with Sandbox(world) as sandbox:
-        made = Account(world, variables(sandbox, tmp_path_factory.mktemp("tools") / "data"), sandbox.api_key)
-        made.invoke("sync")
+        account = Account(world, variables(sandbox, folder / "data"), sandbox.api_key)
+        account.invoke("sync")
+        yield account
+
+
+@pytest.fixture(scope="module")
+def account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The account with the summaries from which `bi` is made; the others are empty."""
+    with (
+        only((*FEW, "coverage_by_facility_month", "organization_names")),
+        synced(tmp_path_factory.mktemp("few")) as made,
+    ):
+        yield made
+
+
+@pytest.fixture(scope="module")
+def whole_account(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Account]:
+    """The account with every summary."""
+    with synced(tmp_path_factory.mktemp("whole")) as made:
         yield made

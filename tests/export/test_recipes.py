@@ -47,12 +47,12 @@ def run(account: Account, folder: Path, *commands: str) -> str:
     return said.stdout
 
 
-def test_dbt_builds_tests_and_answers_and_so_after_a_sync(account: Account, tmp_path: Path) -> None:
+def test_dbt_builds_tests_and_answers_and_so_after_a_sync(whole_account: Account, tmp_path: Path) -> None:
     (recipe,) = recipes("dbt")
-    said = run(account, tmp_path, recipe)
+    said = run(whole_account, tmp_path, recipe)
     assert re.search(r"PASS=\d+ WARN=0 ERROR=0 SKIP=0", said)
     assert "Holding X" in said
-    assert answer(account, tmp_path) == {
+    assert answer(whole_account, tmp_path) == {
         ("2023", "DE"): ("6000", "0.5", ""),
         ("2023", "ES"): ("12000", "1", ""),
         ("2024", "DE"): ("6120", "0.51", "0.02"),
@@ -61,10 +61,16 @@ def test_dbt_builds_tests_and_answers_and_so_after_a_sync(account: Account, tmp_
         ("2025", "ES"): ("12240", "1.02", "0.00990099"),
     }
     for kilograms, expected in (("520", ("6240", "0.52", "0.019607843")), ("1120", ("6840", "0.57", "0.117647059"))):
-        account.world.recalculate_record(PENDING, kilograms)
-        account.invoke("sync")
-        assert answer(account, tmp_path)["2025", "DE"] == expected
-    run(account, tmp_path, ".venv/bin/dcycle-pipeline export dbt dcycle_dbt", "cd dcycle_dbt", "../dbt/bin/dbt parse")
+        whole_account.world.recalculate_record(PENDING, kilograms)
+        whole_account.invoke("sync")
+        assert answer(whole_account, tmp_path)["2025", "DE"] == expected
+    run(
+        whole_account,
+        tmp_path,
+        ".venv/bin/dcycle-pipeline export dbt dcycle_dbt",
+        "cd dcycle_dbt",
+        "../dbt/bin/dbt parse",
+    )
 
 
 def answer(account: Account, folder: Path) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -81,25 +87,25 @@ def _short(value: str) -> str:
     return f"{Decimal(value).normalize():f}" if value else ""
 
 
-def test_the_command_line_of_duckdb_shows_the_years(account: Account, tmp_path: Path) -> None:
+def test_the_command_line_of_duckdb_shows_the_years(whole_account: Account, tmp_path: Path) -> None:
     (recipe,) = recipes("duckdb")
-    said = run(account, tmp_path, recipe.replace(" -c ", " -csv -c "))
+    said = run(whole_account, tmp_path, recipe.replace(" -c ", " -csv -c "))
     assert said.splitlines()[:2] == ["year,co2e_t", "2023,18.000000000000"]
-    kept = run(account, tmp_path, *recipe.replace(" -c ", " -csv -c ").splitlines()[1:])
-    account.invoke("sync")
-    assert run(account, tmp_path, *recipe.replace(" -c ", " -csv -c ").splitlines()[1:]) == kept
+    kept = run(whole_account, tmp_path, *recipe.replace(" -c ", " -csv -c ").splitlines()[1:])
+    whole_account.invoke("sync")
+    assert run(whole_account, tmp_path, *recipe.replace(" -c ", " -csv -c ").splitlines()[1:]) == kept
 
 
-def test_harlequin_lists_the_catalog_and_answers(account: Account, tmp_path: Path) -> None:
+def test_harlequin_lists_the_catalog_and_answers(whole_account: Account, tmp_path: Path) -> None:
     ((install, start),) = (recipe.splitlines() for recipe in recipes("harlequin"))
-    run(account, tmp_path, install)
+    run(whole_account, tmp_path, install)
     # What belongs to it answers without a terminal, by the same adapter and with the same arguments.
     asked = start.replace("/harlequin ", "/hsql ")
-    said = run(account, tmp_path, f"{asked} --csv -c 'SELECT facility FROM bi.facilities ORDER BY facility'")
+    said = run(whole_account, tmp_path, f"{asked} --csv -c 'SELECT facility FROM bi.facilities ORDER BY facility'")
     assert said.split() == ["facility", "f-north", "f-south", "not", "known"]
     with pytest.raises(AssertionError, match="read-only"):
-        run(account, tmp_path, f"{asked} -c 'CREATE TABLE bi.mine AS SELECT 1'")
-    assert_shows(start, b"dcycle_warehouse", account, tmp_path)
+        run(whole_account, tmp_path, f"{asked} -c 'CREATE TABLE bi.mine AS SELECT 1'")
+    assert_shows(start, b"dcycle_warehouse", whole_account, tmp_path)
 
 
 def assert_shows(command: str, wanted: bytes, account: Account, folder: Path) -> None:

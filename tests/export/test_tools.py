@@ -17,7 +17,7 @@ from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.export import dbt, metrics, relations, superset
 from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.schema import Column, Table
-from tests.conftest import CHILD, ROOT
+from tests.conftest import ROOT
 from tests.export.conftest import Account
 from tests.properties.aftermath import said_as_json
 
@@ -178,9 +178,10 @@ def test_intensity_is_only_of_months_in_which_nothing_is_pending(bundle: Exporte
 
 
 def test_what_never_adds_up_is_shown_for_one_row_alone(bundle: Exported) -> None:
-    trees = bundle.draw("tree_emissions_by_year", "single_co2e_kg", "tree_organization_id, year", "year = 2023")
-    assert trees == {(ROOT, 2023): 18000, (CHILD, 2023): 6000}
-    assert bundle.draw("tree_emissions_by_year", "single_co2e_kg", "year", "year = 2023") == {2023: None}
+    drawn = ("emissions_by_facility_month", "single_record_count")
+    where = "month = '2024-02-01'"
+    assert bundle.draw(*drawn, "facility_id", where) == {"f-south": 1, "f-north": 1}
+    assert set(bundle.draw(*drawn, "month", where).values()) == {None}
 
 
 def test_both_tools_get_the_same_figures(bundle: Exported, project: Exported) -> None:

@@ -1,7 +1,8 @@
 """The verb that writes files for others from the published file. What is in them belongs to the room `export`."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -10,26 +11,70 @@ from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.cli.results import result_of, tell
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import SettingsError
+
+Told = tuple[str, str, dict[str, Any]]  # the run that is published, a line for people, what --json says beside
 
 
 @app.command(name="export")
 def write_for_others(
-    output: Annotated[Path, typer.Argument(metavar="FILE.xlsx", help="Excel workbook to write.")], json: AsJson = False
+    what: Annotated[
+        str, typer.Argument(metavar="FILE.xlsx|dbt|superset", help="Excel workbook to write, or the tool to write for.")
+    ],
+    folder: Annotated[
+        Path | None, typer.Argument(metavar="[DIR]", help="For dbt and superset: new or empty folder to write to.")
+    ] = None,
+    json: AsJson = False,
 ) -> None:
-    """Write an Excel workbook of the published file: emissions by facility and month, records, dictionary, freshness, gaps."""
+    """Write the published file for others.
+
+    FILE.xlsx: an Excel workbook of emissions by facility and month, records, dictionary, freshness, gaps.
+
+    dbt DIR: a dbt project that reads the file as it is, with sources, tests, semantic models and metrics.
+
+    superset DIR: what Superset imports: database, datasets and metrics.
+    """
 
     def run() -> int:
-        from dcycle_pipeline.export.workbook import write_workbook  # noqa: PLC0415 - only this verb needs its library
-
         published = DataFolder(settings.data_dir()).published
-        written = write_workbook(published, output)
-        result = result_of(published, written.run_id, [])
+        run_id, line, more = _writer(what, folder)(published)
+        result = result_of(published, run_id, [])
         if json:
-            more = {"workbook": written.file.absolute(), "workbook_bytes": written.size_bytes, "sheets": written.rows}
             console.as_json(result | more)
         else:
-            console.show(f"Workbook: {written.file.absolute()} ({written.size_bytes // 1024} kB)")
+            console.show(line)
             tell(result)
         return int(result["exit_code"])
 
     end(run, json)
+
+
+def _writer(what: str, folder: Path | None) -> Callable[[Path], Told]:
+    if what in ("dbt", "superset"):
+        if folder is None:
+            raise SettingsError(
+                f"Say which folder to write to: dcycle-pipeline export {what} DIR. Nothing was written."
+            )
+        return lambda published: _written_for(what, published, folder)
+    if folder is not None:
+        raise SettingsError(
+            f"A folder goes with dbt or superset, not with {what}: leave {folder} out. Nothing was written."
+        )
+    return lambda published: _written_workbook(published, Path(what))
+
+
+def _written_workbook(published: Path, output: Path) -> Told:
+    from dcycle_pipeline.export.workbook import write_workbook  # noqa: PLC0415 - only this verb needs its library
+
+    written = write_workbook(published, output)
+    line = f"Workbook: {written.file.absolute()} ({written.size_bytes // 1024} kB)"
+    more = {"workbook": written.file.absolute(), "workbook_bytes": written.size_bytes, "sheets": written.rows}
+    return written.run_id, line, more
+
+
+def _written_for(tool: str, published: Path, folder: Path) -> Told:
+    from dcycle_pipeline.export.tools import write_for_tool  # noqa: PLC0415 - as above
+
+    written = write_for_tool(tool, published, folder)
+    line = f"{written.title}: {folder.absolute()} ({len(written.files)} files). {written.next_step}"
+    return written.run_id, line, {"folder": folder.absolute(), "files": written.files}

@@ -29,7 +29,7 @@ def test_a_full_disk_behind_a_stream_stops_no_publication(sandbox: Sandbox, tmp_
     assert (tmp_path / "data" / "dcycle_warehouse.duckdb").exists()
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     "setting", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "cp1252"}, {"PYTHONWARNINGS": "error"}]
 )

@@ -17,6 +17,7 @@ def records(folder: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM dcycle.waste_water_treatments").fetchall()[0][0])
 
 
+@pytest.mark.exhaustive
 def test_a_large_drop_is_held_named_and_released(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     settings = variables(sandbox, tmp_path / "data")
     assert invoke("sync", **settings).exit_code == 0

@@ -47,6 +47,7 @@ def test_nothing_published_exits_with_3_and_leaves_no_page(invoke: Invoke, tmp_p
     assert not (tmp_path / "none").exists()
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("output", ["missing/board.html", "."])
 def test_a_place_that_cannot_be_written_exits_with_2(
     synced: Account, invoke: Invoke, tmp_path: Path, output: str

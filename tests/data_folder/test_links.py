@@ -116,7 +116,7 @@ def run_all(invoke: Invoke, sandbox: Sandbox, data: Path) -> list[int]:
     return codes
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("pattern", OURS)
 def test_what_a_link_leads_to_stays_as_it_is(
     filled: tuple[Sandbox, Path], invoke: Invoke, tmp_path: Path, pattern: str

@@ -203,6 +203,7 @@ def test_an_excluded_organisation_is_not_read_though_its_partition_is_still_ther
     assert {request.organization_id for request in pipeline.sandbox.requests if "/v1/" in request.path} == {ROOT}
 
 
+@pytest.mark.exhaustive
 def test_no_partition_is_removed_that_a_run_may_still_use(instance: dg.DagsterInstance) -> None:
     partitions.keep_in_step(instance, [ROOT, CHILD])
     job = build(Environment(load), ScheduleSettings()).resolve_job_def(JOB)

@@ -66,7 +66,7 @@ def test_a_full_disk_is_said_in_one_line_and_leaves_what_was_published(stage: Sc
     check_complete(stage, folder, stage.children.run(life))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("most", [400, 4_000, 0.1, 0.8])
 def test_killed_in_the_middle_of_a_write(stage: Scene, folder: Path, most: float) -> None:
     life = stage.life(folder)
@@ -181,7 +181,7 @@ LOSSES = {
 }
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("loss", LOSSES)
 def test_what_is_lost_is_made_again(stage: Scene, folder: Path, loss: str) -> None:
     LOSSES[loss](folder)
@@ -325,7 +325,7 @@ def test_what_readers_have_counts_as_published_though_its_note_cannot_be_written
     assert sync(settings).publication.content_changed is False
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("cut", [0.0, 0.3, 0.9])
 def test_a_log_of_the_working_file_that_is_cut(stage: Scene, folder: Path, cut: float) -> None:
     assert stage.children.run(stage.life(folder), place=SETTLED).killed

@@ -166,7 +166,7 @@ def test_killed_while_forgetting(stage: Scene, tmp_path: Path, place: Place) -> 
     assert len(list((folder / "snapshots").iterdir())) == len(list((folder / "landing").iterdir())) == 1
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", FROM_NOTHING, ids=str)
 def test_killed_in_the_first_sync_of_all(stage: Scene, tmp_path: Path, place: Place) -> None:
     folder = tmp_path / "data"
@@ -196,7 +196,7 @@ def test_killed_while_the_working_file_is_made_again(stage: Scene, tmp_path: Pat
     check_as_undisturbed(stage, folder, go_on(stage, folder))
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("second", [*TAKING_OVER, *AGAIN], ids=str)
 def test_killed_twice_in_a_row(stage: Scene, tmp_path: Path, second: Place) -> None:
     folder = stage.copy(tmp_path / "data")

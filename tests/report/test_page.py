@@ -56,6 +56,7 @@ def test_every_table_has_a_caption_and_headers(page: Node) -> None:
         assert [header for header in table.all("th") if header.attributes["scope"] == "row"]
 
 
+@pytest.mark.exhaustive
 def test_the_same_file_gives_the_same_page(report: Written, tmp_path: Path) -> None:
     again = write_report(DataFolder(report.synced.settings.data_dir).published, tmp_path / "again.html")
     assert again.file.read_text(encoding="utf-8") == report.html
@@ -87,6 +88,7 @@ def test_a_world_without_records_says_so(tmp_path: Path) -> None:
     assert result.report.picture == ""
 
 
+@pytest.mark.exhaustive
 def test_all_pending_is_pending_and_never_zero(tmp_path: Path) -> None:
     world = World(ROOT, "Holding")
     world.add_facility(ROOT, id="f-1")

@@ -117,6 +117,7 @@ def world():
     return demo_world()
 
 
+@pytest.mark.quick(4)
 @pytest.mark.parametrize("seed", range(14))
 def test_the_sandbox_survives_every_mixture(world, opened, seed):
     """A crash of the sandbox itself would be raised when it closes."""

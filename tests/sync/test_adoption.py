@@ -62,6 +62,7 @@ def test_the_folder_follows_its_root_and_history_goes_on(synced: Synced, world: 
             replay(run)
 
 
+@pytest.mark.exhaustive
 def test_it_is_said(sandbox: Sandbox, world: World, invoke: Invoke, tmp_path: Path) -> None:
     invoke("sync", **variables(sandbox, tmp_path / "data"))
     with Sandbox(above(world)) as bought:

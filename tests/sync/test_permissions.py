@@ -39,7 +39,7 @@ def check_private(data: Path) -> None:
     assert (data / "working" / "pseudonym.key").exists()
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
 def test_only_what_is_published_follows_the_umask(sandbox: Sandbox, tmp_path: Path, umask: int) -> None:
     data = sync(sandbox, tmp_path, umask)

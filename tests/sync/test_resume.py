@@ -66,6 +66,7 @@ def test_not_from_another_address(stage: Scene, died: Path) -> None:
     assert contents(died / "dcycle_warehouse.duckdb") == stage.after
 
 
+@pytest.mark.exhaustive
 def test_not_from_another_list(stage: Scene, died: Path) -> None:
     sync_at(stage.life(died), datetime.now(UTC), facilities_api="legacy", user_id="u")
     asked = {request.path for request in stage.sandbox.requests}

@@ -216,6 +216,7 @@ def test_a_second_writer_is_told_who_writes(sandbox: Sandbox, tmp_path: Path) ->
     sync(settings)
 
 
+@pytest.mark.exhaustive
 def test_more_than_a_thousand_records_in_shuffled_ties_arrive_exactly(tmp_path: Path) -> None:
     world = World(ROOT, "Holding X")
     facility = world.add_facility(ROOT)

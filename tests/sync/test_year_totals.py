@@ -134,7 +134,7 @@ def template(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("behaviour", FAULTS.values(), ids=FAULTS.keys())
 def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
     sandbox: Sandbox, template: Path, tmp_path: Path, behaviour: Behaviour
@@ -154,7 +154,7 @@ def test_a_fault_is_told_and_changes_neither_outcome_nor_rows(
         assert row[4].endswith(earlier[row[:2]][4])
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("behaviour", "reason"),
     [

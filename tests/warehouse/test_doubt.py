@@ -45,6 +45,7 @@ def news(world: World) -> None:
     world.edit_record("w-1", quantity="77")
 
 
+@pytest.mark.exhaustive
 def test_an_unlisted_facility_costs_nothing_else(sandbox: Sandbox, synced: Synced, world: Veiled) -> None:
     world.veil("f-1", "f-1")
     world.add_facility(ROOT, id="f-new", name="New")

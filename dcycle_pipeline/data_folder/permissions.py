@@ -9,6 +9,7 @@ from pathlib import Path
 from threading import Lock
 
 PRIVATE_FOLDER = 0o700
+READABLE_BY_ALL = 0o644  # of what is written for others, within the umask of the user
 _PRIVATE_FILE = 0o600
 _OTHERS = 0o077
 # How disks say that they know no permissions, or cannot make a folder durable: FAT, some shares, some FUSE.

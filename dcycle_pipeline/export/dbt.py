@@ -1,20 +1,18 @@
 """A dbt project over the published file: sources with tests, models that MetricFlow draws from, and the figures as metrics.
 
-dbt attaches the published file read-only and writes its views into a database of its own beside the project.
+dbt attaches the published file read-only and writes its views into a database of its own in the project's folder.
 """
 
 import re
 from pathlib import Path
 
 from dcycle_pipeline.export.dbt_semantics import semantic_models
-from dcycle_pipeline.export.folder import as_sql, as_yaml, mark_of, path_for_tools
-from dcycle_pipeline.export.relations import BI_TABLES, YEAR_ON_YEAR
-from dcycle_pipeline.export.superset import drawn_tables
+from dcycle_pipeline.export.folder import Yaml, as_sql, as_yaml, mark_of, path_for_tools
+from dcycle_pipeline.export.relations import BI_TABLES, CATALOG, YEAR_ON_YEAR, drawn_tables
 from dcycle_pipeline.publish.catalog import all_tables, copied_tables
 from dcycle_pipeline.schema import Column, Table
 
 MARK = mark_of("dbt")
-CATALOG = "dcycle_warehouse"
 _VIEWS = "views.duckdb"
 # What dbt leaves in its project.
 LEFT_BY_DBT = ("target", "logs", "dbt_packages", "package-lock.yml", ".user.yml", _VIEWS, f"{_VIEWS}.wal")
@@ -31,7 +29,6 @@ FROM {{ source('bi', 'dates') }}"""
 _UNIQUE = """{% test unique_rows(model, columns) %}
 SELECT {{ columns | join(', ') }} FROM {{ model }} GROUP BY ALL HAVING count(*) > 1
 {% endtest %}"""
-Yaml = dict[str, object]
 
 
 def dbt_files(published: Path) -> dict[str, bytes]:
@@ -109,8 +106,8 @@ def _column(table: Table, column: Column) -> Yaml:
 
 def _tests(table: Table, column: Column) -> list[object]:
     tests: list[object] = []
-    # The meaning of each column says of a null what it stands for.
-    if column.references or (column.name in table.key and "null" not in column.meaning):
+    # A part of a longer key may be null: its meaning says for what.
+    if column.references or table.key == (column.name,):
         tests.append("not_null")
     if table.key == (column.name,):
         tests.append("unique")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from dcycle_pipeline.export.folder import Yaml
 from dcycle_pipeline.export.metrics import OF_EMISSIONS, OF_YEAR_ON_YEAR, Measure, Metric, measures_of, sums_of
 from dcycle_pipeline.export.relations import BI_TABLES, YEAR_ON_YEAR
 from dcycle_pipeline.schema import Column, Table
@@ -9,13 +10,15 @@ from dcycle_pipeline.summaries.bi import BI_EMISSIONS
 
 _DIMENSIONS = [table for table in BI_TABLES.values() if len(table.key) == 1 and table.key != ("month",)]
 _TIME = "month"
+_A_PART = (
+    f"A part of {OF_YEAR_ON_YEAR[0].name}: do not draw it alone."  # MetricFlow knows no measure that only metrics see
+)
 _TIME_NAMED = "calendar_month"  # MetricFlow keeps `month` for itself
-Yaml = dict[str, object]
 
 
 def semantic_models() -> Yaml:
     """The content of the file: what is measured, what it may be grouped by, and every figure."""
-    of_emissions = (*sums_of(BI_EMISSIONS), *measures_of(OF_EMISSIONS))
+    of_emissions = tuple(dict.fromkeys((*sums_of(BI_EMISSIONS), *measures_of(OF_EMISSIONS))))
     of_year_on_year = measures_of(OF_YEAR_ON_YEAR)
     return {
         "version": 2,
@@ -25,7 +28,8 @@ def semantic_models() -> Yaml:
             *(_dimension(table) for table in _DIMENSIONS),
         ],
         "metrics": [
-            *(_simple(measure) for measure in (*of_emissions, *of_year_on_year)),
+            *(_simple(measure) for measure in of_emissions),
+            *(_simple(measure, f" {_A_PART}") for measure in of_year_on_year),
             *(_derived(metric) for metric in (*OF_EMISSIONS, *OF_YEAR_ON_YEAR)),
         ],
     }
@@ -86,11 +90,11 @@ def _label(name: str) -> str:
     return name.replace("_", " ")
 
 
-def _simple(measure: Measure) -> Yaml:
+def _simple(measure: Measure, more: str = "") -> Yaml:
     return {
         "name": measure.name,
         "label": _label(measure.name),
-        "description": f"{measure.meaning}. Unit: {measure.unit}.",
+        "description": f"{measure.meaning}. Unit: {measure.unit}.{more}",
         "type": "simple",
         "type_params": {"measure": measure.name},
     }

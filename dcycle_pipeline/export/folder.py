@@ -2,18 +2,19 @@
 
 import os
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
-from zipfile import BadZipFile, ZipFile
 
 import yaml
 
 from dcycle_pipeline.data_folder import delete, permissions, write_whole
+from dcycle_pipeline.data_folder.ours import is_harmless
 from dcycle_pipeline.errors import SettingsError, UnavailableError, few
 
-_READABLE_BY_ALL = 0o644
+_LISTING = ".dcycle-export"  # names what the last export wrote: a person's copy of such a file is not ours
+_OF_GIT = (".git", ".gitignore", ".gitattributes")
 _UNFINISHED = re.compile(r"\..+\.[0-9a-f]{8}\.part")  # what a killed export leaves, see `write_whole`
-_BEGINNING = 200  # bytes: the mark stands in the first line
+Yaml = dict[str, object]
 # A path ends up in YAML, in a URL and in a template, each with characters that would end it there or act.
 _NOT_IN_PATHS = "'\"?#%{}\\"
 
@@ -30,7 +31,7 @@ _Readable.add_representer(str, _text)
 
 
 def mark_of(tool: str) -> str:
-    """What the first line of each file says that is written for a tool. A file without it is somebody else's."""
+    """What the first line of each file says that is written for a tool."""
     return f"Written by dcycle-pipeline export {tool}, which overwrites it the next time."
 
 
@@ -59,32 +60,63 @@ def path_for_tools(published: Path) -> str:
 
 
 def write_folder(folder: Path, files: Mapping[str, bytes], mark: str, left_by_tool: Collection[str] = ()) -> None:
-    """Write the files, named by their path in the folder, and delete those of the same mark that are no longer among them.
+    """Write the files, named by their path in the folder, and delete those that an earlier export wrote and this one does not.
 
     `left_by_tool` names what the tool itself leaves at the top of the folder; it stays. Each file is the old or the new one, whole.
-    Raises SettingsError, before anything is written, if the folder holds what is not ours; and if it cannot be written.
+    Raises SettingsError, before anything is written, if the folder holds what is not ours or cannot be written; UnavailableError if
+    it could be written only in part.
     """
+    listing = folder / _LISTING
     try:
-        there = list(_files(folder, left_by_tool))
-        if foreign := sorted(str(path.relative_to(folder)) for path in there if not _is_ours(path, mark)):
+        earlier = _listed(listing, mark)
+        there = {str(path.relative_to(folder)): path for path in _files(folder, left_by_tool)}
+        if foreign := sorted(name for name, path in there.items() if not _is_ours(name, path, earlier)):
             raise SettingsError(
                 f"{folder} holds what is not ours: {few(foreign, 3, ', ')}. Name a new or empty folder. Nothing was written."
             )
+        folder.mkdir(parents=True, exist_ok=True)
+        _write(listing, _list({*earlier, *files}, mark))  # first: what a killed export leaves is known to be ours
+    except (OSError, UnavailableError) as error:
+        raise SettingsError(f"{folder} was not written: {_said(error)}. Name another folder.") from None
+    try:
         for name, content in files.items():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            write_whole(folder / name, content, permissions.published(_READABLE_BY_ALL))
-        for path in there:
-            if str(path.relative_to(folder)) not in files:
+            _write(folder / name, content)
+        for name, path in there.items():
+            if name not in files and path != listing:
                 delete(path)
+        _write(listing, _list(files, mark))
     except (OSError, UnavailableError) as error:
-        said = getattr(error, "strerror", None) or str(error)
-        raise SettingsError(f"{folder} was not written: {said}. Name another folder.") from None
+        raise UnavailableError(
+            f"{folder} was written only in part: {_said(error)}. Free space or check the folder, then export again."
+        ) from None
 
 
-def _files(folder: Path, left_by_tool: Collection[str]) -> Iterator[Path]:
-    """Everything in the folder that is no folder; links are not followed."""
+def _write(path: Path, content: bytes) -> None:
+    write_whole(path, content, permissions.published(permissions.READABLE_BY_ALL))
+
+
+def _said(error: Exception) -> str:
+    cause = error if isinstance(error, OSError) else error.__context__
+    return getattr(cause, "strerror", None) or str(error)
+
+
+def _listed(listing: Path, mark: str) -> set[str]:
+    """What an earlier export for the same tool wrote."""
+    if listing.is_symlink() or not listing.is_file():
+        return set()
+    first, *names = listing.read_text(encoding="utf-8", errors="replace").splitlines() or [""]
+    return {_LISTING, *names} if first == f"# {mark}" else set()
+
+
+def _list(names: Iterable[str], mark: str) -> bytes:
+    return "".join(f"{line}\n" for line in (f"# {mark}", *sorted({*names} - {_LISTING}))).encode()
+
+
+def _files(folder: Path, left: Collection[str]) -> Iterator[Path]:
+    """Everything in the folder that is no folder, but what others may leave there; links are not followed."""
     for path in sorted(folder.iterdir()) if folder.exists() else ():
-        if path.name in left_by_tool:
+        if path.name in left or path.name in _OF_GIT or is_harmless(path):
             continue
         if path.is_dir() and not path.is_symlink():
             yield from _files(path, ())
@@ -92,16 +124,6 @@ def _files(folder: Path, left_by_tool: Collection[str]) -> Iterator[Path]:
             yield path
 
 
-def _is_ours(path: Path, mark: str) -> bool:
-    if path.is_symlink() or not path.is_file():
-        return False
-    if _UNFINISHED.fullmatch(path.name):
-        return True
-    if path.suffix == ".zip":
-        try:
-            with ZipFile(path) as archive:
-                return archive.comment == mark.encode()
-        except BadZipFile:
-            return False
-    with path.open("rb") as file:
-        return mark.encode() in file.read(_BEGINNING)
+def _is_ours(name: str, path: Path, earlier: Collection[str]) -> bool:
+    is_known = name in earlier or _UNFINISHED.fullmatch(path.name) is not None
+    return is_known and path.is_file() and not path.is_symlink()

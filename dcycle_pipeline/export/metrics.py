@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Literal
 
+from dcycle_pipeline.export.relations import CATALOG
 from dcycle_pipeline.schema import CUBIC_METRES, KILOGRAMS, KILOGRAMS_CO2E, Column, Table
+from dcycle_pipeline.summaries.bi import BI_EMISSIONS
 
 Aggregation = Literal["sum", "min", "max"]
 _ROWS = "1"
@@ -59,7 +61,7 @@ def sums_of(table: Table) -> tuple[Measure, ...]:
 
 def _ratio(numerator: Measure, denominator: Measure) -> str:
     # `ratio` is a rule in the published file: nine places, and null unless the denominator is above zero.
-    return f"dcycle_warehouse.ratio({{{numerator.name}}}, {{{denominator.name}}})"
+    return f"{CATALOG}.ratio({{{numerator.name}}}, {{{denominator.name}}})"
 
 
 def _in_calculated_months(name: str, meaning: str, unit: str) -> Measure:
@@ -72,10 +74,9 @@ def _in_calculated_months(name: str, meaning: str, unit: str) -> Measure:
 _CO2E = _in_calculated_months("co2e_kg", "Emissions", KILOGRAMS_CO2E)
 _WATER_IN = _in_calculated_months("water_in_m3", "Water entering the plants", CUBIC_METRES)
 _WATER_OUT = _in_calculated_months("water_out_m3", "Water leaving the plants", CUBIC_METRES)
-_SLUDGE = Measure("all_sludge_kg", "Sludge from the plants", "sludge_kg", KILOGRAMS)
-_ALL_WATER = Measure("all_water_in_m3", "Water entering the plants", "water_in_m3", CUBIC_METRES)
-_COVERED = Measure("all_covered_days", "Days with at least one active record", "covered_days", "d")
-_DUE = Measure("all_due_days", "Days that are owed", "due_days", "d")
+_SUMS = {measure.value: measure for measure in sums_of(BI_EMISSIONS)}
+_SLUDGE, _ALL_WATER = _SUMS["sludge_kg"], _SUMS["water_in_m3"]
+_COVERED, _DUE = _SUMS["covered_days"], _SUMS["due_days"]
 _SETTLED = (
     "A ratio of sums, over the months of facilities in which nothing is pending. Null unless the water is above zero"
 )
@@ -121,7 +122,7 @@ _OWED_BEFORE = Measure("due_days_before", "Days that were owed in the year befor
 _INCOMPLETE = Measure(
     "incomplete_months",
     "Months of facilities of which the year, or the year before, is not complete",
-    "CASE WHEN is_complete THEN 0 ELSE 1 END",
+    "CASE WHEN both_years_complete THEN 0 ELSE 1 END",
 )
 _FIRST = Measure("first_year", "The first year that is meant", "year", aggregation="min")
 _LAST = Measure("last_year", "The last year that is meant", "year", aggregation="max")
@@ -134,7 +135,7 @@ OF_YEAR_ON_YEAR = (
         "Null unless both years are complete for every facility that is meant (every day owed is covered, nothing is pending), and "
         "the figure of the year before is above zero",
         "CASE WHEN {first_year} = {last_year} AND {incomplete_months} = 0 AND {compared_due_days} > 0 "
-        "AND {due_days_before} > 0 THEN dcycle_warehouse.ratio({compared_co2e_kg} - {co2e_kg_before}, {co2e_kg_before}) END",
+        f"AND {{due_days_before}} > 0 THEN {CATALOG}.ratio({{compared_co2e_kg}} - {{co2e_kg_before}}, {{co2e_kg_before}}) END",
         (_FIRST, _LAST, _INCOMPLETE, _OWED_NOW, _OWED_BEFORE, _NOW, _BEFORE),
         is_share=True,
     ),

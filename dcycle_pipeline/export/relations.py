@@ -4,10 +4,15 @@ They are not in the file, because each tool can hold them: Superset as a dataset
 """
 
 from dataclasses import replace
+from pathlib import Path
 
+from dcycle_pipeline.data_folder import PUBLISHED
+from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.schema import Column, Table, View
-from dcycle_pipeline.summaries.bi import BI, BI_EMISSIONS
+from dcycle_pipeline.summaries.bi import BI, BI_DATES, BI_EMISSIONS
+from dcycle_pipeline.warehouse.run_tables import RUNS
 
+CATALOG = Path(PUBLISHED).stem  # as DuckDB names it
 BI_TABLES = {table.qualified: table for table in BI}
 _FACTS = {column.name: column for column in BI_EMISSIONS.columns}
 _COMPARED = f"""(SELECT month, facility_key, organization_key, co2e_kg, due_days,
@@ -41,7 +46,7 @@ YEAR_ON_YEAR = View(
         _FACTS["due_days"],
         _before("due_days"),
         Column(
-            "is_complete",
+            "both_years_complete",
             "BOOLEAN",
             "Whether what the facility owes of this year and of the year before is complete: every day is covered, nothing is pending",
             "bi.emissions",
@@ -55,12 +60,21 @@ YEAR_ON_YEAR = View(
     coalesce(this.organization_key, before.organization_key) AS organization_key,
     this.co2e_kg, before.co2e_kg AS co2e_kg_year_before,
     coalesce(this.due_days, 0) AS due_days, coalesce(before.due_days, 0) AS due_days_year_before,
-    coalesce(this.is_complete, true) AND coalesce(before.is_complete, true) AS is_complete
+    coalesce(this.is_complete, true) AND coalesce(before.is_complete, true) AS both_years_complete
 FROM {_COMPARED} AS this
 FULL JOIN {_COMPARED} AS before
     ON before.facility_key = this.facility_key AND (before.month + INTERVAL 1 YEAR)::DATE = this.month
 WHERE coalesce(this.month, (before.month + INTERVAL 1 YEAR)::DATE) <= (SELECT max(month) FROM {BI_EMISSIONS.qualified})""",
 )
+
+
+def drawn_tables() -> tuple[Table, ...]:
+    """The tables and views of the published file that people draw from."""
+    return (*(table for table in all_tables() if table.schema in ("bi", "summaries")), RUNS)
+
+
+# Beside the row of one facility it would be taken for a word on that facility.
+_OF_ALL_FACILITIES = {(BI_DATES.qualified, "is_complete")}
 
 
 def with_names(table: Table, name: str) -> View:
@@ -73,7 +87,8 @@ def with_names(table: Table, name: str) -> View:
             alias = joined.rpartition(".")[2]
             joins.append(f"JOIN {joined} AS {alias} ON {alias}.{key} = fact.{column.name}")
             for each in BI_TABLES[joined].columns:
-                columns.setdefault(each.name, (f"{alias}.{each.name}", each))
+                if (joined, each.name) not in _OF_ALL_FACILITIES:
+                    columns.setdefault(each.name, (f"{alias}.{each.name}", each))
     rows = f"({table.query})" if table not in BI and isinstance(table, View) else table.qualified
     selected = ", ".join(path for path, _ in columns.values())
     query = f"SELECT {selected}\nFROM {rows} AS fact\n" + "\n".join(joins)

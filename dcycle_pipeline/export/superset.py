@@ -6,18 +6,15 @@ from pathlib import Path
 from uuid import NAMESPACE_URL, UUID, uuid5
 from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 
-from dcycle_pipeline.export.folder import as_yaml, mark_of, path_for_tools
+from dcycle_pipeline.export.folder import Yaml, as_yaml, mark_of, path_for_tools
 from dcycle_pipeline.export.metrics import OF_EMISSIONS, OF_YEAR_ON_YEAR, Metric, sums_of
-from dcycle_pipeline.export.relations import EMISSIONS_WITH_NAMES, YEAR_ON_YEAR_WITH_NAMES
-from dcycle_pipeline.publish.catalog import all_tables
+from dcycle_pipeline.export.relations import EMISSIONS_WITH_NAMES, YEAR_ON_YEAR_WITH_NAMES, drawn_tables
 from dcycle_pipeline.schema import Column, Table
 from dcycle_pipeline.summaries.bi import BI_EMISSIONS
-from dcycle_pipeline.warehouse.run_tables import RUNS
 
 MARK = mark_of("superset")
 ARCHIVE = "dcycle_superset.zip"
 _VERSION = "1.0.0"  # of Superset's format
-_SCHEMAS = ("bi", "summaries")
 # Queries of ours, which Superset calls virtual datasets: it cannot join what is in two tables.
 _QUERIES = (EMISSIONS_WITH_NAMES, YEAR_ON_YEAR_WITH_NAMES)
 _METRICS = {
@@ -28,12 +25,6 @@ _METRICS = {
 _FIGURES = ("DECIMAL", "BIGINT")  # an INTEGER is a name: a year, a line, a depth
 _MOMENTS = ("DATE", "TIMESTAMP")
 _FIRST_MOMENT = (1980, 1, 1, 0, 0, 0)  # the oldest that a ZIP file knows: the same content gives the same file
-Yaml = dict[str, object]
-
-
-def drawn_tables() -> tuple[Table, ...]:
-    """The tables and views of the published file that become datasets."""
-    return (*(table for table in all_tables() if table.schema in _SCHEMAS), RUNS)
 
 
 def superset_files(published: Path) -> dict[str, bytes]:
@@ -52,7 +43,6 @@ def superset_files(published: Path) -> dict[str, bytes]:
 def _archive(files: dict[str, bytes]) -> bytes:
     held = io.BytesIO()
     with ZipFile(held, "w", ZIP_DEFLATED) as archive:
-        archive.comment = MARK.encode()
         for name, content in files.items():
             # Superset takes what is in the one folder at the top.
             archive.writestr(ZipInfo(f"dcycle_superset/{name}", _FIRST_MOMENT), content, ZIP_DEFLATED)

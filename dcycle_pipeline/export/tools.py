@@ -6,9 +6,9 @@ from pathlib import Path
 
 from dcycle_pipeline.export import dbt, superset
 from dcycle_pipeline.export.folder import mark_of, write_folder
+from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.published_file import Published
-from dcycle_pipeline.summaries.bi import BI
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,7 @@ def write_for_tool(name: str, published: Path, folder: Path) -> Written:
     """
     tool = TOOLS[name]
     with Published(published) as reader:
-        for table in BI:
+        for table in all_tables():
             reader.rows(f"SELECT {', '.join(table.names())} FROM {table.qualified} LIMIT 0")
         run_id = reader.rows(published_file.LAST_RUN)[0]["run_id"]
     files = tool.files(published)

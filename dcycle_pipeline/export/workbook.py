@@ -31,7 +31,6 @@ _GAPS = {
     "in doubt": run_tables.DOUBTFUL,
     "listed twice": run_tables.LISTED_TWICE,
 }
-_READABLE_BY_ALL = 0o644
 _NOTES = (
     "Excel keeps 15 digits of a number. The column beside each decimal, named … exact, holds its text to the last digit.",
     "Times are in UTC. A month is named by its first day.",
@@ -59,7 +58,8 @@ def write_workbook(published: Path, output: Path) -> Workbook:
     """
     if output.is_dir() or output.suffix.lower() != SUFFIX:
         raise SettingsError(
-            f"{output} is no file that ends in {SUFFIX}: name one, e.g. report.xlsx. Nothing was written."
+            f"{output} is no file that ends in {SUFFIX}: name one, e.g. report.xlsx, or say dbt DIR or superset DIR. "
+            "Nothing was written."
         )
     part = beside(output)
     with Published(published) as reader:
@@ -68,7 +68,7 @@ def write_workbook(published: Path, output: Path) -> Workbook:
         try:
             part.touch(0o600, exist_ok=False)  # what cannot be written there is said before the work
             _write(part, reader, publication)
-            permissions.set_mode(part, permissions.published(_READABLE_BY_ALL))
+            permissions.set_mode(part, permissions.published(permissions.READABLE_BY_ALL))
             with part.open("rb") as written:
                 os.fsync(written.fileno())
             os.replace(part, output)

@@ -10,7 +10,6 @@ from dcycle_pipeline.report.drawing import drawings
 from dcycle_pipeline.report.emissions import MONTHS
 from dcycle_pipeline.report.page import answers, charts_of, render
 
-_READABLE_BY_ALL = 0o644
 _PICTURE = "Monthly emissions by organisation, in tonnes of CO₂e"
 _PICTURE_COLUMNS = 3
 
@@ -43,7 +42,7 @@ def write_report(published_file: Path, output: Path) -> Report:
     if output.is_dir():
         raise SettingsError(f"The report cannot be written to {output}: that is a folder. Choose another file.")
     try:
-        write_whole(output, page, permissions.published(_READABLE_BY_ALL))
+        write_whole(output, page, permissions.published(permissions.READABLE_BY_ALL))
     except UnavailableError as error:
         raise SettingsError(f"The report was not written: {error} Or choose another file.") from None
     facts = found["publication"].rows[0]

@@ -1,5 +1,7 @@
 """What dbt and Superset get: every declared column, sums only of what adds up, figures whose rules hold, and no file of others touched."""
 
+import errno
+import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -13,6 +15,7 @@ import duckdb
 import pytest
 import yaml
 
+from dcycle_pipeline.data_folder import files
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.export import dbt, metrics, relations, superset
 from dcycle_pipeline.publish.catalog import all_tables
@@ -28,6 +31,9 @@ EVERY_TABLE = TABLES | {
     for query in (relations.YEAR_ON_YEAR, relations.EMISSIONS_WITH_NAMES, relations.YEAR_ON_YEAR_WITH_NAMES)
 }
 NAMES = {column.name for table in EVERY_TABLE.values() for column in table.columns}
+
+
+LISTING = ".dcycle-export"
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -67,7 +73,7 @@ class Exported:
 def project(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Exported:
     folder = tmp_path_factory.mktemp("dbt")
     assert "(16 files). Go there and run `dbt build`." in account.invoke("export", "dbt", str(folder))
-    return Exported(account, contents(folder))
+    return Exported(account, {name: content for name, content in contents(folder).items() if name != LISTING})
 
 
 @pytest.fixture(scope="module")
@@ -75,8 +81,8 @@ def bundle(account: Account, tmp_path_factory: pytest.TempPathFactory) -> Export
     folder = tmp_path_factory.mktemp("superset")
     said = said_as_json(account.invoke("export", "superset", str(folder), "--json"))
     assert (said["exit_code"], said["folder"]) == (0, str(folder))
-    assert said["files"] == sorted(contents(folder))
-    return Exported(account, contents(folder))
+    assert said["files"] == sorted(contents(folder).keys() - {LISTING})
+    return Exported(account, {name: content for name, content in contents(folder).items() if name != LISTING})
 
 
 def test_dbt_knows_every_column_with_its_meaning_and_additivity(project: Exported) -> None:
@@ -206,10 +212,14 @@ def test_the_next_export_replaces_what_is_ours_and_leaves_what_the_tool_wrote(
     assert account.api_key.encode() not in b"".join(first.values())
     assert ROOT.encode() not in b"".join(first.values())
     some = next(path for path in folder.rglob("*.y*ml"))
-    (some.parent / f"gone{some.suffix}").write_bytes(some.read_bytes())
+    older = folder / "older.yml"  # of an earlier version
+    older.write_bytes(some.read_bytes())
+    with (folder / LISTING).open("a") as listing:
+        listing.write("older.yml\n")
     some.write_bytes(some.read_bytes() + b"# changed\n")
     (folder / ".metadata.yaml.0123abcd.part").touch()  # an export was killed
-    left = {"target/manifest.json": b"{}", "views.duckdb": b"x"} if tool == "dbt" else {}
+    left = {".git/HEAD": b"x", ".DS_Store": b"x"}
+    left |= {"target/manifest.json": b"{}", "views.duckdb": b"x"} if tool == "dbt" else {}
     for name, content in left.items():
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_bytes(content)
@@ -234,6 +244,36 @@ def test_a_folder_of_others_stays_as_it_is(account: Account, tmp_path: Path, too
 
 
 @pytest.mark.exhaustive
+def test_a_persons_copy_of_a_file_of_ours_stays(account: Account, tmp_path: Path) -> None:
+    account.invoke("export", "dbt", str(tmp_path))
+    (tmp_path / "models" / "mine.sql").write_bytes((tmp_path / "models" / "emissions.sql").read_bytes())
+    before = contents(tmp_path)
+    account.invoke("export", "dbt", str(tmp_path), code=2)
+    assert contents(tmp_path) == before
+
+
+@pytest.mark.exhaustive
+def test_what_is_written_in_part_is_said_and_written_whole_the_next_time(
+    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = os.replace
+
+    def full(source: Any, target: Any) -> None:
+        if Path(target).name == "semantic_models.yml":
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    monkeypatch.setattr(files.os, "replace", full)
+    nothing_lost = account.invoke("export", "dbt", str(tmp_path), code=3)
+    assert nothing_lost == ""
+    monkeypatch.undo()
+    account.invoke("export", "dbt", str(tmp_path))
+    account.invoke("export", "dbt", str(tmp_path / "new"))
+    whole = contents(tmp_path / "new")
+    assert {name: content for name, content in contents(tmp_path).items() if not name.startswith("new/")} == whole
+
+
+@pytest.mark.exhaustive
 def test_the_folder_of_another_tool_is_not_ours(account: Account, tmp_path: Path) -> None:
     account.invoke("export", "dbt", str(tmp_path / "out"))
     before = contents(tmp_path)
@@ -255,10 +295,10 @@ def test_what_cannot_be_written_is_said_in_one_line(account: Account, tmp_path: 
 def test_the_path_is_absolute_and_fits_everywhere() -> None:
     told = dbt.dbt_files(Path("data/../data/dcycle_warehouse.duckdb"))["profiles.yml"]
     assert f"path: {Path.cwd()}/data/dcycle_warehouse.duckdb".encode() in told
-    for files in (dbt.dbt_files, superset.superset_files):
+    for files_of in (dbt.dbt_files, superset.superset_files):
         for name in ("what?", "it's", "{{ now() }}", "100%", "two\nlines"):
             with pytest.raises(SettingsError, match="Move the data folder"):
-                files(Path(name) / "dcycle_warehouse.duckdb")
+                files_of(Path(name) / "dcycle_warehouse.duckdb")
 
 
 @pytest.mark.exhaustive

@@ -21,7 +21,6 @@ def test_the_chapter_sets_a_database_up(postgres: Cluster, published_to: Make) -
     said(
         postgres.url("postgres"),
         *create,
-        "CREATE ROLE analysts",
         "CREATE ROLE ana LOGIN IN ROLE analysts",
         "CREATE ROLE holding_south ROLE ana",
     )

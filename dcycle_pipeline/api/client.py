@@ -26,6 +26,7 @@ from dcycle_pipeline.settings import Settings
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _OF_A_PAGE = ("page", "size", "sort")
+LONGEST_PLACE = 300  # characters of a message that name the list: an id may be longer than a URL
 
 
 class _Overtaken(Exception):
@@ -150,8 +151,10 @@ class DcycleApi:
             body = self._cleaned(read(response, where, self._secrets.mask), where)
         except TimeoutError:
             raise TransientError(f"{where}: no whole answer within {seconds:g} s.") from None
-        except UnicodeEncodeError:
-            raise ContractError(f"{where}: the id holds characters that a request cannot carry.") from None
+        except (UnicodeEncodeError, httpx.InvalidURL):
+            raise ContractError(
+                f"{where[:LONGEST_PLACE]}: the id is too long, or holds characters, for a request to carry."
+            ) from None
         except BROKEN as error:
             raise failure(error, where, self._settings, self._secrets.mask) from None
         try:

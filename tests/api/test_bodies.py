@@ -154,6 +154,22 @@ TOO_LONG: dict[str, Callable[[], Any]] = {
 }
 
 
+@pytest.mark.parametrize("body", [b"<html>Mantenimiento de la pl\xe1taforma %s</html>", b'{"items": [%s}'])
+def test_what_nobody_can_read_is_described_without_a_secret(body: bytes) -> None:
+    key = "sk_live_bodies_0123"
+    sent = body % key.encode()
+    with (
+        Wire(lambda _: http(sent, "Content-Type: text/html; charset=latin-1")) as server,
+        pytest.raises(TransientError) as raised,
+    ):
+        get(server)
+    said = str(raised.value)
+    assert "text/html; charset=latin-1" in said
+    assert f"{len(sent)} bytes, begins with" in said
+    assert ("Mantenimiento" in said) == body.startswith(b"<")
+    assert key not in said
+
+
 @pytest.mark.quick(5)
 @pytest.mark.parametrize("form", TOO_LONG)
 def test_a_body_that_is_too_long_is_told_once_and_costs_little(wire: Wire, form: str) -> None:

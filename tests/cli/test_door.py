@@ -30,15 +30,48 @@ def test_a_full_disk_behind_a_stream_stops_no_publication(sandbox: Sandbox, tmp_
 
 
 @pytest.mark.exhaustive
+@pytest.mark.parametrize("stream", ["stdout", "stderr"])
+def test_a_reader_that_leaves_stops_no_publication(sandbox: Sandbox, tmp_path: Path, stream: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    with os.fdopen(writer, "wb") as left:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: left}
+        ended = subprocess.run([*COMMAND, "sync"], env=environment(sandbox, tmp_path), check=False, **streams)  # type: ignore[call-overload]
+    assert ended.returncode == 0
+    assert (tmp_path / "data" / "dcycle_warehouse.duckdb").exists()
+
+
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
-    "setting", [{"PYTHONIOENCODING": "ascii"}, {"PYTHONIOENCODING": "cp1252"}, {"PYTHONWARNINGS": "error"}]
+    ("setting", "shown"),
+    [
+        ({"PYTHONIOENCODING": "ascii"}, b"\\xd1and\\xfa \\u20ac"),
+        ({"PYTHONIOENCODING": "iso8859-1"}, "Ñandú \\u20ac".encode("latin-1")),
+        ({"PYTHONIOENCODING": "cp1252"}, "Ñandú €".encode("cp1252")),
+        ({"PYTHONWARNINGS": "error"}, "Ñandú €".encode()),
+    ],
 )
-def test_no_encoding_and_no_warning_ends_a_command(sandbox: Sandbox, tmp_path: Path, setting: dict[str, str]) -> None:
-    for words in (["sync", "--json"], ["status"], ["status", "--json"]):
-        ended = subprocess.run(
-            [*COMMAND, *words], env=environment(sandbox, tmp_path, **setting), check=False, capture_output=True
-        )
+def test_no_encoding_and_no_warning_ends_a_command(
+    sandbox: Sandbox, tmp_path: Path, setting: dict[str, str], shown: bytes
+) -> None:
+    sandbox.world.add_organization("named", "Ñandú €", sandbox.world.root_id)
+    for words in (["sync", "--json"], ["status", "--json"], ["status"], ["doctor"]):
+        there = environment(sandbox, tmp_path, **setting)
+        ended = subprocess.run([*COMMAND, *words], env=there, check=False, capture_output=True)
         assert ended.returncode == 0, ended.stderr
+        assert shown in ended.stdout or words != ["status"]
+    assert setting.get("PYTHONIOENCODING", "utf-8").encode() in ended.stdout
+
+
+@pytest.mark.exhaustive
+def test_what_is_far_too_long_or_too_large_is_no_defect(sandbox: Sandbox, tmp_path: Path) -> None:
+    sandbox.world.add_record(sandbox.world.add_facility(sandbox.world.root_id, id="x" * 70_000), co2e="1")
+    ended = subprocess.run([*COMMAND, "sync"], env=environment(sandbox, tmp_path), check=False, capture_output=True)
+    assert ended.returncode in (0, 1), ended.stderr
+    there = environment(sandbox, tmp_path, DCYCLE_RESUME_HOURS="1e9")
+    ended = subprocess.run([*COMMAND, "sync"], env=there, check=False, capture_output=True)
+    assert (ended.returncode, len(ended.stderr.splitlines())) == (2, 1), ended.stderr
+    assert b"DCYCLE_RESUME_HOURS" in ended.stderr
 
 
 @pytest.mark.quick(1)

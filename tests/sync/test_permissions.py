@@ -14,8 +14,8 @@ from tests.cli.conftest import variables
 PRIVATE = ("landing", "working")
 
 
-def sync(sandbox: Sandbox, home: Path, umask: int) -> Path:
-    environment = variables(sandbox, home / "data") | {"HOME": str(home), "PATH": "", "DAGSTER_HOME": ""}
+def sync(sandbox: Sandbox, home: Path, umask: int, **more: str) -> Path:
+    environment = variables(sandbox, home / "data", **more) | {"HOME": str(home), "PATH": "", "DAGSTER_HOME": ""}
     words = [sys.executable, "-m", "dcycle_pipeline", "sync"]
     kept = {name: value for name, value in os.environ.items() if name == "PYTHONPATH"}
     done = subprocess.run(
@@ -40,9 +40,11 @@ def check_private(data: Path) -> None:
 
 
 @pytest.mark.exhaustive
-@pytest.mark.parametrize("umask", [0o000, 0o022, 0o027, 0o077])
-def test_only_what_is_published_follows_the_umask(sandbox: Sandbox, tmp_path: Path, umask: int) -> None:
-    data = sync(sandbox, tmp_path, umask)
+@pytest.mark.parametrize(
+    ("umask", "persons"), [(0o000, "drop"), (0o022, "drop"), (0o022, "keep"), (0o027, "drop"), (0o077, "drop")]
+)
+def test_only_what_is_published_follows_the_umask(sandbox: Sandbox, tmp_path: Path, umask: int, persons: str) -> None:
+    data = sync(sandbox, tmp_path, umask, DCYCLE_PERSONAL_DATA=persons)
     check_private(data)
     assert modes(data)["data"] == 0o777 & ~umask
     assert modes(data)["data/snapshots"] == 0o777 & ~umask

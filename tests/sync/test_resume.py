@@ -148,6 +148,14 @@ def test_no_damaged_file_is_taken_over(tmp_path: Path) -> None:
             Landing(tmp_path, "mine").path(KEY).unlink()
 
 
+def test_no_page_of_several_lines_is_taken_over(tmp_path: Path) -> None:
+    """A server once printed its JSON over several lines, and a run that landed them so died of it."""
+    with Landing(tmp_path, "died", "source").write(KEY) as file:
+        file.keep(Page(1, ("a",), {"total": 1}, b'[\n  {"id": "a"}\n]'))
+        file.finish(TRAILER)
+    assert taken_over(tmp_path) is None
+
+
 @pytest.mark.parametrize(
     "key", [("o", "facilities", None), ("p", "facilities", "s"), ("o", "other", "s"), ("o", "facilities", "t")]
 )

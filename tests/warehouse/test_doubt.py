@@ -242,8 +242,10 @@ def test_a_decision_outlives_the_working_file_and_a_replay(
     assert shown(synced, query) == [("new", None), ("deleted", "Ana")]
 
 
-def test_a_row_listed_twice_opens_its_two_lists_only(tmp_path: Path) -> None:
+def test_a_row_listed_twice_is_named_and_stops_nothing_else(tmp_path: Path) -> None:
     world = Twice(ROOT, "Holding X")
+    world.add_organization(CHILD, "Water North", ROOT)
+    world.add_record(world.add_facility(CHILD, id="f-4"), id="w-5", start_date="2025-01-01", co2e="10")
     for number in (1, 2, 3):
         world.add_facility(ROOT, id=f"f-{number}")
         world.add_record(f"f-{number}", id=f"w-{number}", start_date="2025-01-01", co2e="10")
@@ -253,9 +255,11 @@ def test_a_row_listed_twice_opens_its_two_lists_only(tmp_path: Path) -> None:
         world.also["f-2"] = ["w-1"]
         world.derived.forget("f-2")
         world.add_record("f-3", id="w-4", start_date="2025-02-01", co2e="5")
+        world.add_record("f-4", id="w-6", start_date="2025-02-01", co2e="5")
         again = sync(settings)
     assert again.outcome == "published_with_gaps"
-    assert again.records().keys() == {*first.records(), "w-4"}
+    assert again.records().keys() == {*first.records(), "w-4", "w-6"}
+    assert [item for item, _ in again.quarantined()] == ["w-1"]
 
 
 def test_a_facility_that_moved_is_counted_where_it_is(sandbox: Sandbox, synced: Synced, world: Veiled) -> None:

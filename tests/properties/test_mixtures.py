@@ -15,7 +15,7 @@ from tests.properties.mixtures import ODD, described, random_mixture
 from tests.sandbox.deformed import COSTS_A_FIELD, HARMLESS, RECORDS_ONLY
 
 THIRD = "33333333-3333-4333-8333-333333333333"
-SEEDS = 120
+SEEDS = 80
 Items = dict[str, dict[str, dict[str, Any]]]
 Row = tuple[Any, ...]
 

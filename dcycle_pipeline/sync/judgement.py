@@ -73,8 +73,10 @@ class Judge:
         gone = [item for item, reason in reasons.items() if not reason]
         if gone and (refuted := await self._why_not_believed()):
             reasons |= dict.fromkeys(gone, refuted)
-        # A facility that is deleted softly stays under its id, and its records have lists of their own.
-        unlisted = [item for item, reason in reasons.items() if reason == _SHOWN and self._endpoint.parent is None]
+        # A facility that is deleted softly stays under its id, and its records have lists of their own. But if the list shows a row
+        # whose id nobody can read, that may be this one.
+        may_be_unlisted = self._endpoint.parent is None and not self._staging.holds_a_nameless_row()
+        unlisted = [item for item, reason in reasons.items() if reason == _SHOWN and may_be_unlisted]
         deleted = {item: vanished[item] for item, reason in reasons.items() if not reason}
         doubtful = [
             DoubtfulRow(item, vanished[item], reason)

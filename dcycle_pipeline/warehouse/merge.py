@@ -101,6 +101,10 @@ class Staging:
         ).fetchall()
         return {row[0] for row in rows}
 
+    def holds_a_nameless_row(self) -> bool:
+        """Whether a row came whose id cannot be read: it may be any that seems to have vanished."""
+        return bool(self.connection.execute("SELECT 1 FROM staged_quarantined WHERE item_id = '' LIMIT 1").fetchall())
+
     def a_listed_id(self) -> str | None:
         """The id of one row that the API listed in this sweep; None if it listed none."""
         found: str | None = self.connection.execute(f"SELECT min({self._id}) FROM {_STAGED}").fetchall()[0][0]

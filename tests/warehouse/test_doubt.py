@@ -8,7 +8,7 @@ import pytest
 
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox, World
 from tests.cli.conftest import Invoke, invoke, variables
-from tests.conftest import CHILD, ROOT, Synced, records_of, settings_for, sync
+from tests.conftest import CHILD, ROOT, Synced, quick_only, records_of, settings_for, sync
 from tests.warehouse.test_history import FACILITIES, RECORDS, WWT, Veiled, life, veiled_world
 
 __all__ = ["invoke"]
@@ -63,6 +63,20 @@ def test_an_unlisted_facility_costs_nothing_else(sandbox: Sandbox, synced: Synce
     world.unveil()
     world.delete_facility("f-1")
     assert life(sync(synced.settings), "f-1", FACILITIES)[-2:] == ["unlisted", "deleted"]
+
+
+@pytest.mark.parametrize("how", quick_only(["null_item"], ["null_item", "not_an_object", "missing_id", "id_null"]))
+def test_a_facility_is_not_unlisted_while_a_row_of_its_list_has_no_legible_id(
+    sandbox: Sandbox, synced: Synced, how: str
+) -> None:
+    """That row may be the facility."""
+    sandbox.behaviour = Behaviour(malformed={"f-1": how})
+    again = sync(synced.settings)
+    assert life(again, "f-1", FACILITIES) == ["new"]
+    assert again.doubtful().keys() == {"f-1"}
+    sandbox.behaviour = Behaviour()
+    healed = sync(synced.settings)
+    assert (life(healed, "f-1", FACILITIES), healed.doubtful(), healed.outcome) == (["new"], {}, "published")
 
 
 @pytest.mark.exhaustive

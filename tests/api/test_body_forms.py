@@ -90,6 +90,7 @@ def test_a_raw_tab_stays_in_its_text(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert (synced.outcome, synced.facilities()["f-marked"][2]) == ("published", "Marken\twerk")
 
 
+@pytest.mark.quick(1)
 @pytest.mark.usefixtures("few_summaries")
 @pytest.mark.parametrize("form", quick_only(["NaN"], COSTLY))
 @pytest.mark.parametrize("where", ["facility", "record"])

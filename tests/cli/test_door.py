@@ -125,7 +125,7 @@ def test_the_data_folder_is_the_same_for_every_verb(sandbox: Sandbox, tmp_path: 
     assert (tmp_path / where / "dcycle_warehouse.duckdb").exists()
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", ["[/norte]", "Aguas [en liquidación] S.L.", "[bold]x", "\x1b[31mred", "a\u202eb"])
 def test_a_name_is_shown_as_text(sandbox: Sandbox, tmp_path: Path, name: str) -> None:
     sandbox.world.add_organization("named", name, sandbox.world.root_id)

@@ -140,7 +140,7 @@ def test_what_a_link_leads_to_stays_as_it_is(
         assert codes[0] in (0, 2)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("name", AWAY)
 def test_a_link_that_waits_for_a_file_of_ours_gets_nothing(
     filled: tuple[Sandbox, Path], invoke: Invoke, tmp_path: Path, name: str

@@ -65,6 +65,7 @@ def test_a_foreign_name_is_text_wherever_dagster_shows_it(pipeline: Pipeline) ->
     assert r"\|\<b\>" in table
 
 
+@pytest.mark.exhaustive
 def test_gaps_of_a_reading_run_are_told_by_the_run_that_publishes_them(pipeline: Pipeline) -> None:
     """The UI makes two runs of a selection that mixes partitioned and unpartitioned assets."""
     pipeline.sandbox.behaviour = Behaviour(denied={"f-large": 403})
@@ -98,6 +99,7 @@ def test_a_failed_blocking_check_keeps_the_published_file(
     assert (DataFolder(pipeline.settings.data_dir).published.resolve(), pipeline.content()) == published
 
 
+@pytest.mark.exhaustive
 def test_a_publishing_run_of_its_own_does_not_publish_what_a_check_blocked(
     blocked: tuple[Pipeline, dg.ExecuteInProcessResult, Any],
 ) -> None:

@@ -210,7 +210,7 @@ def template(few_summaries: None, tmp_path_factory: pytest.TempPathFactory) -> P
     return cleanly_synced(tmp_path_factory.mktemp("template") / "data")
 
 
-@pytest.mark.quick(5)
+@pytest.mark.quick(3)
 @pytest.mark.parametrize("seed", range(SEEDS))
 def test_a_mixture_never_ends_in_a_wrong_row_that_nobody_is_told_of(seed: int, template: Path, tmp_path: Path) -> None:
     shutil.copytree(template, tmp_path / "data", symlinks=True)

@@ -58,13 +58,13 @@ def judged(behaviour: Behaviour, template: Path, folder: Path) -> str:
     return after.outcome
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("behaviour", CLEAN.values(), ids=CLEAN.keys())
 def test_what_can_be_read_completely_is(behaviour: Behaviour, template: Path, tmp_path: Path) -> None:
     assert judged(behaviour, template, tmp_path / "data") == "published"
 
 
-@pytest.mark.quick(3)
+@pytest.mark.quick(2)
 @pytest.mark.parametrize("behaviour", OPEN.values(), ids=OPEN.keys())
 def test_what_cannot_is_named_and_keeps_its_rows(behaviour: Behaviour, template: Path, tmp_path: Path) -> None:
     assert judged(behaviour, template, tmp_path / "data") == "published_with_gaps"

@@ -95,6 +95,7 @@ def test_a_report_with_hard_names_has_all_its_charts(hard: Written) -> None:
     assert max(widths) < 1000, "a name makes a chart so wide that nobody can read it"
 
 
+@pytest.mark.exhaustive
 def test_hard_names_are_text_whole_and_visible(hard: Written) -> None:
     page = parsed(hard.html)
     cells = {node.text for node in page.all("bdi") if node.attributes["data-column"] == "facility"}

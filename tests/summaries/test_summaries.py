@@ -77,6 +77,7 @@ def slowly(items: list[dict[str, Any]]) -> dict[tuple[str, date], dict[str, Any]
     return months
 
 
+@pytest.mark.exhaustive
 @settings(max_examples=12)
 @given(records)
 def test_it_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, items: list[dict[str, Any]]) -> None:

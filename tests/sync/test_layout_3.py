@@ -135,7 +135,7 @@ def test_what_is_left_of_it_goes_over(stage: Scene, invoke: Invoke, old: Path, l
     assert not os.path.lexists(old / "dcycle.duckdb")
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", STEPS, ids=str)
 def test_killed_on_the_way_over(stage: Scene, old: Path, place: Place) -> None:
     death = stage.children.run(stage.life(old), place=place)

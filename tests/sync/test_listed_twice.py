@@ -108,7 +108,7 @@ CASES = {
 }
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("case", CASES)
 @pytest.mark.parametrize("veiled", [False, True])
 def test_it_counts_once_and_is_named(sandbox: Sandbox, world: Shared, tmp_path: Path, case: str, veiled: bool) -> None:

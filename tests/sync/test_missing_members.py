@@ -77,7 +77,7 @@ CASES: dict[str, tuple[Callable[[Sandbox, Odd, Path], None], Lacks]] = {
 }
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("case", CASES)
 def test_a_tree_that_lacks_a_member_says_so_beside_its_figures(
     sandbox: Sandbox, world: Odd, tmp_path: Path, case: str

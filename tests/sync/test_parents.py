@@ -13,7 +13,7 @@ pytestmark = pytest.mark.usefixtures("few_summaries")
 NAMELESS = {"missing_id", "id_null", "null_item", "not_an_object"}
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("how", sorted(set(DEFORMATIONS) - HARMLESS - RECORDS_ONLY - COSTS_A_FIELD))
 def test_records_of_an_unusable_facility_are_read_or_named_as_missing(tmp_path: Path, how: str) -> None:
     """From the first sync on: no earlier version of the facility helps."""

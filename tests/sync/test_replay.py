@@ -35,6 +35,7 @@ def changed(sandbox: Sandbox) -> None:
     sandbox.world.add_record("f-north")
 
 
+@pytest.mark.exhaustive
 def test_a_replay_changes_nothing_and_asks_nobody(sandbox: Sandbox, tmp_path: Path) -> None:
     settings = settings_for(sandbox, tmp_path)
     sync(settings)

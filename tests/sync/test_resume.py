@@ -82,7 +82,7 @@ def end(folder: Path) -> None:
     manifest.end_run(folder.parent, folder.name)
 
 
-@pytest.mark.quick(1)
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("how", [damage_all, end])
 def test_not_what_is_damaged_or_was_ended(stage: Scene, died: Path, how: Callable[[Path], None]) -> None:
     there = landed(died)

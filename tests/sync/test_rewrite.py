@@ -54,6 +54,7 @@ def held(connection: duckdb.DuckDBPyConnection) -> list[Any]:
     return found + [connection.execute(f"SELECT * FROM {table} ORDER BY ALL").fetchall() for table in tables]
 
 
+@pytest.mark.exhaustive
 def test_it_holds_all_that_it_held(synced: Synced) -> None:
     folder = DataFolder(synced.settings.data_dir)
     with at_work(folder) as connection:

@@ -89,7 +89,7 @@ def named(synced: Synced) -> list[str]:
     return [row[0] for row in synced.query(reasons, synced.run_id)]
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("how", sorted(ODD))
 def test_what_of_the_tree_is_sound_is_read_and_the_rest_is_named(
     sandbox: Sandbox, world: Odd, tmp_path: Path, how: str

@@ -70,6 +70,7 @@ def synced(invoke: Invoke, api: Sandbox, folder: Path) -> None:
     assert "1 lists unproven" in result.output
 
 
+@pytest.mark.exhaustive
 def test_the_next_sync_takes_it_over(invoke: Invoke, api: Sandbox, old: Path) -> None:
     synced(invoke, api, old)
     check_content(old)

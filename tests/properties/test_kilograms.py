@@ -45,6 +45,7 @@ class Account:
     world: Veiled = field(default_factory=lambda: Veiled(ROOT, "Holding X"))
     behaviour: Behaviour = field(default_factory=Behaviour)
     count: int = 0
+    gone: set[str] = field(default_factory=set)  # hidden facilities of which the API said that there are none
 
     def __post_init__(self) -> None:
         for organization in ORGANIZATIONS[1:]:
@@ -142,11 +143,15 @@ class Account:
         self.behaviour = Behaviour()
 
     def truth(self, known: set[str]) -> dict[str, Row]:
-        """Organisation, facility and kilograms of each record that is listed; nobody can know of a facility that never was."""
+        """Organisation, facility and kilograms of each record that is listed; nobody can know of a facility that never was, or that
+        the API neither lists nor finds by its id.
+        """
+        self.gone |= {id_ for id_, status in self.behaviour.denied.items() if status == 404}
+        self.gone &= set(self.world.veiled)
         return {
             item["id"]: (site.organization_id, facility, item["co2e"])
             for facility, site in self.world._sites.items()
-            if facility in known or facility not in self.world.veiled
+            if facility not in self.gone and (facility in known or facility not in self.world.veiled)
             for item in self.world.peek_records(facility)
         }
 
@@ -243,6 +248,14 @@ def test_rows_that_move_between_organizations_are_counted_once(life: Any) -> Non
     life=[
         ([("spoil_record", 5, 5)], 0),
         ([("move_facility", 2, 2), ("add", 2, 1), ("spoil_record", 8, 5)], 0),
+    ]
+)
+@example(
+    life=[
+        ([("hide_facility", 4, 11)], 5),
+        ([("deny", 2, 5), ("spoil_facility", 20, 19)], 0),
+        ([("move_facility", 8, 4)], -86400),
+        ([("behave", 13, 7)], -86400),
     ]
 )
 @example(life=[([("spoil_facility", 0, 1), ("add", 0, 1)], 0), ([("spoil_facility", 0, 0), ("recalculate", 0, 1)], 0)])

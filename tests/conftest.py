@@ -1,5 +1,6 @@
 """What the tests of the core share: a clean environment, a sync as the job does it, and what a world should look like."""
 
+import errno
 import os
 import shutil
 import signal
@@ -127,6 +128,20 @@ def only(names: tuple[str, ...]) -> Iterator[None]:
 def few_summaries() -> Iterator[None]:
     """The summary that keeps history, with what it is made from: what many syncs are judged by."""
     with only(FEW):
+        yield
+
+
+@contextmanager
+def disk_full_for(name: str) -> Iterator[None]:
+    """No file of this name can take its place."""
+    replace = os.replace
+
+    def full(source: Any, target: Any) -> None:
+        if Path(target).name == name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        replace(source, target)
+
+    with patch.object(os, "replace", full):
         yield
 
 

@@ -1,7 +1,5 @@
 """What dbt and Superset get: every declared column, sums only of what adds up, figures whose rules hold, and no file of others touched."""
 
-import errno
-import os
 import re
 from dataclasses import dataclass
 from decimal import Decimal
@@ -15,12 +13,11 @@ import duckdb
 import pytest
 import yaml
 
-from dcycle_pipeline.data_folder import files
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.export import dbt, metrics, relations, superset
 from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.schema import Column, Table
-from tests.conftest import ROOT
+from tests.conftest import ROOT, disk_full_for
 from tests.export.conftest import Account
 from tests.properties.aftermath import said_as_json
 
@@ -253,20 +250,9 @@ def test_a_persons_copy_of_a_file_of_ours_stays(account: Account, tmp_path: Path
 
 
 @pytest.mark.exhaustive
-def test_what_is_written_in_part_is_said_and_written_whole_the_next_time(
-    account: Account, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    replace = os.replace
-
-    def full(source: Any, target: Any) -> None:
-        if Path(target).name == "semantic_models.yml":
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        replace(source, target)
-
-    monkeypatch.setattr(files.os, "replace", full)
-    nothing_lost = account.invoke("export", "dbt", str(tmp_path), code=3)
-    assert nothing_lost == ""
-    monkeypatch.undo()
+def test_what_is_written_in_part_is_said_and_written_whole_the_next_time(account: Account, tmp_path: Path) -> None:
+    with disk_full_for("semantic_models.yml"):
+        assert account.invoke("export", "dbt", str(tmp_path), code=3) == ""
     account.invoke("export", "dbt", str(tmp_path))
     account.invoke("export", "dbt", str(tmp_path / "new"))
     whole = contents(tmp_path / "new")

@@ -1,8 +1,6 @@
 """The rewritten working file holds all that it held, is what readers get, and is no reason to publish nothing."""
 
-import errno
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +10,11 @@ import duckdb
 import pytest
 
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.publish import catalog
 from dcycle_pipeline.publish.catalog import everything
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.sync.rewrite import rewrite_if_grown
 from dcycle_pipeline.warehouse.database import opened
-from tests.conftest import ROOT, Synced, settings_for, sync
+from tests.conftest import ROOT, Synced, disk_full_for, settings_for, sync
 
 CATALOG = (
     "SELECT schema_name, table_name, comment FROM duckdb_tables() WHERE database_name = 'warehouse' ORDER BY ALL",
@@ -76,20 +73,11 @@ def test_readers_get_the_rewritten_file(synced: Synced) -> None:
 
 @pytest.mark.exhaustive
 def test_where_it_cannot_be_done_the_run_publishes_all_the_same(
-    synced: Synced, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    synced: Synced, caplog: pytest.LogCaptureFixture
 ) -> None:
-    replace = os.replace
-
-    def full(source: Any, target: Any) -> None:
-        if Path(target).name == "warehouse.duckdb":
-            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-        replace(source, target)
-
-    monkeypatch.setattr(catalog.os, "replace", full)
-    with caplog.at_level(logging.WARNING, "dcycle_pipeline.sync.rewrite"):
+    with disk_full_for("warehouse.duckdb"), caplog.at_level(logging.WARNING, "dcycle_pipeline.sync.rewrite"):
         again = sync(synced.settings)
     assert (again.outcome, again.records()) == ("published", synced.records())
     assert "No space left" in caplog.text
     assert [path.name for path in (again.settings.data_dir / "working").glob(".*")] == []
-    monkeypatch.undo()
     assert sync(synced.settings).publication.content_hash == again.publication.content_hash

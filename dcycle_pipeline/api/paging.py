@@ -7,12 +7,15 @@ fits on one page is one answer: it needs no second pass.
 """
 
 import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 from dcycle_pipeline.api.meter import Limits, Meter
 from dcycle_pipeline.api.types import PAGE_SIZE, Ask, Page, PageSink, Paging, Proof, Query, Server, read_counter
 from dcycle_pipeline.errors import ListError, NotFoundError, RejectedError
 
+T = TypeVar("T")
 # Pages of one pass under way at once: one long list takes at most half of the default connections. A pass also ends after as many
 # pages without a new id, in case a server repeats its last page for ever.
 PAGES_AT_ONCE = 8
@@ -176,19 +179,10 @@ class Read:
             self.looks_beyond
             and size
             and not (self.trouble or self.used_up)
-            and self._may_go_on(first, size, len(previous))
+            and may_go_on(self.paging, self.server, first.envelope, size, len(previous))
         ):
             await self._look_beyond(variant, number, previous, seen)
         return seen
-
-    def _may_go_on(self, first: Page, size: int, last: int) -> bool:
-        """Whether there may be rows behind the last page, if the counter is too low.
-
-        Some servers clamp the size without saying so: a page as long as the longest that came from here may be a full one.
-        """
-        echoed = read_counter(first.envelope, ("size",)) or PAGE_SIZE
-        full = min(echoed, PAGE_SIZE, max(self.server.longest_page, size))
-        return not self.paging.floor or last >= full
 
     async def _look_beyond(self, variant: Query, number: int, previous: tuple[str, ...], seen: set[str]) -> None:
         (page,) = await self._ask_several(variant, range(number, number + 1))
@@ -200,18 +194,7 @@ class Read:
         return await self.ask(variant, number)
 
     async def _ask_several(self, variant: Query, numbers: range) -> list[Page | None]:
-        async def one(number: int) -> Page | None:
-            try:
-                return await self._page(variant, number)
-            except (NotFoundError, RejectedError):
-                return None  # some servers answer so past the last page
-
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(one(number)) for number in numbers]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from None
-        return [task.result() for task in tasks]
+        return await ask_side_by_side(lambda number: self._page(variant, number), numbers)
 
     def _take(self, variant: Query, page: Page, seen: set[str]) -> bool:
         """Count one page in, and land it if it says anything new. Returns whether it brought ids that are new to this pass."""
@@ -239,3 +222,30 @@ class Read:
         self.fingerprints[variant, page.number] = fingerprint
         self.known.update(page.identities)
         return len(seen) > before
+
+
+def may_go_on(paging: Paging, server: Server, envelope: Mapping[str, Any], size: int, last: int) -> bool:
+    """Whether there may be rows behind the last page, which has `last` of them, if the counter is too low. The first page has `size`.
+
+    Some servers clamp the size without saying so: a page as long as the longest that came from here may be a full one.
+    """
+    echoed = read_counter(envelope, ("size",)) or PAGE_SIZE
+    full = min(echoed, PAGE_SIZE, max(server.longest_page, size))
+    return not paging.floor or last >= full
+
+
+async def ask_side_by_side(ask: Callable[[int], Awaitable[T]], numbers: range) -> list[T | None]:
+    """The pages of these numbers, asked for at once; None for one that is past the end."""
+
+    async def one(number: int) -> T | None:
+        try:
+            return await ask(number)
+        except (NotFoundError, RejectedError):
+            return None  # some servers answer so past the last page
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one(number)) for number in numbers]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]

@@ -1,7 +1,7 @@
 """What the read of a list takes and gives: how its pages are asked for, the pages, and the proof. Reading belongs to `paging`."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 PAGE_SIZE = 100  # the most that lists allow (code.dcycle.io/api-reference/introduction)
@@ -19,7 +19,7 @@ class Paging:
     `detail_path` is the address of one item, with `{id}`; `needs_user_id` is true if the list needs DCYCLE_USER_ID.
     `filter` is the part of the query that leaves rows out; `unfiltered_elsewhere` is another list that leaves out none.
     `statuses` are those that the counters count; empty if they count every row that matches. Then rows of the list elsewhere
-    with one of them are no rows of this list.
+    with one of them are no rows of this list. `counted` are counters that no filter changes, each with the statuses that it counts.
     """
 
     path: str
@@ -32,6 +32,7 @@ class Paging:
     filter: Query = ()
     unfiltered_elsewhere: "Paging | None" = None
     statuses: frozenset[str] = frozenset()
+    counted: tuple[tuple[str, frozenset[str]], ...] = ()
 
     @property
     def unfiltered(self) -> "Paging | None":
@@ -41,12 +42,16 @@ class Paging:
 
 @dataclass(frozen=True)
 class Page:
-    """One answer: the identity of each item in order, the envelope without items, and the `payload` to land (a JSON array)."""
+    """One answer: the identity of each item in order, the envelope without items, and the `payload` to land (a JSON array).
+
+    `statuses` says how many items have each status.
+    """
 
     number: int
     identities: tuple[str, ...]
     envelope: Mapping[str, Any]
     payload: bytes
+    statuses: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -78,10 +83,14 @@ class PageSink:
 
 @dataclass
 class Server:
-    """What all reads of one endpoint learn of the server together: the longest page, and if it refused a list without filter."""
+    """What all reads of one endpoint learn of the server together: the longest page, if it refused a list without filter, and which
+    statuses it has `shown` in such a list. `hides_by_default` says that such a list seemed to have less than the filtered one.
+    """
 
     longest_page: int = 0
     needs_filter: bool = False
+    shown: set[str] = field(default_factory=set)
+    hides_by_default: bool = False
 
 
 def read_counter(envelope: Mapping[str, Any], names: tuple[str, ...]) -> int | None:

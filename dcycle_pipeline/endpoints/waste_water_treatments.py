@@ -217,6 +217,7 @@ ENDPOINT = Endpoint(
         detail_path="/v1/waste-water-treatments/{id}/detail",
         counters=("total_general",),
         floor=("total", "total2"),
+        counted=(("total", frozenset({"active", "uploaded"})), ("total2", frozenset({"loading"}))),
         filter=tuple(("status[]", status) for status in STATUSES),
         variants=((("sort", "-start_date"),), (("sort", "invoice_id"),)),
     ),

@@ -4,21 +4,23 @@ Which lists there are, and what becomes of their rows, belongs to `sync`.
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
 
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.hidden_rows import read_with_hidden_rows
-from dcycle_pipeline.api.meter import Limits, Meter
-from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query, Server
+from dcycle_pipeline.api.fingerprint import digest
+from dcycle_pipeline.api.meter import Limits
+from dcycle_pipeline.api.types import Page, Server
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import ListError, NotFoundError, TransientError, UnauthorizedError, UnavailableError, after
 from dcycle_pipeline.landing.files import Landing
 from dcycle_pipeline.landing.landed_file import Trailer
+from dcycle_pipeline.landing.last_proven import LastProven
 from dcycle_pipeline.landing.lists import ANSWERED, PROVEN, UNPROVEN, ListKey, ListResult
-from dcycle_pipeline.landing.page_body import read_object, read_page
+from dcycle_pipeline.landing.one_list import OneList
+from dcycle_pipeline.landing.page_body import read_object
 from dcycle_pipeline.landing.personal_data import Policy
 
 UNFILTERED_REFUSED = (
@@ -35,7 +37,10 @@ class Resume:
 
 
 class ListReader:
-    """Reads lists of one endpoint for one run. `report` is called with the result of each list as soon as it is known."""
+    """Reads lists of one organisation and endpoint for one run. `report` is called with each result as soon as it is known.
+
+    `last` are the last proven reads. `unchanged` are the lists of which nothing differs from what the tables hold.
+    """
 
     def __init__(
         self,
@@ -47,6 +52,8 @@ class ListReader:
         report: Callable[[ListResult], None],
         resume: Resume,
         limits: Limits,
+        server: Server | None = None,
+        last: Mapping[ListKey, LastProven] | None = None,
     ) -> None:
         self._api = api
         self._landing = landing
@@ -55,23 +62,38 @@ class ListReader:
         self._report = report
         self._resume = resume
         self._limits = limits
-        self._server = Server()
+        self._server = server or Server()
+        self._last = last or {}
         self._at_once = asyncio.Semaphore(api.max_connections)
         self._unauthorized: dict[str, UnauthorizedError] = {}
+        self.unchanged: set[ListKey] = set()
 
     async def read(self, keys: Iterable[ListKey], *, again: bool = False) -> list[ListResult]:
         """Read all lists side by side. Returns one result per key, in order; a list that fails has a result that says so.
 
-        If this run, or one that died a short time ago, has landed a list already, it is taken over, unless `again`.
-        Raises UnavailableError if pages cannot be written.
+        If this run, or one that died a short time ago, has landed a list already, it is taken over, unless `again`; then nothing
+        that was read before counts. Raises UnavailableError if pages cannot be written.
         """
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(self._one(key, again)) for key in keys]
-        return [task.result() for task in tasks]
+        wanted = list(keys)
+        found: dict[ListKey, ListResult] = {}
+        for some in (self._witnesses(wanted), wanted):
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(self._one(key, again)) for key in some if key not in found]
+            found |= {result.key: result for result in (task.result() for task in tasks)}
+        return [found[key] for key in wanted]
+
+    def _witnesses(self, keys: list[ListKey]) -> list[ListKey]:
+        """One list for each status that a list had at its last read: read first, they spare the others a request, see `few_passes`."""
+        found: dict[str, ListKey] = {}
+        for key in keys:
+            if last := self._last.get(key):
+                found |= {status: key for page in last.fingerprint.pages for status in page.statuses}
+        return list(dict.fromkeys(found.values()))
 
     async def _one(self, key: ListKey, again: bool) -> ListResult:
         async with self._at_once:
-            result = (None if again else self._taken_over(key)) or await self._asked(key)
+            self.unchanged.discard(key)
+            result = (None if again else self._taken_over(key)) or await self._asked(key, again)
         self._report(result)
         return result
 
@@ -85,16 +107,23 @@ class ListReader:
     def _landed(self, key: ListKey, trailer: Trailer) -> ListResult:
         outcome = PROVEN if trailer.proof else ANSWERED
         times = trailer.started_at, trailer.finished_at
-        return ListResult(key, outcome, "", *times, self._landing.run_id, trailer.proof, self._landing.file(key))
+        fingerprint = trailer.fingerprint
+        if fingerprint is not None:
+            fingerprint = replace(fingerprint, file=digest(self._landing.path(key).read_bytes()))
+        file = self._landing.file(key)
+        return ListResult(key, outcome, "", *times, self._landing.run_id, trailer.proof, file, fingerprint=fingerprint)
 
-    async def _asked(self, key: ListKey) -> ListResult:
+    async def _asked(self, key: ListKey, again: bool) -> ListResult:
         started_at = self._resume.now()
         try:
             if over := self._limits.run_is_over():
                 raise TransientError(over)
             if refusal := self._unauthorized.get(key.organization_id):
                 raise refusal
-            return await self._read_and_land(key, started_at)
+            if isinstance(self._endpoint, YearTotal):
+                return await self._total(self._endpoint, key, started_at)
+            last = None if again else self._last.get(key)
+            return await self._list(self._endpoint, key, started_at, last)
         except UnauthorizedError as error:
             self._unauthorized[key.organization_id] = error
             outcome, reason = error.outcome, str(error)
@@ -106,50 +135,43 @@ class ListReader:
             raise UnavailableError(f"Pages of {key} cannot be written: {error.strerror}. {after(error)}") from None
         return ListResult(key, outcome, reason, started_at, self._resume.now(), self._landing.run_id)
 
-    async def _read_and_land(self, key: ListKey, started_at: datetime) -> ListResult:
+    async def _list(
+        self, endpoint: Endpoint, key: ListKey, started_at: datetime, last: LastProven | None
+    ) -> ListResult:
+        one = OneList(self._api, endpoint, key, self._policy, self._server, self._limits, self._landing.source)
+        last = last if last and last.is_whole() else None
         with self._landing.write(key) as file:
-            proof = await self._pages(key, PageSink(file.keep, file.restart))
-            trailer = Trailer(proof, started_at, self._resume.now())
-            if proof is None or proof.proven:
+            read = await one.read(file, last)
+            trailer = Trailer(read.proof, started_at, self._resume.now(), read.fingerprint)
+            if read.proof.proven and not read.is_same:
                 file.finish(trailer)
-                return self._landed(key, trailer)
-        return replace(self._landed(key, trailer), outcome=UNPROVEN, reason=proof.reason, landed_file=None)
+        if self._server.needs_filter:
+            self._policy.undeclared.add(UNFILTERED_REFUSED)
+        if not read.proof.proven:
+            times = trailer.started_at, trailer.finished_at
+            return ListResult(key, UNPROVEN, read.proof.reason, *times, self._landing.run_id, read.proof)
+        if last and read.is_same:
+            self._landing.link(last.path, key)
+            if last.is_merged:
+                self.unchanged.add(key)
+        return self._landed(key, trailer)
 
-    async def _pages(self, key: ListKey, sink: PageSink) -> Proof | None:
-        """Give the sink every page of a list and return its proof; or the one answer of a total, which has no proof."""
-        if isinstance(self._endpoint, Endpoint):
-            paging = self._endpoint.paging
-            ask, ask_unfiltered = (
-                self._asker(self._endpoint, how, key) for how in (paging, paging.unfiltered or paging)
-            )
-            meter = Meter(self._limits)
-            proof = await read_with_hidden_rows(ask, ask_unfiltered, paging, sink, server=self._server, meter=meter)
-            if self._server.needs_filter:
-                self._policy.undeclared.add(UNFILTERED_REFUSED)
-            return proof
-        year, path = str(key.year), self._endpoint.path
-        where = f"GET {path} ({key})"
-        query = self._endpoint.query(year)
+    async def _total(self, endpoint: YearTotal, key: ListKey, started_at: datetime) -> ListResult:
+        """The one answer of a total, which has no proof."""
+        year = str(key.year)
+        where = f"GET {endpoint.path} ({key})"
         item = await self._api.ask(
-            path, query, key.organization_id, where, lambda body: read_object(body, self._policy, where)
+            endpoint.path,
+            endpoint.query(year),
+            key.organization_id,
+            where,
+            lambda body: read_object(body, self._policy, where),
         )
-        sink.keep(Page(1, (year,), {}, b"[" + item + b"]"))
-        return None
-
-    def _asker(self, endpoint: Endpoint, paging: Paging, key: ListKey) -> Callable[[Query, int], Awaitable[Page]]:
-        fixed = (*paging.filter, *paging.query)
-        if endpoint.parent_parameter and key.facility_id is not None:
-            fixed = (*fixed, (endpoint.parent_parameter, key.facility_id))
-
-        async def ask(variant: Query, number: int) -> Page:
-            where = f"GET {paging.path} ({key}, page {number})"
-            query = (*fixed, *variant, ("page", str(number)))
-            page = await self._api.ask(
-                paging.path, query, key.organization_id, where, lambda body: read_page(body, self._policy, where)
-            )
-            return Page(number, page.identities, page.envelope, page.payload)
-
-        return ask
+        trailer = Trailer(None, started_at, self._resume.now())
+        with self._landing.write(key) as file:
+            file.keep(Page(1, (year,), {}, b"[" + item + b"]"))
+            file.finish(trailer)
+        return self._landed(key, trailer)
 
     async def exists(self, detail_path: str, organization_id: str, item_id: str) -> bool:
         """Whether the API has an item, by its id. Only the API's own word says that it has not.

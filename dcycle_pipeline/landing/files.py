@@ -48,7 +48,7 @@ class Landing:
     ) -> None:
         self.root = root
         self.run_id = run_id
-        self._source = source
+        self.source = source
         self._merged = merged or {}
 
     def file(self, key: ListKey) -> str:
@@ -66,7 +66,7 @@ class Landing:
 
     def write(self, key: ListKey) -> "LandedFile":
         """A new file for one list: use it with `with` and call `finish`."""
-        return LandedFile(self.root, self.path(key), Header(self.run_id, key, self._source))
+        return LandedFile(self.root, self.path(key), Header(self.run_id, key, self.source))
 
     def take_over(self, key: ListKey, since: datetime, until: datetime) -> Trailer | None:
         """Make a landed file of the same list this run's too. Returns its trailer, or None if there is no such file.
@@ -111,7 +111,7 @@ class Landing:
             header, trailer = first_and_last(path, key)
         except UnavailableError:
             return None
-        same = header.source == self._source and header.format == FORMAT
+        same = header.source == self.source and header.format == FORMAT
         return trailer if same and (trailer.proof is None or trailer.proof.proven) else None
 
 
@@ -169,6 +169,10 @@ class LandedFile:
         """Append one page; `page.payload` holds its clean items as a JSON array."""
         envelope = msgspec.json.encode(page.envelope)
         self._stream.write(b'{"page":%d,"envelope":%b,"items":%b}\n' % (page.number, envelope, page.payload))
+
+    def keep_line(self, line: bytes) -> None:
+        """Append a page as it lies in another landed file."""
+        self._stream.write(line + b"\n")
 
     def finish(self, trailer: Trailer) -> None:
         """End the file with its proof and put it in its place."""

@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 import zstandard
 
+from dcycle_pipeline.api.fingerprint import Fingerprint
 from dcycle_pipeline.api.types import Proof
 from dcycle_pipeline.endpoints import YEAR_TOTALS
 from dcycle_pipeline.errors import UnavailableError
@@ -42,11 +43,12 @@ class _HeaderOfFormat2:
 
 @dataclass(frozen=True)
 class Trailer:
-    """What ends a landed file: the proof of a list (null after a single answer), and when it was read."""
+    """What ends a landed file: the proof of a list (null after a single answer), when it was read, and its fingerprint."""
 
     proof: Proof | None
     started_at: datetime
     finished_at: datetime
+    fingerprint: Fingerprint | None = None
 
 
 class RawPage(msgspec.Struct):

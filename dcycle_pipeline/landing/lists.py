@@ -6,6 +6,7 @@ How its pages are asked for belongs to `fetch`; where they land, to `files`.
 from dataclasses import dataclass
 from datetime import datetime
 
+from dcycle_pipeline.api.fingerprint import Fingerprint
 from dcycle_pipeline.api.types import Proof
 
 PROVEN = "proven"
@@ -60,6 +61,7 @@ class ListResult:
 
     `outcome` is one of the words above, or that of a ListError. `reason` says why something may be missing; it is empty if nothing is.
     `landed_file` is relative to the folder of landed pages; only a list that is proven, or a total that was answered, has one.
+    `fingerprint` is what a later read compares a proven list with.
     `deleted_count` counts rows that the API confirmed to be gone, `quarantined_count` items that cannot be used. Both are known
     once the list is merged.
     """
@@ -74,6 +76,7 @@ class ListResult:
     landed_file: str | None = None
     deleted_count: int = 0
     quarantined_count: int = 0
+    fingerprint: Fingerprint | None = None
 
     @property
     def nothing_missing(self) -> bool:

@@ -6,6 +6,7 @@ Which fields are personal belongs to `personal_data`.
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 import msgspec
@@ -22,14 +23,21 @@ _text = msgspec.json.Decoder(str)
 
 
 class PageBody(NamedTuple):
-    """A page without personal data: counters, identities, and `payload`, a JSON array of the items.
+    """A page without personal data: counters, identities, how many items have each status, and `payload`, a JSON array of the items.
 
-    An identity is the item's id, or a digest of the item if it has none.
+    An identity is the item's id, or a digest of the item if it has none. The status is empty if an item has none.
     """
 
     envelope: dict[str, Any]
     identities: tuple[str, ...]
+    statuses: dict[str, int]
     payload: bytes
+
+    @property
+    def all_have_ids(self) -> bool:
+        """Whether each item has an id of its own."""
+        named = not any(identity.startswith(_NO_ID) for identity in self.identities)
+        return named and len(set(self.identities)) == len(self.identities)
 
 
 def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
@@ -46,10 +54,12 @@ def read_page(body: bytes, policy: Policy, where: str) -> PageBody:
         raise TransientError(f"{where}: 200, but items is not a list.")
     envelope = {name: int(found[1]) for name, raw in fields.items() if (found := _COUNT.fullmatch(bytes(raw)))}
     if (ordinary := policy.ordinary_page(items)) is not None:
-        return PageBody(envelope, *ordinary)
+        identities, statuses, payload = ordinary
+        return PageBody(envelope, identities, _in_words(statuses), payload)
     singles = [_one(bytes(raw), policy) for raw in _items.decode(items)]
     identities = _told_apart([one[0] for one in singles])
-    return PageBody(envelope, identities, b"[" + b",".join(one[1] for one in singles) + b"]")
+    payload = b"[" + b",".join(one[2] for one in singles) + b"]"
+    return PageBody(envelope, identities, _in_words(Counter(one[1] for one in singles)), payload)
 
 
 def read_object(body: bytes, policy: Policy, where: str) -> bytes:
@@ -70,14 +80,24 @@ def _told_apart(identities: list[str]) -> tuple[str, ...]:
     return tuple(identities)
 
 
-def _one(raw: bytes, policy: Policy) -> tuple[str, bytes]:
+def _in_words(statuses: Mapping[bytes, int]) -> dict[str, int]:
+    """How many items have each status, which comes as JSON; what is no text counts as none."""
+    words: Counter[str] = Counter()
+    for raw, count in statuses.items():
+        words[_text.decode(raw) if raw[:1] == b'"' else ""] += count
+    return dict(words)
+
+
+def _one(raw: bytes, policy: Policy) -> tuple[str, bytes, bytes]:
+    """Identity, status as JSON, and what may be written of an item."""
     try:
         item = _fields.decode(raw)
     except msgspec.ValidationError:
-        return _digest(raw), policy.clean_stranger(raw)
-    identifier = bytes(item.get("id", b""))
+        return _digest(raw), b"", policy.clean_stranger(raw)
+    identifier, status = bytes(item.get("id", b"")), bytes(item.get("status", b""))
     body = policy.clean(item)
-    return (_text.decode(identifier) if identifier[:1] == b'"' and len(identifier) > 2 else _digest(body)), body
+    identity = _text.decode(identifier) if identifier[:1] == b'"' and len(identifier) > 2 else _digest(body)
+    return identity, status, body
 
 
 def _digest(content: bytes) -> str:

@@ -8,6 +8,8 @@ nested in them without being declared. Declared numbers stay exactly the text th
 import hashlib
 import hmac
 import re
+from collections import Counter
+from copy import copy
 from decimal import Decimal
 from functools import lru_cache
 from operator import attrgetter
@@ -61,8 +63,16 @@ class Policy:
         self._inside = endpoint.nested_fields | endpoint.element_fields
         self.undeclared: set[str] = set()
 
-    def ordinary_page(self, items: bytes) -> tuple[tuple[str, ...], bytes] | None:
-        """The ids and the clean JSON of a page of ordinary items (a JSON array), ten times faster than item by item.
+    def for_a_page(self) -> "Policy":
+        """The same policy with undeclared names of its own."""
+        one = copy(self)
+        one.undeclared = set()
+        return one
+
+    def ordinary_page(self, items: bytes) -> tuple[tuple[str, ...], dict[bytes, int], bytes] | None:
+        """The ids, how often each status comes (as JSON), and the clean JSON of a page of ordinary items (a JSON array).
+
+        Ten times faster than item by item.
 
         None if an item is not ordinary (undeclared fields, an object in a field that has none, an address), or if the choice is
         not `drop`. Then `clean` takes the items one by one.
@@ -79,11 +89,12 @@ class Policy:
         # As many braces as objects that were declared: one more would be an object hidden in a field that has none.
         objects = len(page) + sum(sum(map(bool, map(attrgetter(name), page))) for name in self._nested)
         identities = tuple(item.id for item in page)
+        statuses = Counter(bytes(item.status) for item in page)
         body = _encode(page)
         # An escape (\u0040) could hide an @.
         if "" in identities or body.count(b"{") != objects or b"@" in body or b"\\u" in body:
             return None
-        return identities, body
+        return identities, statuses, body
 
     def clean(self, item: dict[str, msgspec.Raw]) -> bytes:
         """One item as it may be written, as JSON text. `item` holds its fields; it is changed."""

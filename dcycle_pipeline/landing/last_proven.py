@@ -1,0 +1,95 @@
+"""The last proven read of each list, as the manifests of earlier runs and their landed files tell: what a new read compares with."""
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+
+from dcycle_pipeline.api.fingerprint import Fingerprint, digest
+from dcycle_pipeline.data_folder import is_within
+from dcycle_pipeline.landing import manifest
+from dcycle_pipeline.landing.files import SWEEP_SUFFIX, organization_folder, runs
+from dcycle_pipeline.landing.landed_file import page_lines, raw_page
+from dcycle_pipeline.landing.lists import PROVEN, ListKey, ListResult
+from dcycle_pipeline.landing.manifest import SweepManifest
+
+_ids = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+@dataclass(frozen=True)
+class LastProven:
+    """The last proven read of a list: its `result` with a fingerprint, and the landed file. `is_merged` says that the tables hold
+    exactly its rows, because nothing of its organisation and endpoint was merged since.
+    """
+
+    root: Path
+    result: ListResult
+    is_merged: bool
+
+    @property
+    def path(self) -> Path:
+        return self.root / (self.result.landed_file or "")
+
+    @property
+    def fingerprint(self) -> Fingerprint:
+        """Raises ValueError if the result has none; `last_proven` gives only results that have one."""
+        if self.result.fingerprint is None:
+            raise ValueError("no fingerprint")
+        return self.result.fingerprint
+
+    def is_whole(self) -> bool:
+        """Whether the landed file is byte for byte what was written."""
+        try:
+            return is_within(self.root, self.path) and digest(self.path.read_bytes()) == self.fingerprint.file
+        except OSError:
+            return False
+
+    def lines(self, pages: set[int]) -> Iterator[bytes]:
+        """The lines of some pages. Raises UnavailableError if the file is not whole."""
+        return (line for line in page_lines(self.path) if raw_page(line).page in pages)
+
+    def ids_of(self, pages: set[int]) -> dict[int, tuple[str, ...]]:
+        """The ids on some pages. Raises UnavailableError if the file is not whole."""
+        found = (raw_page(line) for line in self.lines(pages))
+        return {page.page: tuple(msgspec.json.decode(_ids.decode(raw)["id"]) for raw in page.items) for page in found}
+
+
+def last_proven(
+    root: Path, keys: Collection[ListKey], source: str, merged: tuple[str, datetime] | None
+) -> dict[ListKey, LastProven]:
+    """The last proven reads of lists of one organisation and endpoint, if they came from the same `source`.
+
+    `merged` is the run whose sweep the tables hold, and when it was merged; what was merged later is not looked at.
+    """
+    found: dict[ListKey, LastProven] = {}
+    if merged is None or not keys:
+        return found
+    one = next(iter(keys))
+    for sweep in _sweeps_before(root, one.organization_id, one.endpoint, merged):
+        is_merged = (sweep.run_id, sweep.merged_at) == merged
+        for result in sweep.results:
+            if result.outcome == PROVEN and result.fingerprint and result.fingerprint.source == source:
+                found.setdefault(result.key, LastProven(root, result, is_merged))
+        if found.keys() >= set(keys):
+            break
+    return found
+
+
+def _sweeps_before(
+    root: Path, organization_id: str, endpoint: str, merged: tuple[str, datetime]
+) -> Iterator[SweepManifest]:
+    """The sweep that the tables hold, then those before it, the latest first."""
+    last, moment = merged
+    name = f"{endpoint}{SWEEP_SUFFIX}"
+    paths = {run.name: organization_folder(run, organization_id) / name for run in runs(root)}
+    if last in paths and (sweep := _read(root, paths.pop(last))):
+        yield sweep
+    others = (_read(root, path) for path in paths.values())
+    before = [sweep for sweep in others if sweep is not None and sweep.merged_at < moment]
+    yield from sorted(before, key=lambda sweep: sweep.merged_at, reverse=True)
+
+
+def _read(root: Path, path: Path) -> SweepManifest | None:
+    return manifest.read(path, SweepManifest) if is_within(root, path) else None

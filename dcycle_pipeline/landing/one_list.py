@@ -1,0 +1,146 @@
+"""Reads one list and lands its pages: in few passes if that proves it, else pass by pass. Or the one answer of a total.
+
+Which lists are read, and what becomes of one that fails, belongs to `fetch`.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.api.few_passes import Answer, AskAgain, Found, LastRead, read_in_few_passes
+from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest, digest_of_ids
+from dcycle_pipeline.api.hidden_rows import read_with_hidden_rows
+from dcycle_pipeline.api.meter import Limits, Meter
+from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query, Server
+from dcycle_pipeline.endpoints.declaration import Endpoint
+from dcycle_pipeline.landing.files import LandedFile
+from dcycle_pipeline.landing.last_proven import LastProven
+from dcycle_pipeline.landing.lists import ListKey
+from dcycle_pipeline.landing.page_body import PageBody, read_page
+from dcycle_pipeline.landing.personal_data import Policy
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Read:
+    """The proof of a list, its fingerprint, and whether no page differs from the last read; then nothing was written."""
+
+    proof: Proof
+    fingerprint: Fingerprint | None
+    is_same: bool = False
+
+
+@dataclass(frozen=True)
+class OneList:
+    """A list of an endpoint. `policy` gets the names of undeclared fields; `server` carries what the reads of an endpoint learn
+    together; `source` stands for all that decides what a read gives.
+    """
+
+    api: DcycleApi
+    endpoint: Endpoint
+    key: ListKey
+    policy: Policy
+    server: Server
+    limits: Limits
+    source: str
+
+    async def read(self, file: LandedFile, last: LastProven | None) -> Read:
+        """Give the file every page of the list, unless all are as they were `last`. Raises the ListError or TransientError of a request."""
+        meter, paging = Meter(self.limits), self.endpoint.paging
+        if paging.filter and not paging.statuses:
+            if (found := await self._in_few_passes(file, last, meter)) is not None:
+                return self._landed(file, last, found)
+            file.restart()
+        return await self._pass_by_pass(file, meter)
+
+    async def _in_few_passes(self, file: LandedFile, last: LastProven | None, meter: Meter) -> Found | None:
+        paging = self.endpoint.paging
+        before = LastRead(last.fingerprint, last.ids_of) if last else None
+        sink = PageSink(file.keep, file.restart)
+        return await read_in_few_passes(self._again, paging, sink, before, server=self.server, meter=meter)
+
+    def _landed(self, file: LandedFile, last: LastProven | None, found: Found) -> Read:
+        for page in found.pages:
+            self.policy.undeclared.update(page.undeclared)
+        if last and not found.is_same and found.same_pages:
+            for line in last.lines(found.same_pages):
+                file.keep_line(line)
+        fingerprint = Fingerprint(self.source, found.ids, found.envelope, found.pages)
+        return Read(found.proof, fingerprint, found.is_same)
+
+    async def _pass_by_pass(self, file: LandedFile, meter: Meter) -> Read:
+        paging, ids = self.endpoint.paging, set[str]()
+        sink = _Noting(file, ids)
+        ask, unfiltered = self._asker(paging), self._asker(paging.unfiltered or paging)
+        proof = await read_with_hidden_rows(
+            ask, unfiltered, paging, PageSink(sink.keep, sink.restart), server=self.server, meter=meter
+        )
+        return Read(proof, Fingerprint(self.source, digest_of_ids(ids), {}, []) if proof.proven else None)
+
+    def _asker(self, paging: Paging) -> Callable[[Query, int], Awaitable[Page]]:
+        async def ask(variant: Query, number: int) -> Page:
+            return await self._ask(paging, variant, number, lambda body, where: self._page(number, body, where))
+
+        return ask
+
+    def _again(self, statuses: Query) -> AskAgain:
+        paging = replace(self.endpoint.paging, filter=statuses)
+
+        async def ask(number: int, before: PagePrint | None) -> Answer:
+            return await self._ask(
+                paging, paging.variants[0], number, lambda body, where: self._answer(number, body, before, where)
+            )
+
+        return ask
+
+    async def _ask(self, paging: Paging, variant: Query, number: int, understand: Callable[[bytes, str], T]) -> T:
+        where = f"GET {paging.path} ({self.key}, page {number})"
+        query = (*self._fixed(paging), *variant, ("page", str(number)))
+        return await self.api.ask(
+            paging.path, query, self.key.organization_id, where, lambda body: understand(body, where)
+        )
+
+    def _fixed(self, paging: Paging) -> Query:
+        fixed = (*paging.filter, *paging.query)
+        if self.endpoint.parent_parameter and self.key.facility_id is not None:
+            fixed = (*fixed, (self.endpoint.parent_parameter, self.key.facility_id))
+        return fixed
+
+    def _page(self, number: int, body: bytes, where: str) -> Page:
+        page = read_page(body, self.policy, where)
+        return Page(number, page.identities, page.envelope, page.payload, page.statuses)
+
+    def _answer(self, number: int, body: bytes, before: PagePrint | None, where: str) -> Answer:
+        came = digest(body)
+        if before and before.came == came:
+            return Answer(number, None, before, None)
+        policy = self.policy.for_a_page()
+        found = read_page(body, policy, where)
+        printed = _print(came, found, policy)
+        is_same = before is not None and printed.landed == before.landed != ""
+        page = None if is_same else Page(number, found.identities, found.envelope, found.payload, found.statuses)
+        return Answer(number, found.envelope, printed, page)
+
+
+def _print(came: str, page: PageBody, policy: Policy) -> PagePrint:
+    """The print of a page. One that has a row without an id of its own is looked at each time."""
+    landed = digest(page.payload) if page.all_have_ids else ""
+    return PagePrint(came if landed else "", landed, page.statuses, tuple(sorted(policy.undeclared)))
+
+
+@dataclass
+class _Noting:
+    """Writes pages and notes their ids."""
+
+    file: LandedFile
+    ids: set[str]
+
+    def keep(self, page: Page) -> None:
+        self.ids.update(page.identities)
+        self.file.keep(page)
+
+    def restart(self) -> None:
+        self.ids.clear()
+        self.file.restart()

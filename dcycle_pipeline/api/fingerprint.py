@@ -35,7 +35,7 @@ class Fingerprint:
     """A proven list. `source` stands for all that decides what a read gives, `ids` is the digest of the set of its ids.
 
     `pages` are its pages in order, as they lie in the landed file; empty if they do not lie there so. `envelope` is that of the
-    first page. `file` is the digest of the landed file.
+    first page. `file` is the digest of the landed file, and `pages_at` says from which byte to which it holds the pages.
     """
 
     source: str
@@ -43,6 +43,7 @@ class Fingerprint:
     envelope: dict[str, int]
     pages: list[PagePrint]
     file: str = ""
+    pages_at: tuple[int, int] = (0, 0)
 
 
 def digest(content: bytes) -> str:

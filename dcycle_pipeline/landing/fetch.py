@@ -143,18 +143,20 @@ class ListReader:
         with self._landing.write(key) as file:
             read = await one.read(file, last)
             trailer = Trailer(read.proof, started_at, self._resume.now(), read.fingerprint)
-            if read.proof.proven and not read.is_same:
-                file.finish(trailer)
+            if last and read.is_same:
+                file.keep_all_of(last.path, last.fingerprint.pages_at)
+            if read.proof.proven:
+                trailer = file.finish(trailer)
         if self._server.needs_filter:
             self._policy.undeclared.add(UNFILTERED_REFUSED)
         if not read.proof.proven:
             times = trailer.started_at, trailer.finished_at
             return ListResult(key, UNPROVEN, read.proof.reason, *times, self._landing.run_id, read.proof)
-        if last and read.is_same:
-            self._landing.link(last.path, key)
-            if last.is_merged:
-                self.unchanged.add(key)
-        return self._landed(key, trailer)
+        landed = self._landed(key, trailer)
+        if last and last.is_merged and read.is_same:
+            self.unchanged.add(key)
+            return replace(landed, unreadable=last.result.unreadable)
+        return landed
 
     async def _total(self, endpoint: YearTotal, key: ListKey, started_at: datetime) -> ListResult:
         """The one answer of a total, which has no proof."""

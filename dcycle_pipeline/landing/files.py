@@ -9,6 +9,7 @@ import re
 import tempfile
 from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -164,23 +165,40 @@ class LandedFile:
         compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
         self._stream = compressor.stream_writer(self._file, closefd=False)
         self._stream.write(self._header + b"\n")
+        self._pages_from = self._end_of_frame()
 
     def keep(self, page: Page) -> None:
         """Append one page; `page.payload` holds its clean items as a JSON array."""
         envelope = msgspec.json.encode(page.envelope)
-        self._stream.write(b'{"page":%d,"envelope":%b,"items":%b}\n' % (page.number, envelope, page.payload))
+        self.keep_line(b'{"page":%d,"envelope":%b,"items":%b}' % (page.number, envelope, page.payload))
 
     def keep_line(self, line: bytes) -> None:
         """Append a page as it lies in another landed file."""
         self._stream.write(line + b"\n")
 
-    def finish(self, trailer: Trailer) -> None:
-        """End the file with its proof and put it in its place."""
+    def keep_all_of(self, path: Path, pages_at: tuple[int, int]) -> None:
+        """Take over all pages of another landed file, which is whole, as they lie there compressed."""
+        self.restart()
+        start, end = pages_at
+        with path.open("rb") as other:
+            other.seek(start)
+            self._file.write(other.read(end - start))
+
+    def finish(self, trailer: Trailer) -> Trailer:
+        """End the file with its proof and put it in its place. Returns the trailer, whose fingerprint now says where the pages are."""
+        if trailer.fingerprint is not None:
+            pages_at = self._pages_from, self._end_of_frame()
+            trailer = replace(trailer, fingerprint=replace(trailer.fingerprint, pages_at=pages_at))
         self._stream.write(msgspec.json.encode(trailer) + b"\n")
         self._stream.flush(zstandard.FLUSH_FRAME)
         self._file.close()
         os.replace(self._beside, self.path)
         self._finished = True
+        return trailer
+
+    def _end_of_frame(self) -> int:
+        self._stream.flush(zstandard.FLUSH_FRAME)
+        return self._file.tell()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -1,7 +1,8 @@
 """What a landed file holds, and how to read one: the pages of one list without personal data, ended by the proof.
 
-Each line is JSON: a header, the pages, a trailer. The zstd frame around them carries a checksum, so that nobody takes a
-half-written or damaged file for a whole one. Writing files belongs to `files`; what an item means, to `warehouse`.
+Each line is JSON: a header, the pages, a trailer. The zstd frames around them carry checksums, so that nobody takes a
+half-written or damaged file for a whole one. The pages have a frame of their own, so that another file can take
+them over. Writing files belongs to `files`; what an item means, to `warehouse`.
 """
 
 from collections.abc import Iterator
@@ -126,7 +127,10 @@ def key_of(organization_id: str, endpoint: str, part: str | None) -> ListKey:
 def _whole_lines(path: Path) -> Iterator[bytes]:
     line, proofs = b"", 0
     try:
-        with path.open("rb") as file, zstandard.ZstdDecompressor().stream_reader(file) as stream:
+        with (
+            path.open("rb") as file,
+            zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True) as stream,
+        ):
             for line in _split(stream):
                 proofs += line.startswith(_PROOF)
                 yield line

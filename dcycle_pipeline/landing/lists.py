@@ -61,7 +61,8 @@ class ListResult:
 
     `outcome` is one of the words above, or that of a ListError. `reason` says why something may be missing; it is empty if nothing is.
     `landed_file` is relative to the folder of landed pages; only a list that is proven, or a total that was answered, has one.
-    `fingerprint` is what a later read compares a proven list with.
+    `fingerprint` is what a later read compares a proven list with; `unreadable` are fields that are null in some of its rows because
+    nobody could read them.
     `deleted_count` counts rows that the API confirmed to be gone, `quarantined_count` items that cannot be used. Both are known
     once the list is merged.
     """
@@ -77,6 +78,7 @@ class ListResult:
     deleted_count: int = 0
     quarantined_count: int = 0
     fingerprint: Fingerprint | None = None
+    unreadable: tuple[str, ...] = ()
 
     @property
     def nothing_missing(self) -> bool:

@@ -9,10 +9,12 @@ from dataclasses import dataclass, field, replace
 import duckdb
 
 from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.api.types import Server
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ForbiddenError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import ListReader
+from dcycle_pipeline.landing.last_proven import last_proven
 from dcycle_pipeline.landing.lists import (
     FACILITIES_NOT_READ,
     FACILITY_DELETED,
@@ -75,12 +77,20 @@ async def _sync_endpoint(
     landing = run.landing(endpoint.paging.path, (*endpoint.paging.query, *endpoint.paging.filter), merged)
     keys = {organization_id: _keys(connection, endpoint, organization_id) for organization_id in organization_ids}
     policies = {each: Policy(endpoint, run.settings.personal_data, pseudonyms) for each in organization_ids}
+    server = Server()
     async with DcycleApi(run.settings, run.outages) as api, asyncio.TaskGroup() as group:
         tasks = {}
         for each in organization_ids:
-            report, limits = run.progress.finished, run.limits
             reader = ListReader(
-                api, landing, endpoint, policy=policies[each], report=report, resume=run.resume, limits=limits
+                api,
+                landing,
+                endpoint,
+                policy=policies[each],
+                report=run.progress.finished,
+                resume=run.resume,
+                limits=run.limits,
+                server=server,
+                last=last_proven(landing.root, keys[each], landing.source, merged.get(each)),
             )
             run.progress.expect(endpoint.name, each, len(keys[each]))
             one = _Organization(run, connection, endpoint, each, reader, writing)
@@ -175,7 +185,7 @@ class _Organization:
 
     async def _load(self, staging: Staging, results: dict[ListKey, ListResult]) -> None:
         limit = self.run.settings.memory_limit_mb
-        await asyncio.to_thread(load_lists, staging, list(results.values()), limit)
+        await asyncio.to_thread(load_lists, staging, list(results.values()), limit, self.reader.unchanged)
 
     def _why_held(self, staging: Staging, vanished: int) -> str:
         """Why so many rows may not vanish at once; empty if they are few or the organisation's drop is accepted."""
@@ -214,6 +224,8 @@ class _Organization:
         where = self.organization_id, self.endpoint.name
         began = self.run.started_at(self.connection)
         deleted, unlisted, doubtful = verdict.deleted, verdict.unlisted, verdict.doubtful
+        unreadable = staging.unreadable
+        results = [replace(one, unreadable=tuple(sorted(unreadable.get(one.key.facility_id, ())))) for one in results]
         sweep = SweepManifest(self.run.run_id, began, moment, *where, results, deleted, unlisted, doubtful)
         manifest.write_sweep(self.run.folder.landing, sweep)
         return merge_sweep(staging, sweep, self.run.settings.memory_limit_mb)

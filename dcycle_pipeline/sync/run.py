@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from importlib.metadata import version
 from types import TracebackType
 from typing import Self
 
@@ -100,9 +101,13 @@ class Run:
         self._held.close()
 
     def landing(self, path: str, query: Query, merged: Mapping[str, tuple[str, datetime]] | None = None) -> Landing:
-        """Where the answers of an address land; `query` is what all its lists share. `merged` is as `Landing` has it."""
+        """Where the answers of an address land; `query` is what all its lists share. `merged` is as `Landing` has it.
+
+        Another version may clean, decode or judge the same answer in another way, so it reads everything again.
+        """
         asked = "&".join(f"{name}={value}" for name, value in query)
-        source = f"{self.settings.base_url}{path}?{asked} personal_data={self.settings.personal_data}"
+        choices = f"personal_data={self.settings.personal_data} version={version('dcycle_pipeline')}"
+        source = f"{self.settings.base_url}{path}?{asked} {choices}"
         return Landing(self.folder.landing, self.run_id, source, merged)
 
     @property

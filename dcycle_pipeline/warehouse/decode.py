@@ -25,6 +25,8 @@ ROWS_TYPED_AT_ONCE = (
     500  # they go from text to columns while they are in the processor's cache: a third faster than 8,000
 )
 
+Unreadable = dict[str | None, set[str]]  # by facility
+
 
 @dataclass(frozen=True)
 class QuarantinedItem:
@@ -42,12 +44,12 @@ class QuarantinedItem:
 class Batch:
     """Typed items, with one Arrow column per field of the API and columns for their origin; and the items that were quarantined.
 
-    `unreadable` are fields that are null in some item because nobody could read them, and no figure is made from them.
+    `unreadable` are fields that are null in some item of a facility because nobody could read them, and no figure is made from them.
     """
 
     items: pa.Table
     quarantined: list[QuarantinedItem] = field(default_factory=list)
-    unreadable: set[str] = field(default_factory=set)
+    unreadable: Unreadable = field(default_factory=dict)
 
 
 def batches(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
@@ -68,7 +70,16 @@ def batches(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Ite
 def _joined(parts: list[Batch]) -> Batch:
     items = pa.concat_tables([part.items for part in parts]).combine_chunks()
     quarantined = [item for part in parts for item in part.quarantined]
-    return Batch(items, quarantined, set().union(*(part.unreadable for part in parts)))
+    unreadable: Unreadable = {}
+    for part in parts:
+        add_unreadable(unreadable, part.unreadable)
+    return Batch(items, quarantined, unreadable)
+
+
+def add_unreadable(to: Unreadable, more: Unreadable) -> None:
+    """Add the fields of some facilities to those that are known."""
+    for facility_id, names in more.items():
+        to.setdefault(facility_id, set()).update(names)
 
 
 def _typed(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
@@ -82,7 +93,7 @@ def _typed(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iter
             rows += len(page.items)
             if rows >= ROWS_TYPED_AT_ONCE:
                 yield Batch(_table(endpoint, layout, pages, finds), finds.quarantined, finds.unreadable)
-                pages, rows, finds.quarantined, finds.unreadable = [], 0, [], set()
+                pages, rows, finds.quarantined, finds.unreadable = [], 0, [], {}
     yield Batch(_table(endpoint, layout, pages, finds), finds.quarantined, finds.unreadable)
 
 
@@ -91,7 +102,10 @@ class _Finds:
     """What was set aside so far: the items and the fields of a `Batch`."""
 
     quarantined: list[QuarantinedItem] = field(default_factory=list)
-    unreadable: set[str] = field(default_factory=set)
+    unreadable: Unreadable = field(default_factory=dict)
+
+    def unreadable_in(self, result: ListResult) -> set[str]:
+        return self.unreadable.setdefault(result.key.facility_id, set())
 
 
 @dataclass
@@ -117,7 +131,7 @@ def _page(endpoint: Endpoint, layout: Layout, result: ListResult, line: bytes, f
     try:
         page = layout.decoder.decode(line)
     except msgspec.ValidationError:
-        number, decoded = _item_by_item(endpoint, layout, line, finds)
+        number, decoded = _item_by_item(endpoint, layout, line, finds.unreadable_in(result))
     else:
         number, decoded = page.page, page.items
     problem = endpoint.problem
@@ -135,7 +149,7 @@ def _page(endpoint: Endpoint, layout: Layout, result: ListResult, line: bytes, f
     return _UsablePage(result, number, decoded)
 
 
-def _item_by_item(endpoint: Endpoint, layout: Layout, line: bytes, finds: _Finds) -> tuple[int, list[Any]]:
+def _item_by_item(endpoint: Endpoint, layout: Layout, line: bytes, unreadable: set[str]) -> tuple[int, list[Any]]:
     """The number and the items of a page that cannot be decoded as a whole; the reason in place of an item that is unusable."""
     page = raw_page(line)
     items: list[Any] = []
@@ -144,7 +158,7 @@ def _item_by_item(endpoint: Endpoint, layout: Layout, line: bytes, finds: _Finds
             items.append(layout.item_decoder.decode(raw))
         except msgspec.ValidationError:
             try:
-                items.append(lenient(bytes(raw), layout, endpoint.unneeded, finds.unreadable))
+                items.append(lenient(bytes(raw), layout, endpoint.unneeded, unreadable))
             except (msgspec.ValidationError, ValueError) as error:
                 items.append(str(error))
     return page.page, items
@@ -181,7 +195,7 @@ def _origin(page: _UsablePage) -> tuple[Any, ...]:
 
 def _fits(endpoint: Endpoint, layout: Layout, page: _UsablePage, item: Any, finds: _Finds) -> bool:
     try:
-        make_exact(item, layout, endpoint.unneeded, finds.unreadable)
+        make_exact(item, layout, endpoint.unneeded, finds.unreadable_in(page.result))
         layout.table([([item], _origin(page))])
     except (pa.ArrowException, ValueError, OverflowError) as error:
         text = msgspec.json.encode(item).decode()

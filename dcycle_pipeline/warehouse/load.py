@@ -4,6 +4,7 @@ How versions are written belongs to `merge`; what is asked of the API, to `sync`
 """
 
 from collections import Counter
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
@@ -75,10 +76,14 @@ def tree_result(tree: TreeManifest, organization_id: str, reason: str = "") -> L
     return ListResult(key, outcome, reason, tree.run_started_at, tree.merged_at, tree.run_id)
 
 
-def load_lists(staging: Staging, results: list[ListResult], memory_limit_mb: int) -> None:
-    """Stage the rows of those lists of which all rows are known."""
+def load_lists(
+    staging: Staging, results: list[ListResult], memory_limit_mb: int, unchanged: Collection[ListKey] = ()
+) -> None:
+    """Stage the rows of those lists of which all rows are known. Of `unchanged` lists the versions hold them already."""
     known = [result for result in results if result.outcome in _ALL_ROWS_LANDED]
-    with_room(staging.connection, memory_limit_mb, lambda: staging.load(known))
+    changed = [result for result in known if result.key not in unchanged]
+    kept = [result for result in known if result.key in unchanged]
+    with_room(staging.connection, memory_limit_mb, lambda: staging.load(changed, kept))
 
 
 def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) -> list[ListResult]:
@@ -118,7 +123,8 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
                 noted_at=sweep.merged_at,
             )
             run_log.record_lists(staging.connection, sweep.run_id, results, sweep.merged_at)
-            run_log.add_drift(staging.connection, sweep.run_id, _unreadable(sweep.endpoint, staging.unreadable))
+            names = set[str]().union(*staging.unreadable.values())
+            run_log.add_drift(staging.connection, sweep.run_id, _unreadable(sweep.endpoint, names))
             run_log.record_quarantine(staging.connection, where, staging.quarantined, sweep.merged_at)
 
     with_room(staging.connection, memory_limit_mb, merge)

@@ -16,9 +16,11 @@ from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import Decision, ListResult
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.warehouse import history, run_tables
-from dcycle_pipeline.warehouse.decode import QuarantinedItem, batches
+from dcycle_pipeline.warehouse.decode import QuarantinedItem, Unreadable, add_unreadable, batches
+from dcycle_pipeline.warehouse.kept_items import kept_items
 
 _STAGED = "temp.staged"
+_IS_KEPT = "EXISTS (SELECT 1 FROM kept_lists WHERE list_facility_id IS NOT DISTINCT FROM {})"
 MOST_NAMED = 5  # contradictory rows in one message
 
 
@@ -26,7 +28,7 @@ class Staging:
     """Stages the rows of one organisation's lists of one endpoint in temporary tables, and merges them into the versions.
 
     A connection has one staging at a time. `landing` is the folder of landed pages. `quarantined` holds the unusable items,
-    `unreadable` the names of fields that are null because nobody could read them.
+    `unreadable` the names of fields that are null because nobody could read them, by facility.
     """
 
     def __init__(
@@ -41,21 +43,27 @@ class Staging:
         self._id = endpoint.id_column
         self._facility = endpoint.parent_parameter or "NULL::VARCHAR"
         self.quarantined: list[QuarantinedItem] = []
-        self.unreadable: set[str] = set()
+        self.unreadable: Unreadable = {}
+        self._rows_staged = 0
 
-    def load(self, results: list[ListResult]) -> None:
-        """Stage the rows of the landed files of these lists, in place of what was staged before.
+    def load(self, results: list[ListResult], kept: Sequence[ListResult] = ()) -> None:
+        """Stage the rows of the landed files of these lists, in place of what was staged before. Of `kept` lists the versions hold
+        exactly the rows already.
 
         Raises UnavailableError if a landed file is not whole.
         """
-        self.quarantined, self.unreadable = [], set()
+        self._ids("kept_lists", "list_facility_id", [result.key.facility_id for result in kept])
+        self.quarantined = kept_items(self.connection, self._organization_id, self._endpoint.name, kept)
+        self.unreadable = {result.key.facility_id: set(result.unreadable) for result in kept if result.unreadable}
+        self._rows_staged = 0
         empty = ", ".join(f"NULL::{c.type} AS {c.name}" for c in (*self._columns, history.RUN, history.PAGE))
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {empty} WHERE false")
         with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB inserts one batch while the next one is decoded
             storing = None
             for batch in batches(self._endpoint, results, self._landing):
                 self.quarantined += batch.quarantined
-                self.unreadable |= batch.unreadable
+                add_unreadable(self.unreadable, batch.unreadable)
+                self._rows_staged += batch.items.num_rows
                 if storing is not None:
                     storing.result()
                 storing = beside.submit(self._store, batch.items)
@@ -81,24 +89,29 @@ class Staging:
         return int(self.connection.execute(query, [self._organization_id]).fetchall()[0][0])
 
     def vanished(self) -> dict[str, str | None]:
-        """The ids of current rows of the staged lists that the API no longer showed, each with the facility of its list."""
+        """The ids of current rows of the lists that the API no longer showed, each with the facility of its list.
+
+        Of a kept list these are those that it did not show before either.
+        """
         rows = self.connection.execute(
             f"""SELECT {self._id}, {self._facility} FROM {self._versions} AS old
-            WHERE {history.VALID_NOW} AND organization_id = ?
-            AND EXISTS (SELECT 1 FROM staged_lists WHERE list_facility_id IS NOT DISTINCT FROM {self._facility})
-            AND NOT EXISTS (SELECT 1 FROM {_STAGED} AS new WHERE new.{self._id} = old.{self._id})
+            WHERE {history.VALID_NOW} AND organization_id = $1 AND (
+                EXISTS (SELECT 1 FROM staged_lists WHERE list_facility_id IS NOT DISTINCT FROM {self._facility})
+                AND NOT EXISTS (SELECT 1 FROM {_STAGED} AS new WHERE new.{self._id} = old.{self._id})
+                OR {self._id} IN ({self._off_the_list}) AND {_IS_KEPT.format(self._facility)})
             AND NOT EXISTS (SELECT 1 FROM staged_quarantined WHERE item_id = old.{self._id})""",
-            [self._organization_id],
+            [self._organization_id, self._endpoint.name],
         ).fetchall()
         return dict(rows)
 
+    @property
+    def _off_the_list(self) -> str:
+        return f"""SELECT item_id FROM ({run_tables.LAST_DOUBTFUL_ROWS}) WHERE organization_id = $1 AND endpoint = $2
+            UNION SELECT {self._id} FROM {self._versions} WHERE organization_id = $1 AND {history.VALID_NOW} AND change = 'unlisted'"""
+
     def known_to_be_off_the_list(self) -> set[str]:
         """The ids of rows that the last sweep left in doubt or unlisted: that they are not listed is no news."""
-        rows = self.connection.execute(
-            f"""SELECT item_id FROM ({run_tables.LAST_DOUBTFUL_ROWS}) WHERE organization_id = $1 AND endpoint = $2
-            UNION SELECT {self._id} FROM {self._versions} WHERE organization_id = $1 AND {history.VALID_NOW} AND change = 'unlisted'""",
-            [self._organization_id, self._endpoint.name],
-        ).fetchall()
+        rows = self.connection.execute(self._off_the_list, [self._organization_id, self._endpoint.name]).fetchall()
         return {row[0] for row in rows}
 
     def holds_a_nameless_row(self) -> bool:
@@ -107,8 +120,18 @@ class Staging:
 
     def a_listed_id(self) -> str | None:
         """The id of one row that the API listed in this sweep; None if it listed none."""
-        found: str | None = self.connection.execute(f"SELECT min({self._id}) FROM {_STAGED}").fetchall()[0][0]
-        return found
+        for listed in (f"SELECT {self._id} FROM {_STAGED}", self._rows_of_kept_lists(self._id)):
+            where = [self._organization_id, self._endpoint.name] if "$1" in listed else []
+            found: str | None = self.connection.execute(f"SELECT min({self._id}) FROM ({listed})", where).fetchall()[0][
+                0
+            ]
+            if found is not None:
+                return found
+        return None
+
+    def _rows_of_kept_lists(self, columns: str) -> str:
+        return f"""SELECT {columns} FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $1
+            AND {_IS_KEPT.format(self._facility)} AND {self._id} NOT IN ({self._off_the_list})"""
 
     def facility_of(self, ids: list[str]) -> dict[str, str | None]:
         """The facility of whose list each of these rows is now; a row that is no more is left out."""
@@ -121,12 +144,16 @@ class Staging:
 
     def contradictions(self) -> dict[str | None, str]:
         """Each facility whose list shows a row that another list shows too, with the ids of such rows in words."""
-        if self._endpoint.parent is None:
+        if self._endpoint.parent is None or not self._rows_staged:
             return {}
+        both = f"{self._facility}, {self._id}"
         rows = self.connection.execute(
-            f"""SELECT {self._facility}, {self._id}, others FROM {_STAGED} JOIN (
-                SELECT {self._id}, list_sort(list(DISTINCT {self._facility})) AS others FROM {_STAGED} GROUP BY ALL HAVING len(others) > 1
-            ) USING ({self._id}) ORDER BY ALL"""
+            f"""WITH listed AS (SELECT {both} FROM {_STAGED} UNION ALL {self._rows_of_kept_lists(both)}
+                AND {self._id} IN (SELECT {self._id} FROM {_STAGED}))
+            SELECT {both}, others FROM listed JOIN (
+                SELECT {self._id}, list_sort(list(DISTINCT {self._facility})) AS others FROM listed GROUP BY ALL HAVING len(others) > 1
+            ) USING ({self._id}) ORDER BY ALL""",
+            [self._organization_id, self._endpoint.name],
         ).fetchall()
         found: dict[str | None, list[str]] = {}
         for facility, item, others in rows:
@@ -149,14 +176,16 @@ class Staging:
         `moment` is later than that of any version before. The rows with ids in `unlisted` stay, with a version that says so;
         `decision` is what a person said of the deleted ones.
         """
-        self._deduplicate()
-        self._insert_versions(moment)
+        if self._rows_staged:
+            self._deduplicate()
+            self._insert_versions(moment)
         if unlisted:
             self._insert_last_values("unlisted", unlisted, moment, run_id)
         if deleted:
             self._insert_last_values("deleted", deleted, moment, run_id, decision)
         self._end_versions(moment)
-        self._update_person_ids(moment)
+        if self._rows_staged:
+            self._update_person_ids(moment)
 
     def _deduplicate(self) -> None:
         """Leave a row once that came in two lists of one sweep, because it moved between them."""

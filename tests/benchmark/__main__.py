@@ -1,4 +1,7 @@
-"""Rows a second and peak memory, beside the bare download of the same pages: `python -m tests.benchmark [runs]`."""
+"""Rows a second and peak memory, beside the bare download of the same pages: `python -m tests.benchmark [runs]`.
+
+`python -m tests.benchmark peers` is another benchmark, of whole syncs: see `peers`.
+"""
 
 import json
 import socket
@@ -11,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmark import pages
+from tests.benchmark.peers import run as peers
 
 SMALL, LARGE = 100_000, 1_000_000
 
@@ -84,4 +88,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    if sys.argv[1:2] == ["peers"]:
+        peers.main(sys.argv[2:])
+    else:
+        main()

@@ -14,12 +14,14 @@ WWT, FACILITIES, TREE, TOTALS = (
     b"/v2/organizations/tree",
     b"/v1/total-impacts",
 )
+LISTS = (WWT, FACILITIES, TREE, TOTALS)
+PAGED = (WWT, FACILITIES)
+STATUS = (b"status%5B%5D", b"status[]", b"status%5b%5d")
 SORTS = (b"", b"-start_date", b"invoice_id")
 FACILITY_STATUSES = ("active", "archived")
 YEARS = range(1920, 2030)
 Key = tuple[bytes, bytes, frozenset[bytes], bytes]
 NONE: frozenset[bytes] = frozenset()
-_NAMES = {b"facility_id", b"status[]", b"status%5B%5D", b"status%5b%5d", b"page", b"size", b"sort"}
 
 
 def http(status: bytes, body: bytes) -> bytes:
@@ -70,7 +72,7 @@ class Answers:
         facility, page, size, sort, statuses = b"", b"1", b"", b"", []
         for part in query.split(b"&"):
             name, _, value = part.partition(b"=")
-            if name in (b"status%5B%5D", b"status[]", b"status%5b%5d"):
+            if name in STATUS:
                 statuses.append(value)
             elif name == b"page":
                 page = value
@@ -82,25 +84,24 @@ class Answers:
                 sort = value
             elif name and path != TOTALS:
                 return self._note("refused", REFUSED)
-        self.counts[path.decode() if path in (WWT, FACILITIES, TREE, TOTALS) else "detail"] += 1
-        named = frozenset(statuses)
-        if size in (b"100", b"") and sort in SORTS and (found := self._ready.get((path, facility, named, page))):
+        self.counts[path.decode() if path in LISTS else "details"] += 1
+        asked = (path, facility, frozenset(statuses), page)
+        if (size == b"100" or path not in PAGED) and sort in SORTS and (found := self._ready.get(asked)):
             return found
-        return self._made(path, facility, named, page, size, sort)
+        return self._made(asked, size, sort)
 
     def _note(self, what: str, answer: bytes) -> bytes:
         self.counts[what] += 1
         return answer
 
-    def _made(
-        self, path: bytes, facility: bytes, named: frozenset[bytes], page: bytes, size: bytes, sort: bytes
-    ) -> bytes:
+    def _made(self, asked: Key, size: bytes, sort: bytes) -> bytes:
         """An answer that is not ready: pages of other statuses or sizes, single items."""
-        last = path.split(b"/")[-1]
+        path, facility, named, page = asked
+        *above, last = path.split(b"/")
         if path.startswith(FACILITIES + b"/") and last in self._numbers:
             return self._note("not ready", http(b"200 OK", self._sites[self._numbers[last]]))
         if path.startswith(WWT + b"/") and last == b"detail":
-            return self._note("not ready", self._record(path.split(b"/")[-2].decode()))
+            return self._note("not ready", self._record(above[-1].decode()))
         if sort not in SORTS or not page.isdigit() or not size.isdigit() or not 1 <= int(size) <= PAGE or page == b"0":
             return self._note("refused", REFUSED)
         statuses = frozenset(name.decode() for name in named)
@@ -135,17 +136,22 @@ class Answers:
         self._ready[TREE, b"", NONE, b"1"] = http(b"200 OK", as_json(tree))
         for year in YEARS:
             self._ready[TOTALS, b"%d-01-01" % year, NONE, b"1"] = http(b"200 OK", _total(year))
-        every = frozenset(name.encode() for name in FACILITY_STATUSES)
-        for page in range(1, -(-self._world.facilities // PAGE) + 2):
-            answer = self._facilities(frozenset(), page, PAGE)
-            for statuses in (NONE, every):
-                self._ready[FACILITIES, b"", statuses, b"%d" % page] = answer
-        every = frozenset(name.encode() for name in STATUSES)
+        for page in pages(self._world.facilities):
+            self._keep((FACILITIES, b""), FACILITY_STATUSES, page, self._facilities(frozenset(), page, PAGE))
         for identifier, number in self._numbers.items():
-            for page in range(1, -(-self._world.records // PAGE) + 2):
+            for page in pages(self._world.records):
                 answer = http(b"200 OK", self._world.page(number, frozenset(), page))
-                for statuses in (NONE, every):
-                    self._ready[WWT, identifier, statuses, b"%d" % page] = answer
+                self._keep((WWT, identifier), STATUSES, page, answer)
+
+    def _keep(self, list_: tuple[bytes, bytes], every: tuple[str, ...], page: int, answer: bytes) -> None:
+        """The same answer for all statuses and for none named."""
+        for statuses in (NONE, frozenset(name.encode() for name in every)):
+            self._ready[*list_, statuses, b"%d" % page] = answer
+
+
+def pages(rows: int) -> range:
+    """The pages of so many rows, and an empty one behind them, which ours looks at if the last one is full."""
+    return range(1, -(-rows // PAGE) + 2)
 
 
 def _total(year: int) -> bytes:

@@ -6,7 +6,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import replace
 from decimal import Decimal
 from importlib.util import find_spec
@@ -40,16 +40,17 @@ def bare(server: Server, world: World, log: Path) -> Cost:
     """The bare download. Its time is that of the download alone, without the start of Python."""
     words = [server.base_url, str(world.facilities), str(world.records)]
     cost = measured([sys.executable, "-m", "tests.benchmark.peers.bare", *words], log)
-    return replace(cost, seconds=json.loads(log.read_text())["seconds"])
+    return replace(cost, seconds=json.loads(log.read_text())["seconds"], requests=server.requests())
 
 
 def dlt(server: Server, world: World, folder: Path) -> Cost:
     """dlt into an empty DuckDB file, the whole process."""
     words = [server.base_url, str(folder)]
     folder.mkdir()
+    before = Counter(server.requests())
     cost = measured([sys.executable, "-m", "tests.benchmark.peers.with_dlt", *words], folder / "log")
     check(world, folder / "peer.duckdb", "dcycle.waste_water_treatments", "co2e")
-    return cost
+    return replace(cost, requests=dict(Counter(server.requests()) - before))
 
 
 def check(world: World, file: Path, table: str, column: str) -> None:

@@ -17,7 +17,7 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from functools import cache
+from functools import cache, cached_property
 
 PAGE = 100
 ORGANIZATION = "11111111-1111-4111-8111-111111111111"
@@ -56,10 +56,30 @@ def co2e_of(n: int, status: str, calculation: int) -> str | None:
     return f"{n % 7 + 1}{calculation % 10}{HERE.decode()}.{n % 1000:03d}5"
 
 
-@cache
-def rows(kind: int, count: int, calculation: int, signature: str) -> tuple[Row, ...]:
-    """The records of every facility of a kind."""
-    return tuple(_row(kind, n, calculation, signature) for n in range(count))
+@dataclass(frozen=True)
+class Kind:
+    """What facilities of the same templates have in common: statuses, number of records, recalculations, signature."""
+
+    number: int
+    count: int
+    calculation: int
+    signature: str
+
+    @cached_property
+    def rows(self) -> list[Row]:
+        return [_row(self.number, n, self.calculation, self.signature) for n in range(self.count)]
+
+    @cached_property
+    def counters(self) -> dict[str, int]:
+        """Those that no filter changes; records in error are in neither."""
+        has = [row.status for row in self.rows]
+        return {"total": has.count("active") + has.count("uploaded"), "total2": has.count("loading")}
+
+    @cached_property
+    def co2e(self) -> tuple[Decimal, int]:
+        """The sum for a facility of number 0, and how many records are in it."""
+        known = [row.co2e for row in self.rows if row.co2e is not None]
+        return sum(known, Decimal(0)), len(known)
 
 
 def _row(kind: int, n: int, calculation: int, signature: str) -> Row:
@@ -112,49 +132,37 @@ class World:
         """The last change that this facility was part of; each change takes the next tenth of them."""
         return max((change for change in range(1, self.changes + 1) if change % 10 == number % 10), default=0)
 
+    def kind(self, number: int) -> Kind:
+        """The kind of a facility."""
+        return _kind(number % KINDS, self.records, self.calculation(number), self.signature)
+
     def page(self, number: int, statuses: Statuses, page: int, size: int = PAGE) -> bytes:
         """A page of the records of a facility; all statuses if none is named."""
-        template = _template(
-            number % KINDS, self.records, self.calculation(number), self.signature, statuses, page, size
-        )
-        return template.replace(HERE, b"%05d" % number)
+        return _template(self.kind(number), statuses, page, size).replace(HERE, b"%05d" % number)
 
     def record(self, number: int, n: int) -> bytes:
         """One record of a facility."""
-        row = rows(number % KINDS, self.records, self.calculation(number), self.signature)[n]
-        return row.text.replace(HERE, b"%05d" % number)
+        return self.kind(number).rows[n].text.replace(HERE, b"%05d" % number)
 
     def expected(self) -> tuple[int, Decimal]:
         """How many records there are, and the sum of their co2e in kg."""
         total = Decimal(0)
         for number in range(self.facilities):
-            base, count = _sums(number % KINDS, self.records, self.calculation(number))
+            base, count = self.kind(number).co2e
             total += base + count * number
         return self.facilities * self.records, total
 
 
+_kind = cache(Kind)
+
+
 @cache
-def _template(
-    kind: int, count: int, calculation: int, signature: str, statuses: Statuses, page: int, size: int
-) -> bytes:
-    every = rows(kind, count, calculation, signature)
-    found = [row.text for row in every if not statuses or row.status in statuses]
-    has = [row.status for row in every]
-    counters = {
-        "total": has.count("active") + has.count("uploaded"),
-        "total2": has.count("loading"),
-        "total_general": len(found),
-    }
-    return as_page(found, page, size, counters)
+def _template(kind: Kind, statuses: Statuses, page: int, size: int) -> bytes:
+    found = [row.text for row in kind.rows if not statuses or row.status in statuses]
+    return as_page(found, page, size, {**kind.counters, "total_general": len(found)})
 
 
 def as_page(items: list[bytes], page: int, size: int, counters: dict[str, int]) -> bytes:
     """The page of a list, with its envelope behind the items."""
     shown = b",".join(items[(page - 1) * size : page * size])
     return b'{"items":[' + shown + b"]," + as_json({**counters, "page": page, "size": size})[1:]
-
-
-@cache
-def _sums(kind: int, count: int, calculation: int) -> tuple[Decimal, int]:
-    known = [row.co2e for row in rows(kind, count, calculation, "") if row.co2e is not None]
-    return sum(known, Decimal(0)), len(known)

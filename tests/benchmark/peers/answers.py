@@ -117,7 +117,7 @@ class Answers:
         if (
             not (number.isdigit() and n.isdigit())
             or int(number) >= self._world.facilities
-            or int(n) >= self._world.records
+            or int(n) >= self._world.count(int(number))
         ):
             return NOT_FOUND
         return http(b"200 OK", self._world.record(int(number), int(n)))
@@ -139,7 +139,7 @@ class Answers:
         for page in pages(self._world.facilities):
             self._keep((FACILITIES, b""), FACILITY_STATUSES, page, self._facilities(frozenset(), page, PAGE))
         for identifier, number in self._numbers.items():
-            for page in pages(self._world.records):
+            for page in pages(self._world.count(number)):
                 answer = http(b"200 OK", self._world.page(number, frozenset(), page))
                 self._keep((WWT, identifier), STATUSES, page, answer)
 

@@ -7,14 +7,15 @@ import time
 
 import httpx
 
-from tests.benchmark.peers.world import ORGANIZATION, PAGE, STATUSES, facility_id
+from tests.benchmark.peers.world import ORGANIZATION, PAGE, STATUSES, World, facility_id
 
 AT_ONCE = 8
 
 
 async def download(base_url: str, facilities: int, records: int) -> dict[str, float]:
     headers = {"x-api-key": "benchmark-key", "x-organization-id": ORGANIZATION}
-    asked = [(n, page) for n in range(facilities) for page in range(1, -(-records // PAGE) + 1)]
+    world = World(facilities, records)
+    asked = [(n, page) for n in range(facilities) for page in range(1, -(-world.count(n) // PAGE) + 1)]
     waiting, sizes = iter(asked), []
     limits = httpx.Limits(max_connections=AT_ONCE)
     async with httpx.AsyncClient(base_url=base_url, limits=limits, headers=headers, trust_env=False) as http:

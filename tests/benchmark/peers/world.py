@@ -121,7 +121,10 @@ def as_json(value: object) -> bytes:
 
 @dataclass(frozen=True)
 class World:
-    """So many facilities with so many records each, after so many changes."""
+    """So many facilities with so many records each, after so many changes.
+
+    Facilities that have less than a page differ, as real ones do: some have more and some fewer, and a few have several pages.
+    """
 
     facilities: int
     records: int
@@ -132,9 +135,15 @@ class World:
         """The last change that this facility was part of; each change takes the next tenth of them."""
         return max((change for change in range(1, self.changes + 1) if change % 10 == number % 10), default=0)
 
+    def count(self, number: int) -> int:
+        """How many records a facility has."""
+        if self.records >= PAGE:
+            return self.records
+        return 150 if number % 1000 == 500 else 1 + number * 7 % (2 * self.records - 1)
+
     def kind(self, number: int) -> Kind:
         """The kind of a facility."""
-        return _kind(number % KINDS, self.records, self.calculation(number), self.signature)
+        return _kind(number % KINDS, self.count(number), self.calculation(number), self.signature)
 
     def page(self, number: int, statuses: Statuses, page: int, size: int = PAGE) -> bytes:
         """A page of the records of a facility; all statuses if none is named."""
@@ -146,11 +155,12 @@ class World:
 
     def expected(self) -> tuple[int, Decimal]:
         """How many records there are, and the sum of their co2e in kg."""
-        total = Decimal(0)
+        total, records = Decimal(0), 0
         for number in range(self.facilities):
+            records += self.count(number)
             base, count = self.kind(number).co2e
             total += base + count * number
-        return self.facilities * self.records, total
+        return records, total
 
 
 _kind = cache(Kind)

@@ -12,7 +12,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ForbiddenError, ListError, TransientError
 from dcycle_pipeline.landing.fetch import ListReader
 from dcycle_pipeline.landing.lists import DoubtfulRow
-from dcycle_pipeline.warehouse.merge import Staging
+from dcycle_pipeline.warehouse.compared import Comparison
 
 _SHOWN = "the list does not show it, but the API still has it under its id"
 
@@ -48,13 +48,13 @@ class Judge:
         endpoint: Endpoint,
         organization_id: str,
         reader: ListReader,
-        staging: Staging,
+        compared: Comparison,
         orphaned: Collection[str | None],
     ) -> None:
         self._endpoint = endpoint
         self._organization_id = organization_id
         self._reader = reader
-        self._staging = staging
+        self._compared = compared
         self._orphaned = orphaned
 
     def news(self, vanished: Mapping[str, str | None]) -> set[str]:
@@ -63,7 +63,7 @@ class Judge:
 
     @cached_property
     def _off_the_list(self) -> set[str]:
-        return self._staging.known_to_be_off_the_list()
+        return self._compared.known_to_be_off_the_list()
 
     async def verdict(self, vanished: Mapping[str, str | None]) -> Verdict:
         """What became of rows, which are given with the facility of their list."""
@@ -75,7 +75,7 @@ class Judge:
             reasons |= dict.fromkeys(gone, refuted)
         # A facility that is deleted softly stays under its id, and its records have lists of their own. But if the list shows a row
         # whose id nobody can read, that may be this one.
-        may_be_unlisted = self._endpoint.parent is None and not self._staging.holds_a_nameless_row()
+        may_be_unlisted = self._endpoint.parent is None and not self._compared.holds_a_nameless_row()
         unlisted = [item for item, reason in reasons.items() if reason == _SHOWN and may_be_unlisted]
         deleted = {item: vanished[item] for item, reason in reasons.items() if not reason}
         doubtful = [
@@ -99,7 +99,7 @@ class Judge:
 
         If the list shows no row at all, its counter of 0 is the second witness.
         """
-        listed = self._staging.a_listed_id()
+        listed = self._compared.a_listed_id()
         if listed is None:
             return ""
         try:

@@ -151,11 +151,11 @@ class _Organization:
         """Stage, judge and merge; a list with news that may be a race with a writer is read again."""
         staging = Staging(self.connection, self.endpoint, self.organization_id, self.run.folder.landing)
         orphaned = {key.facility_id for key, found in results.items() if found.outcome == FACILITY_DELETED}
-        judge = Judge(self.endpoint, self.organization_id, self.reader, staging, orphaned)
+        judge = Judge(self.endpoint, self.organization_id, self.reader, staging.compared, orphaned)
         verdict, contradictions = Verdict(), dict[str | None, str]()
         for read in range(1, READS_AT_MOST + 1):
             await self._load(staging, results)
-            vanished, contradictions = staging.vanished(), staging.contradictions()
+            vanished, contradictions = staging.compared.vanished(), staging.compared.contradictions()
             news = judge.news(vanished)
             if held := self._why_held(staging, len(news)):
                 reasons = {vanished[item]: held for item in news}
@@ -189,7 +189,7 @@ class _Organization:
 
     def _why_held(self, staging: Staging, vanished: int) -> str:
         """Why so many rows may not vanish at once; empty if they are few or the organisation's drop is accepted."""
-        settings, known = self.run.settings, staging.current_count()
+        settings, known = self.run.settings, staging.compared.current_count()
         few = vanished <= settings.large_drop_rows or vanished * 100 <= known * settings.large_drop_percent
         if few or self.organization_id in self.run.accepted_drops:
             return ""

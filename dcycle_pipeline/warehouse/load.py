@@ -118,7 +118,7 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
                 staging.connection,
                 where,
                 sweep.doubtful,
-                facility_of=staging.facility_of,
+                facility_of=staging.compared.facility_of,
                 unread=unread,
                 noted_at=sweep.merged_at,
             )

@@ -12,23 +12,19 @@ import duckdb
 import pyarrow as pa
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import Decision, ListResult
 from dcycle_pipeline.schema import Column
-from dcycle_pipeline.warehouse import history, run_tables
+from dcycle_pipeline.warehouse import history
+from dcycle_pipeline.warehouse.compared import STAGED, Comparison
 from dcycle_pipeline.warehouse.decode import QuarantinedItem, Unreadable, add_unreadable, batches
 from dcycle_pipeline.warehouse.kept_items import kept_items
-
-_STAGED = "temp.staged"
-_IS_KEPT = "EXISTS (SELECT 1 FROM kept_lists WHERE list_facility_id IS NOT DISTINCT FROM {})"
-MOST_NAMED = 5  # contradictory rows in one message
 
 
 class Staging:
     """Stages the rows of one organisation's lists of one endpoint in temporary tables, and merges them into the versions.
 
     A connection has one staging at a time. `landing` is the folder of landed pages. `quarantined` holds the unusable items,
-    `unreadable` the names of fields that are null because nobody could read them, by facility.
+    `unreadable` the names of fields that are null because nobody could read them, by facility; `compared` sets them beside the versions.
     """
 
     def __init__(
@@ -41,7 +37,7 @@ class Staging:
         self._versions = history.versions(endpoint).qualified
         self._columns = (*endpoint.table.content, *(multi_value.column for multi_value in endpoint.multi_values))
         self._id = endpoint.id_column
-        self._facility = endpoint.parent_parameter or "NULL::VARCHAR"
+        self.compared = Comparison(connection, endpoint, organization_id)
         self.quarantined: list[QuarantinedItem] = []
         self.unreadable: Unreadable = {}
         self._rows_staged = 0
@@ -75,93 +71,13 @@ class Staging:
     def _store(self, items: pa.Table) -> None:
         self.connection.register("items", items)
         values = ", ".join(_value(column) for column in self._columns)
-        self.connection.execute(f"INSERT INTO {_STAGED} SELECT {values}, landed_run_id, landed_page FROM items")
+        self.connection.execute(f"INSERT INTO {STAGED} SELECT {values}, landed_run_id, landed_page FROM items")
         self.connection.unregister("items")
 
     def _ids(self, name: str, column: str, values: list[str] | list[str | None]) -> None:
         self.connection.execute(
             f"CREATE OR REPLACE TEMP TABLE {name} AS SELECT unnest(?::VARCHAR[]) AS {column}", [values]
         )
-
-    def current_count(self) -> int:
-        """How many rows the organisation has now."""
-        query = f"SELECT count(*) FROM {self._versions} WHERE valid_to IS NULL AND organization_id = ?"
-        return int(self.connection.execute(query, [self._organization_id]).fetchall()[0][0])
-
-    def vanished(self) -> dict[str, str | None]:
-        """The ids of current rows of the lists that the API no longer showed, each with the facility of its list.
-
-        Of a kept list these are those that it did not show before either.
-        """
-        rows = self.connection.execute(
-            f"""SELECT {self._id}, {self._facility} FROM {self._versions} AS old
-            WHERE {history.VALID_NOW} AND organization_id = $1 AND (
-                EXISTS (SELECT 1 FROM staged_lists WHERE list_facility_id IS NOT DISTINCT FROM {self._facility})
-                AND NOT EXISTS (SELECT 1 FROM {_STAGED} AS new WHERE new.{self._id} = old.{self._id})
-                OR {self._id} IN ({self._off_the_list}) AND {_IS_KEPT.format(self._facility)})
-            AND NOT EXISTS (SELECT 1 FROM staged_quarantined WHERE item_id = old.{self._id})""",
-            [self._organization_id, self._endpoint.name],
-        ).fetchall()
-        return dict(rows)
-
-    @property
-    def _off_the_list(self) -> str:
-        return f"""SELECT item_id FROM ({run_tables.LAST_DOUBTFUL_ROWS}) WHERE organization_id = $1 AND endpoint = $2
-            UNION SELECT {self._id} FROM {self._versions} WHERE organization_id = $1 AND {history.VALID_NOW} AND change = 'unlisted'"""
-
-    def known_to_be_off_the_list(self) -> set[str]:
-        """The ids of rows that the last sweep left in doubt or unlisted: that they are not listed is no news."""
-        rows = self.connection.execute(self._off_the_list, [self._organization_id, self._endpoint.name]).fetchall()
-        return {row[0] for row in rows}
-
-    def holds_a_nameless_row(self) -> bool:
-        """Whether a row came whose id cannot be read: it may be any that seems to have vanished."""
-        return bool(self.connection.execute("SELECT 1 FROM staged_quarantined WHERE item_id = '' LIMIT 1").fetchall())
-
-    def a_listed_id(self) -> str | None:
-        """The id of one row that the API listed in this sweep; None if it listed none."""
-        for listed in (f"SELECT {self._id} FROM {_STAGED}", self._rows_of_kept_lists(self._id)):
-            where = [self._organization_id, self._endpoint.name] if "$1" in listed else []
-            found: str | None = self.connection.execute(f"SELECT min({self._id}) FROM ({listed})", where).fetchall()[0][
-                0
-            ]
-            if found is not None:
-                return found
-        return None
-
-    def _rows_of_kept_lists(self, columns: str) -> str:
-        return f"""SELECT {columns} FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $1
-            AND {_IS_KEPT.format(self._facility)} AND {self._id} NOT IN ({self._off_the_list})"""
-
-    def facility_of(self, ids: list[str]) -> dict[str, str | None]:
-        """The facility of whose list each of these rows is now; a row that is no more is left out."""
-        rows = self.connection.execute(
-            f"""SELECT {self._id}, {self._facility} FROM {self._versions}
-            WHERE {history.VALID_NOW} AND organization_id = ? AND {self._id} IN (SELECT unnest(?::VARCHAR[]))""",
-            [self._organization_id, ids],
-        ).fetchall()
-        return dict(rows)
-
-    def contradictions(self) -> dict[str | None, str]:
-        """Each facility whose list shows a row that another list shows too, with the ids of such rows in words."""
-        if self._endpoint.parent is None or not self._rows_staged:
-            return {}
-        both = f"{self._facility}, {self._id}"
-        rows = self.connection.execute(
-            f"""WITH listed AS (SELECT {both} FROM {_STAGED} UNION ALL {self._rows_of_kept_lists(both)}
-                AND {self._id} IN (SELECT {self._id} FROM {_STAGED}))
-            SELECT {both}, others FROM listed JOIN (
-                SELECT {self._id}, list_sort(list(DISTINCT {self._facility})) AS others FROM listed GROUP BY ALL HAVING len(others) > 1
-            ) USING ({self._id}) ORDER BY ALL""",
-            [self._organization_id, self._endpoint.name],
-        ).fetchall()
-        found: dict[str | None, list[str]] = {}
-        for facility, item, others in rows:
-            found.setdefault(facility, []).append(f"{item} (facilities {', '.join(others)})")
-        return {
-            facility: f"the API lists one row under several facilities: {few(items, MOST_NAMED, ', ')}"
-            for facility, items in found.items()
-        }
 
     def merge(
         self,
@@ -190,11 +106,11 @@ class Staging:
     def _deduplicate(self) -> None:
         """Leave a row once that came in two lists of one sweep, because it moved between them."""
         total, distinct = self.connection.execute(
-            f"SELECT count(*), count(DISTINCT hash({self._id})) FROM {_STAGED}"
+            f"SELECT count(*), count(DISTINCT hash({self._id})) FROM {STAGED}"
         ).fetchall()[0]
         if total != distinct:
             self.connection.execute(
-                f"DELETE FROM {_STAGED} WHERE rowid NOT IN (SELECT max(rowid) FROM {_STAGED} GROUP BY {self._id})"
+                f"DELETE FROM {STAGED} WHERE rowid NOT IN (SELECT max(rowid) FROM {STAGED} GROUP BY {self._id})"
             )
 
     def _insert_versions(self, moment: datetime) -> None:
@@ -209,7 +125,7 @@ class Staging:
                     WHEN old.{self._id} IS NULL OR old.change = 'unlisted' THEN 'restored'
                     WHEN {edited} THEN 'edited' WHEN old.{pending} IS NULL AND new.{pending} IS NOT NULL THEN 'settled' WHEN {recalculated} THEN 'recalculated'
                     ELSE 'edited' END AS change, new.run_id, new.page
-            FROM {_STAGED} AS new
+            FROM {STAGED} AS new
             LEFT JOIN (SELECT * FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $1) AS old USING ({self._id})
             LEFT JOIN (SELECT {self._id}, min(first_seen_at) AS first_seen_at FROM {self._versions}
                 WHERE change = 'deleted' AND organization_id = $1 GROUP BY {self._id}) AS deleted USING ({self._id})
@@ -261,7 +177,7 @@ class Staging:
         if persons:
             sets = ", ".join(f"{name} = new.{name}" for name in persons)
             self.connection.execute(
-                f"""UPDATE {self._versions} AS old SET {sets} FROM {_STAGED} AS new WHERE old.{history.VALID_NOW}
+                f"""UPDATE {self._versions} AS old SET {sets} FROM {STAGED} AS new WHERE old.{history.VALID_NOW}
                 AND old.organization_id = ? AND old.valid_from < ? AND old.{self._id} = new.{self._id} AND {self._differs("person")}""",
                 [self._organization_id, moment],
             )

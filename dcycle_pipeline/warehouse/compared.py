@@ -97,9 +97,9 @@ class Comparison:
         rows = self.connection.execute(
             f"""WITH listed AS (SELECT {both} FROM {STAGED} UNION ALL {self._rows_of_kept_lists(both)}
                 AND {self._id} IN (SELECT {self._id} FROM {STAGED})),
-            some AS (SELECT * FROM listed WHERE hash({self._id}) IN ({doubles}))
-            SELECT {both}, others FROM some JOIN (
-                SELECT {self._id}, list_sort(list(DISTINCT {self._facility})) AS others FROM some GROUP BY ALL HAVING len(others) > 1
+            alike AS (SELECT * FROM listed WHERE hash({self._id}) IN ({doubles}))
+            SELECT {both}, others FROM alike JOIN (
+                SELECT {self._id}, list_sort(list(DISTINCT {self._facility})) AS others FROM alike GROUP BY ALL HAVING len(others) > 1
             ) USING ({self._id}) ORDER BY ALL""",
             [self._organization_id, self._endpoint.name],
         ).fetchall()

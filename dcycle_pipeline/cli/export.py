@@ -9,8 +9,6 @@ import typer
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
-from dcycle_pipeline.cli.results import result_of, tell
-from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 
 Told = tuple[str, str, dict[str, Any]]  # the run that is published, a line for people, what --json says beside
@@ -36,6 +34,9 @@ def write_for_others(
     """
 
     def run() -> int:
+        from dcycle_pipeline.cli.results import result_of, tell
+        from dcycle_pipeline.data_folder import DataFolder
+
         published = DataFolder(settings.data_dir()).published
         run_id, line, more = _writer(what, folder)(published)
         result = result_of(published, run_id, [])
@@ -64,7 +65,7 @@ def _writer(what: str, folder: Path | None) -> Callable[[Path], Told]:
 
 
 def _written_workbook(published: Path, output: Path) -> Told:
-    from dcycle_pipeline.export.workbook import write_workbook  # noqa: PLC0415 - only this verb needs its library
+    from dcycle_pipeline.export.workbook import write_workbook
 
     written = write_workbook(published, output)
     line = f"Workbook: {written.file.absolute()} ({written.size_bytes // 1024} kB)"
@@ -73,7 +74,7 @@ def _written_workbook(published: Path, output: Path) -> Told:
 
 
 def _written_for(tool: str, published: Path, folder: Path) -> Told:
-    from dcycle_pipeline.export.tools import write_for_tool  # noqa: PLC0415 - as above
+    from dcycle_pipeline.export.tools import write_for_tool
 
     written = write_for_tool(tool, published, folder)
     line = f"{written.title}: {folder.absolute()} ({len(written.files)} files). {written.next_step}"

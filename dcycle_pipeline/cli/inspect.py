@@ -7,11 +7,8 @@ from typing import Annotated
 import typer
 
 from dcycle_pipeline import settings
-from dcycle_pipeline.cli import console, doctor
+from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
-from dcycle_pipeline.cli.results import renaming, result_of, tell, tell_explanation
-from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.readers import explain, published_file
 from dcycle_pipeline.sync.outcome import OK
 
 
@@ -20,15 +17,21 @@ def status(json: AsJson = False) -> None:
     """What is published, how fresh it is, and which lists are unproven."""
 
     def run() -> int:
+        from dcycle_pipeline.cli.results import renaming, result_in, tell
+        from dcycle_pipeline.data_folder import DataFolder
+        from dcycle_pipeline.readers import published_file
+
         folder = DataFolder(settings.data_dir())
-        file = folder.readable
-        result = result_of(file, published_file.rows(file, published_file.LAST_RUN)[0]["run_id"], [])
-        result["organizations"] = published_file.rows(file, published_file.BY_ORGANIZATION)
-        result["missing_members"] = published_file.rows(file, published_file.MISSING_MEMBERS)
+        with published_file.Published(folder.readable) as published:
+            result = result_in(published, published.rows(published_file.LAST_RUN)[0]["run_id"], [])
+            result["organizations"] = published.rows(published_file.BY_ORGANIZATION)
+            result["missing_members"] = published.rows(published_file.MISSING_MEMBERS)
         if json:
             console.as_json(result)
         else:
-            console.table("Organisations", result["organizations"])
+            from dcycle_pipeline.cli import screen
+
+            screen.table("Organisations", result["organizations"])
             for row in result["missing_members"]:
                 console.show(
                     f"Incomplete: figures of {row['organization_id']} lack {row['member_organization_id']}: {row['reason']}"
@@ -51,8 +54,9 @@ def report(
     """Write the emissions report over the published file: one HTML page that works offline."""
 
     def run() -> int:
-        # Drawing loads a JavaScript engine: only this verb pays for it.
-        from dcycle_pipeline.report.writing import write_report  # noqa: PLC0415
+        from dcycle_pipeline.cli.results import result_of, tell
+        from dcycle_pipeline.data_folder import DataFolder
+        from dcycle_pipeline.report.writing import write_report
 
         folder = DataFolder(settings.data_dir())
         written = write_report(folder.readable, output or folder.report)
@@ -76,6 +80,8 @@ def check_up(json: AsJson = False) -> None:
     """Check settings, folder, disk, file, versions, proxy, certificates, network, clock and credentials; say what to do about each."""
 
     def run() -> int:
+        from dcycle_pipeline.cli import doctor
+
         findings = doctor.examine()
         if json:
             console.as_json(
@@ -104,8 +110,12 @@ def where_from(
     """Show where the figure of a facility and month comes from: records, shares, versions, runs, pages, raw items."""
 
     def run() -> int:
+        from dcycle_pipeline.cli.explanation import tell_explanation
+        from dcycle_pipeline.data_folder import DataFolder
+        from dcycle_pipeline.readers.explain import explain
+
         moment = as_of.replace(tzinfo=UTC) if as_of else None
-        found = explain.explain(DataFolder(settings.data_dir()), facility, month.date(), moment)
+        found = explain(DataFolder(settings.data_dir()), facility, month.date(), moment)
         if json:
             console.as_json({**vars(found), "exit_code": OK})
         else:

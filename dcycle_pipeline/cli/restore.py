@@ -1,5 +1,6 @@
 """The verbs that mend what was read before: replay, redate, rollback and resolve."""
 
+from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
 
@@ -8,17 +9,8 @@ import typer
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
-from dcycle_pipeline.cli.results import result_of, tell
-from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.landing.lists import Decision
-from dcycle_pipeline.readers import published_file
-from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.sync import redate, replay, resolve, rollback
-from dcycle_pipeline.sync.organizations import read_tree
 from dcycle_pipeline.sync.outcome import GAPS, OK
-from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_tables
 
 
 @app.command(name="replay")
@@ -26,13 +18,17 @@ def put_through_again(json: AsJson = False) -> None:
     """Make tables, summaries and the published file again from landed pages, without the API; quarantined items too."""
 
     def run() -> int:
+        from dcycle_pipeline.cli.screen import progress
+        from dcycle_pipeline.sync.replay import replay
+        from dcycle_pipeline.sync.run import Run
+
         loaded = settings.load_offline()
         with (
-            console.progress() as progress,
-            Run(str(uuid4()), loaded, progress, wait_for_folder_seconds=0) as again,
+            progress() as shown,
+            Run(str(uuid4()), loaded, shown, wait_for_folder_seconds=0) as again,
         ):
-            replay.replay(again)
-        return _tell_published(loaded, again, json)
+            replay(again)
+        return _tell_published(loaded.data_dir, again.run_id, json)
 
     end(run, json)
 
@@ -42,10 +38,14 @@ def put_moments_back(json: AsJson = False) -> None:
     """Put back to the present what was stamped while the clock was ahead, in its order, and publish."""
 
     def run() -> int:
+        from dcycle_pipeline.sync.organizations import read_tree
+        from dcycle_pipeline.sync.redate import redate
+        from dcycle_pipeline.sync.run import Run
+
         loaded = settings.load()
         _, _, server_date = read_tree(loaded)
         with Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as mending:
-            count, published = redate.redate(mending, server_date)
+            count, published = redate(mending, server_date)
         if published is None:
             console.as_json({"moments": 0, "exit_code": OK}) if json else console.show(
                 "No moment lies ahead of the clock: nothing was changed."
@@ -53,7 +53,7 @@ def put_moments_back(json: AsJson = False) -> None:
             return OK
         if not json:
             console.show(f"{count} moments that lay ahead of the clock now lie just before it, in the same order.")
-        return _tell_published(loaded, mending, json, moments=count)
+        return _tell_published(loaded.data_dir, mending.run_id, json, moments=count)
 
     end(run, json)
 
@@ -69,12 +69,14 @@ def put_back(
     """Show readers an earlier published snapshot again: the one before, or the one named."""
 
     def run() -> int:
+        from dcycle_pipeline.cli import screen
+        from dcycle_pipeline.data_folder import DataFolder
+        from dcycle_pipeline.sync import rollback
+
         folder = DataFolder(settings.data_dir())
         if only_list:
             snapshots = [vars(snapshot) for snapshot in rollback.kept(folder)]
-            console.as_json({"snapshots": snapshots, "exit_code": OK}) if json else console.table(
-                "Snapshots", snapshots
-            )
+            console.as_json({"snapshots": snapshots, "exit_code": OK}) if json else screen.table("Snapshots", snapshots)
             return OK
         snapshot = rollback.roll_back(folder, to)
         if json:
@@ -112,29 +114,41 @@ def decide(
             return _show_doubtful(json)
         if lacking := [name for name, value in given.items() if not value.strip()]:
             raise SettingsError(f"A decision needs {', '.join(lacking)} too; without any option, the rows are listed.")
+        from dcycle_pipeline.landing.lists import Decision
+        from dcycle_pipeline.sync import resolve
+        from dcycle_pipeline.sync.run import Run
+
         if decision not in (resolve.DELETED, resolve.KEPT):
             raise SettingsError(f"--as is {decision!r}; it must be {resolve.DELETED} or {resolve.KEPT}.")
         loaded = settings.load_offline()
         with Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as deciding:
             resolve.resolve(deciding, organization, endpoint, Decision(item, decision, by, reason))
-        return _tell_published(loaded, deciding, json)
+        return _tell_published(loaded.data_dir, deciding.run_id, json)
 
     end(run, json)
 
 
 def _show_doubtful(json: bool) -> int:
+    from dcycle_pipeline.cli import screen
+    from dcycle_pipeline.data_folder import DataFolder
+    from dcycle_pipeline.readers import published_file
+    from dcycle_pipeline.warehouse import run_tables
+
     rows = published_file.rows(DataFolder(settings.data_dir()).readable, run_tables.DOUBTFUL)
     code = GAPS if rows else OK
     if json:
         console.as_json({"doubtful_rows": rows, "exit_code": code})
     else:
-        console.table("Doubtful rows", rows) if rows else console.show("No row is in doubt.")
+        screen.table("Doubtful rows", rows) if rows else console.show("No row is in doubt.")
     return code
 
 
-def _tell_published(loaded: Settings, run: Run, json: bool, **more: int) -> int:
+def _tell_published(data_dir: Path, run_id: str, json: bool, **more: int) -> int:
     """What a run published, with `more` for machines. Returns the exit code."""
-    result = result_of(DataFolder(loaded.data_dir).published, run.run_id, [])
+    from dcycle_pipeline.cli.results import result_of, tell
+    from dcycle_pipeline.data_folder import DataFolder
+
+    result = result_of(DataFolder(data_dir).published, run_id, [])
     if json:
         console.as_json({**more, **result})
     else:

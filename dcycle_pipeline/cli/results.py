@@ -1,7 +1,6 @@
 """What a run published, for machines as one result and for people as lines; with the exit code that belongs to it."""
 
-from datetime import UTC, date, datetime
-from decimal import Decimal
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,8 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import few
 from dcycle_pipeline.landing.lists import NOT_READ
-from dcycle_pipeline.publish.destinations import last_sendings
-from dcycle_pipeline.readers import published_file
-from dcycle_pipeline.readers.explain import Explanation
+from dcycle_pipeline.publish.sendings import last_sendings
+from dcycle_pipeline.readers.published_file import RUN, Published
 from dcycle_pipeline.sync.clock import noted_ahead
 from dcycle_pipeline.sync.outcome import GAPS, OK
 from dcycle_pipeline.warehouse import run_tables
@@ -29,25 +27,29 @@ def _is_told(row: dict[str, Any], organizations: list[str]) -> bool:
 
 
 def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
+    """What `result_in` says of the file as it is now."""
+    with Published(file) as published:
+        return result_in(published, run_id, organizations)
+
+
+def result_in(published: Published, run_id: str, organizations: list[str]) -> dict[str, Any]:
     """What one run published, what is unproven or quarantined of the organisations asked for (all, if none is named), and what the
     destinations have of it.
     """
-    facts = published_file.rows(file, published_file.RUN, [run_id])[0]
-    unproven_lists = [
-        row for row in published_file.rows(file, run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)
-    ]
-    quarantined = [row for row in published_file.rows(file, run_tables.QUARANTINED) if _is_told(row, organizations)]
-    doubtful = [row for row in published_file.rows(file, run_tables.DOUBTFUL) if _asked(row, organizations)]
+    facts = published.rows(RUN, [run_id])[0]
+    unproven_lists = [row for row in published.rows(run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)]
+    quarantined = [row for row in published.rows(run_tables.QUARANTINED) if _is_told(row, organizations)]
+    doubtful = [row for row in published.rows(run_tables.DOUBTFUL) if _asked(row, organizations)]
     twice = [
         row
-        for row in published_file.rows(file, run_tables.LISTED_TWICE)
+        for row in published.rows(run_tables.LISTED_TWICE)
         if not organizations or not set(organizations).isdisjoint(row["organization_ids"])
     ]
-    sent = last_sendings(DataFolder(file.parent), facts["published_at"]) if facts["published_at"] else []
+    sent = last_sendings(DataFolder(published.file.parent), facts["published_at"]) if facts["published_at"] else []
     undelivered = _undelivered(sent)
     return {
         "exit_code": GAPS if unproven_lists or quarantined or doubtful or twice or undelivered else OK,
-        "file": file.absolute(),
+        "file": published.file.absolute(),
         "clock": noted_ahead(facts["published_at"], datetime.now(UTC)) if facts["published_at"] else "",
         **facts,
         "unproven_lists": unproven_lists,
@@ -112,41 +114,3 @@ def renaming(folder: DataFolder) -> str:
     if folder.readable == folder.published_before:
         return f"The next sync replaces {before} by {now}: from then on, tools must open that."
     return f"Older versions published {before}, which is gone: tools must open {now}." if folder.was_renamed else ""
-
-
-def show_tables(data_dir: Path) -> None:
-    """Every table with its number of rows, and what each organisation has."""
-    file = DataFolder(data_dir).readable
-    console.table("Tables", published_file.contents(file))
-    console.table("Organisations", published_file.rows(file, published_file.BY_ORGANIZATION))
-    console.show(f"Open it read-only with any DuckDB from 1.4 on: {file.absolute()}")
-
-
-def tell_explanation(facility_id: str, month: date, found: Explanation) -> None:
-    """The figure, its records with their shares, and the raw item of each."""
-    console.table(f"Facility {facility_id} in {month:%Y-%m}", [_share(record) for record in found.records])
-    for record in found.records:
-        item = record["item"] or "its pages are no longer kept, DCYCLE_KEEP_RUNS says how long they are"
-        where = f"run {record['run_id']}, page {record['page']} of {record['landed_file'] or 'a landed file'}"
-        console.show(f"{record['waste_water_treatment_id']}, {where}: {item}")
-    agree = "the shares above add up to it" if found.agrees else "the shares above do NOT add up to it"
-    console.show(
-        f"{_exact(found.co2e_kg)} kg CO2e (biogenic, separate: {_exact(found.co2e_biomass_kg)} kg; {found.pending_record_count} of "
-        f"{len(found.records)} records pending), as published at {found.published_at:%Y-%m-%d %H:%M:%S} UTC: {agree}."
-    )
-
-
-def _share(record: dict[str, Any]) -> dict[str, Any]:
-    return {
-        "record": record["waste_water_treatment_id"],
-        "label": record["record_label"],
-        "period": f"{record['start_date']} – {record['end_date']}",
-        "days": f"{record['days_in_month']} of {record['days_in_record']}",
-        "kg of the record": _exact(record["record_co2e_kg"]),
-        "kg of the month": _exact(record["co2e_kg"]),
-        "version": f"{record['version_number']}, {record['change']} {record['valid_from']:%Y-%m-%d %H:%M}",
-    }
-
-
-def _exact(quantity: Decimal | None) -> str:
-    return "pending" if quantity is None else f"{quantity:f}"

@@ -176,7 +176,7 @@ def report_asset(environment: Environment) -> dg.AssetsDefinition:
     )
     def emissions_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
-            written = write_report(run.folder.published, run.folder.report)
+            written = write_report(run.folder.published, run.folder.report, with_picture=True)
         return dg.MaterializeResult(
             metadata={
                 "path": dg.MetadataValue.path(str(written.file)),

@@ -1,22 +1,21 @@
-"""The destinations beside the published file: which there are, which are set, sending to each, and what the last sending came to.
+"""The destinations beside the published file: which there are, which are set, and sending to each.
 
 A further destination is a module of its own in this room and one line below; nothing else names it but its settings.
 """
 
-import json
 import logging
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
 
 import duckdb
 
 from dcycle_pipeline.api.secrets import Secrets
-from dcycle_pipeline.data_folder import DataFolder, write_whole
-from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError, after
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import DcycleError, SettingsError, after
 from dcycle_pipeline.publish import parquet, postgres
 from dcycle_pipeline.publish.delivery import Delivery
+from dcycle_pipeline.publish.sendings import note
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.text import plain
 from dcycle_pipeline.warehouse.deliveries import DELIVERED, FAILED, UNFINISHED, Sending
@@ -71,12 +70,12 @@ def deliver(delivery: Delivery, folder: DataFolder, now: Callable[[], datetime])
         return []
     sendings = {name: Sending(delivery.run_id, name, UNFINISHED, _UNDER_WAY, now(), None) for name in destinations}
     for name, destination in destinations.items():
-        _note(folder, delivery, sendings)
+        note(folder, delivery.published_at, sendings.values())
         sendings[name] = replace(sendings[name], started_at=now())
         reason = _why_not_sent(name, destination, delivery)
         outcome = FAILED if reason else DELIVERED
         sendings[name] = replace(sendings[name], outcome=outcome, reason=reason, finished_at=now())
-    _note(folder, delivery, sendings)
+    note(folder, delivery.published_at, sendings.values())
     return list(sendings.values())
 
 
@@ -100,42 +99,3 @@ def _why_not_sent(name: str, destination: Destination, delivery: Delivery) -> st
     )
     _log.warning("Destination %s: %s", name, reason)
     return reason
-
-
-def _note(folder: DataFolder, delivery: Delivery, sendings: dict[str, Sending]) -> None:
-    noted = [asdict(sending) | {"published_at": delivery.published_at} for sending in sendings.values()]
-    try:
-        write_whole(folder.destinations, json.dumps(noted, default=datetime.isoformat).encode())
-    except UnavailableError as error:  # readers have the file, and the destinations may still get it
-        _log.warning("%s", error)
-
-
-def last_sendings(folder: DataFolder, published_at: datetime) -> list[dict[str, Any]]:
-    """What the last sending to each destination came to: the columns of `sync.destinations`, and `published_at`.
-
-    One that has only a publication from before the given moment is `unfinished`. Empty if no destination was set, or the caller may
-    not look into the working folder.
-    """
-    try:
-        found = [_noted(one) for one in json.loads(folder.destinations.read_bytes())]
-        return [one | _behind(one["published_at"]) if one["published_at"] < published_at else one for one in found]
-    except (
-        OSError,
-        ValueError,
-        TypeError,
-        KeyError,
-    ):  # damaged, or of another version: the next publication writes it whole
-        return []
-
-
-def _noted(one: dict[str, Any]) -> dict[str, Any]:
-    texts = {name: str(one[name]) for name in ("run_id", "destination", "outcome", "reason")}
-    moments = {name: one[name] for name in ("published_at", "started_at", "finished_at")}
-    return texts | {name: noted and datetime.fromisoformat(noted) for name, noted in moments.items()}
-
-
-def _behind(has: datetime) -> dict[str, str]:
-    return {
-        "outcome": UNFINISHED,
-        "reason": f"what was sent last was published at {has:%Y-%m-%d %H:%M:%S} UTC; sync again",
-    }

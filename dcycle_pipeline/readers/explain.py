@@ -18,8 +18,8 @@ from dcycle_pipeline.landing.landed_file import page_items
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.warehouse import run_tables
-from dcycle_pipeline.warehouse.decode import identity_of
 from dcycle_pipeline.warehouse.history import valid_at
+from dcycle_pipeline.warehouse.identity import identity_of
 
 _MONTH = (
     f"history.emissions_by_facility_month WHERE facility_id = $facility_id AND month = $month AND {valid_at('$moment')}"

@@ -15,7 +15,6 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.schema import quoted
-from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_YEAR
 from dcycle_pipeline.warehouse.run_tables import RUNS
 
 if TYPE_CHECKING:
@@ -126,6 +125,8 @@ class Published:
         return UnavailableError(f"{self.file}: {said}")
 
     def _is_of_older_layout(self) -> bool:
+        from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_YEAR  # noqa: PLC0415 - it loads all summaries
+
         query = "SELECT schema_name || '.' || table_name FROM duckdb_tables()"
         tables = {row[0] for row in self._connection.execute(query).fetchall()}
         return RUNS.qualified in tables and TREE_EMISSIONS_BY_YEAR.qualified not in tables

@@ -18,7 +18,7 @@ _PICTURE_COLUMNS = 3
 class Report:
     """What was written, and from which publication; `undrawn_count` is how many charts could not be drawn.
 
-    `picture` shows the monthly lines as a Markdown image, or says why not; it is empty if there are none.
+    `picture` shows the monthly lines as a Markdown image, or says why not; it is empty if there are none, or nobody asked for it.
     """
 
     file: Path
@@ -29,7 +29,7 @@ class Report:
     picture: str
 
 
-def write_report(published_file: Path, output: Path) -> Report:
+def write_report(published_file: Path, output: Path, *, with_picture: bool = False) -> Report:
     """Write the page about the published file to `output`, whole or not at all.
 
     Raises UnavailableError if nothing is published, SettingsError if the page cannot be written there.
@@ -37,7 +37,8 @@ def write_report(published_file: Path, output: Path) -> Report:
     with Published(published_file) as published:
         found = answers(published)
         charts = {name: charts_of(answer) for name, answer in found.items()}
-        drawn = drawings(charts, charts[MONTHS.figures[0].name], _PICTURE_COLUMNS, _PICTURE)
+        together = charts[MONTHS.figures[0].name] if with_picture else []
+        drawn = drawings(charts, together, _PICTURE_COLUMNS, _PICTURE)
         page = render(published, found, drawn.charts).encode()
     if output.is_dir():
         raise SettingsError(f"The report cannot be written to {output}: that is a folder. Choose another file.")

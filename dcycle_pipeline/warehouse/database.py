@@ -55,7 +55,6 @@ def opened(
         ):
             connection.execute(statement)
         _attach(connection, file)
-        upgrade(connection)
         declare(connection, tuple(declarations))
         yield connection
     except duckdb.Error as error:
@@ -132,9 +131,9 @@ def transaction(connection: duckdb.DuckDBPyConnection) -> Iterator[None]:
 
 
 def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declaration, ...]) -> None:
-    """Create what is missing, columns too, and replace views, macros and comments. If all is as declared, the file stays untouched.
+    """Bring an older file to the present layout, create what is missing, columns too, and replace views, macros and comments.
 
-    A macro in the file holds the digest of what was last declared: it costs neither a table nor a row.
+    If all is as declared, the file stays untouched. A macro in the file holds the digest of what was last declared: it costs neither a table nor a row.
     """
     digest = _digest(declarations)
     try:  # not in a transaction: a query that fails would abort it
@@ -142,6 +141,7 @@ def declare(connection: duckdb.DuckDBPyConnection, declarations: tuple[Declarati
     except duckdb.CatalogException:
         found = []
     if found != [(digest,)]:
+        upgrade(connection)
         with transaction(connection):
             _add_columns(connection, declarations)
             statements = "; ".join(statement for each in declarations for statement in _statements(each))

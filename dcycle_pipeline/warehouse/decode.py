@@ -18,6 +18,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.landed_file import page_lines, raw_page
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.warehouse.arrow import Layout, layout_of, make_exact
+from dcycle_pipeline.warehouse.identity import identity_of
 from dcycle_pipeline.warehouse.lenient import lenient
 
 ROWS_A_BATCH = 8_000  # one INSERT each: many rows, because a statement has a price; not all, because memory has a bound
@@ -204,12 +205,3 @@ def _fits(endpoint: Endpoint, layout: Layout, page: _UsablePage, item: Any, find
         )
         return False
     return True
-
-
-def identity_of(raw: bytes) -> str | None:
-    """The id of an item, which is given as JSON text; None if it has no id, or one that is not a text."""
-    try:
-        identifier = msgspec.json.decode(raw, type=dict[str, msgspec.Raw]).get("id")
-        return msgspec.json.decode(identifier, type=str) if identifier is not None else None
-    except msgspec.DecodeError:
-        return None

@@ -88,7 +88,14 @@ def test_a_signal_ends_a_sync_with_one_line(sandbox: Sandbox, tmp_path: Path, nu
 
 
 def test_what_nobody_thought_of_ends_with_70_and_names_its_trace(sandbox: Sandbox, tmp_path: Path) -> None:
-    broken = "import sys, dcycle_pipeline.cli.sync as s\ns._sync = lambda *a: 1 / 0\nfrom dcycle_pipeline.__main__ import main\nsys.argv[1:] = ['sync']\nmain()"
+    broken = """
+import sys
+from dcycle_pipeline.cli import syncing
+syncing.sync_and_tell = lambda *a: 1 / 0
+from dcycle_pipeline.__main__ import main
+sys.argv[1:] = ["sync"]
+main()
+"""
     ended = subprocess.run(
         [sys.executable, "-c", broken], env=environment(sandbox, tmp_path), check=False, capture_output=True, text=True
     )

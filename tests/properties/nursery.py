@@ -28,6 +28,7 @@ SMALL_COPIES = 4096
 WARM = (
     "anyio._backends._asyncio",
     "dcycle_pipeline.cli",
+    "dcycle_pipeline.cli.syncing",
     "dcycle_pipeline.orchestration.in_process",
     "httpcore",
     "pandas",

@@ -14,7 +14,7 @@ from tests.publish.parquet_readers import check_whole, latest, publications
 WRITING = [
     Place("publish/parquet_folder.py", "os.rename(part, target)"),
     Place("publish/parquet_folder.py", "os.rename(part, target)", after=True),
-    Place("publish/destinations.py", "_note(folder, delivery, sendings)", after=True),
+    Place("publish/destinations.py", "note(folder, delivery.published_at, sendings.values())", after=True),
     Place("data_folder/files.py", "os.replace(part, path)", within="claim"),
     Place("publish/parquet.py", "rows = connection.execute(", 5),
     Place("publish/parquet.py", "os.fsync(written.fileno())", 9),

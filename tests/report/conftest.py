@@ -89,7 +89,7 @@ def written(world: World, folder: Path, behaviour: Behaviour = NO_BEHAVIOUR) -> 
     """Sync a world and write the report over it."""
     with Sandbox(world, behaviour) as sandbox:
         synced = sync(settings_for(sandbox, folder))
-    return Written(synced, write_report(DataFolder(folder).published, folder / "report.html"))
+    return Written(synced, write_report(DataFolder(folder).published, folder / "report.html", with_picture=True))
 
 
 @pytest.fixture(scope="session")

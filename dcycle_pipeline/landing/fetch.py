@@ -76,19 +76,23 @@ class ListReader:
         """
         wanted = list(keys)
         found: dict[ListKey, ListResult] = {}
-        for some in (self._witnesses(wanted), wanted):
+        for some in (*self._witnesses(wanted), wanted):
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._one(key, again)) for key in some if key not in found]
             found |= {result.key: result for result in (task.result() for task in tasks)}
         return [found[key] for key in wanted]
 
-    def _witnesses(self, keys: list[ListKey]) -> list[ListKey]:
-        """One list for each status that a list had at its last read: read first, they spare the others a request, see `few_passes`."""
-        found: dict[str, ListKey] = {}
+    def _witnesses(self, keys: list[ListKey]) -> tuple[list[ListKey], list[ListKey]]:
+        """The list that had the longest page at its last read, and one with rows of each status: read first, they spare the others
+        requests, see `few_passes`.
+        """
+        by_status: dict[str, ListKey] = {}
+        longest, rows = list[ListKey](), 0
         for key in keys:
-            if last := self._last.get(key):
-                found |= {status: key for page in last.fingerprint.pages for status in page.statuses}
-        return list(dict.fromkeys(found.values()))
+            for page in last.fingerprint.pages if (last := self._last.get(key)) else ():
+                by_status |= dict.fromkeys(page.statuses, key)
+                longest, rows = ([key], page.rows) if page.rows > rows else (longest, rows)
+        return longest, list(dict.fromkeys(by_status.values()))
 
     async def _one(self, key: ListKey, again: bool) -> ListResult:
         async with self._at_once:

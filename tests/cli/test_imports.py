@@ -15,7 +15,7 @@ except SystemExit:
     pass
 print([name for name in {packages!r} if name in sys.modules])
 """
-HEAVY = ["dagster", "starlette", "uvicorn", "vl_convert", "xlsxwriter"]
+HEAVY = ["aiohttp", "httpx_aiohttp", "dagster", "starlette", "uvicorn", "vl_convert", "xlsxwriter"]
 
 
 @pytest.mark.quick(2)

@@ -6,6 +6,7 @@ What is sent, and what a fault is called, belongs to `transport`.
 import asyncio
 import re
 import select
+from math import inf
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -16,6 +17,8 @@ LONGEST_HEAD = 100 * 1024  # bytes, as in httpcore
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
 _INTERIM = re.compile(rb"HTTP/1\.[01] 1")
 _FRAMING = re.compile(rb"(?im)^(content-length|transfer-encoding):[ \t]*([^\r\n]*)\r?\n")
+_LENGTH = re.compile(rb"(?im)^content-length:[ \t]*([0-9]{1,18})[ \t]*\r?$")
+_CHUNKED = re.compile(rb"(?im)^transfer-encoding:")
 
 
 class Stale(Exception):
@@ -67,6 +70,7 @@ class _Line(asyncio.Protocol):
         self._is_asked = False
         self._is_in_body = False
         self._head = b""
+        self._left = inf  # bytes of the body, if the head says how many there are
         self._body: aiohttp.StreamReader | None = None
 
     def ask(self) -> None:
@@ -86,6 +90,9 @@ class _Line(asyncio.Protocol):
         if not self._is_in_body:
             data = self._without_head(data)
         if data:
+            self._left -= len(data)
+            if self._left < 0:  # said before the body is over, because then the connection is free at once
+                self._handler.force_close()
             self._handler.data_received(data)
         self._break(self._handler.exception())
 
@@ -107,9 +114,11 @@ class _Line(asyncio.Protocol):
         data, self._head = self._head + data, b""
         while end := _END_OF_HEAD.search(data):
             head, data = data[: end.end()], data[end.end() :]
-            self._handler.data_received(framed_once(head))
+            head = framed_once(head)
+            self._handler.data_received(head)
             if not _INTERIM.match(head):
                 self._is_in_body = True
+                self._left = _length(head)
                 return data
         if len(data) > LONGEST_HEAD:
             self._handler.set_exception(HttpProcessingError(message="the head is too long"))
@@ -121,6 +130,11 @@ class _Line(asyncio.Protocol):
     def _break(self, error: BaseException | None) -> None:
         if error is not None and self._body is not None and not self._body.is_eof() and not self._body.exception():
             self._body.set_exception(aiohttp.ClientPayloadError(f"it broke off ({type(error).__name__})"))
+
+
+def _length(head: bytes) -> float:
+    length = _LENGTH.search(head)
+    return int(length[1]) if length and not _CHUNKED.search(head) else inf
 
 
 def framed_once(head: bytes) -> bytes:

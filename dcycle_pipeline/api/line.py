@@ -100,7 +100,7 @@ class _Line(asyncio.Protocol):
         self._handler.eof_received()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._break(exc)
+        self._break(exc and aiohttp.ClientOSError(*exc.args))
         self._handler.connection_lost(exc)
 
     def pause_writing(self) -> None:
@@ -128,8 +128,13 @@ class _Line(asyncio.Protocol):
         return b""
 
     def _break(self, error: BaseException | None) -> None:
-        if error is not None and self._body is not None and not self._body.is_eof() and not self._body.exception():
-            self._body.set_exception(aiohttp.ClientPayloadError(f"it broke off ({type(error).__name__})"))
+        if error is None or self._body is None or self._body.is_eof() or self._body.exception():
+            return
+        if isinstance(
+            error, HttpProcessingError
+        ):  # it quotes what the server said, and half of a secret would not be found there
+            error = aiohttp.ClientPayloadError("the body of the answer is not framed as HTTP wants it")
+        self._body.set_exception(error)
 
 
 def _length(head: bytes) -> float:

@@ -16,10 +16,12 @@ import httpx
 import yarl
 from aiohttp.http_exceptions import HttpProcessingError
 from httpx_aiohttp import AiohttpTransport
+from httpx_aiohttp.transport import AiohttpResponseStream
 
 from dcycle_pipeline.api.line import LONGEST_HEAD, Request, Stale, watch
 
 MOST_HEADERS = 2_000
+PART = 1 << 18  # bytes of a body at once: a page of 100 rows in one or two steps
 IDLE_SECONDS = 5.0  # for so long an idle connection is kept, as in httpx
 _PLAIN = re.compile(rb"(?:[!-~](?:[ -~\t]*[!-~])?)?")  # h11 refuses other values of headers, aiohttp sends them
 _log = logging.getLogger(__name__)
@@ -89,7 +91,8 @@ class _Fast(httpx.AsyncBaseTransport):
                 self._reads_heads = False
                 _log.info("The head of an answer could not be read: what follows is read less strictly, and slower.")
             raise
-        assert isinstance(response.stream, httpx.AsyncByteStream)
+        assert isinstance(response.stream, AiohttpResponseStream)
+        response.stream.CHUNK_SIZE = PART
         response.stream = _Body(response.stream)
         return response
 
@@ -129,6 +132,9 @@ async def _as_asked(request: aiohttp.ClientRequest, handler: aiohttp.ClientHandl
             raise _Unfit from None
         except (aiohttp.ClientError, OSError, ValueError) as error:
             raise _before_body(error) from error.__cause__ or error  # the cause knows of certificates
+        if response.status < 200:
+            response.close()
+            raise httpx.RemoteProtocolError(f"{response.status} is no answer")
         response.reason = ascii(response.reason or "")[1:-1]  # it may hold bytes that are no text
         watch(response)
         return response
@@ -162,12 +168,20 @@ class _Body(httpx.AsyncByteStream):
             async for part in self._inner:
                 yield part
         except (httpx.ReadError, httpx.ConnectError, httpx.ConnectTimeout, aiohttp.ClientError) as error:
-            if isinstance(error.__cause__, aiohttp.ClientPayloadError):
-                raise httpx.RemoteProtocolError("the body of the answer is not whole") from error
-            raise httpx.ReadError(str(error)) from error
+            raise _in_body(error.__cause__ or error) from error
 
     async def aclose(self) -> None:
         await self._inner.aclose()
+
+
+def _in_body(error: BaseException) -> httpx.TransportError:
+    match error:
+        case aiohttp.ClientPayloadError(__cause__=HttpProcessingError(message=why)):
+            return httpx.RemoteProtocolError(f"peer closed connection without sending complete message body ({why})")
+        case aiohttp.ClientPayloadError():
+            return httpx.RemoteProtocolError(str(error))
+        case _:
+            return httpx.ReadError(str(error))
 
 
 class _NoCookies(aiohttp.DummyCookieJar):

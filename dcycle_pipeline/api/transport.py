@@ -28,11 +28,18 @@ _log = logging.getLogger(__name__)
 
 
 def carried(certificates: ssl.SSLContext, proxy: httpx.Proxy | None, at_once: int) -> httpx.AsyncBaseTransport:
-    """What carries requests, so many at once. The way through a proxy is httpx's own: it knows every kind."""
+    """What carries requests, so many at once. The way through a proxy is httpx's own: it knows every kind.
+
+    Without a proxy that way keeps no connection: h11 too gives an unasked answer to the next request, if both came together.
+    """
     own = httpx.AsyncHTTPTransport(
         verify=certificates,
         proxy=proxy,
-        limits=httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once, keepalive_expiry=IDLE_SECONDS),
+        limits=httpx.Limits(
+            max_connections=at_once,
+            max_keepalive_connections=at_once if proxy else 0,
+            keepalive_expiry=IDLE_SECONDS,
+        ),
         trust_env=False,
     )
     return own if proxy else _Fast(certificates, at_once, own)

@@ -197,7 +197,7 @@ def test_heads_that_only_httpx_can_read_are_read_its_way_from_then_on(caplog: py
     many = "\r\n".join(f"x-{n}:" for n in range(2_500))
     odd = f"HTTP/1.1 200 OK\r\n{many}\r\nContent-Length: {len(FIRST)}\r\n\r\n".encode() + FIRST
     caplog.set_level(logging.INFO, "dcycle_pipeline.api")
-    with KeptWire(one_by_one([odd])) as wire:
+    with KeptWire(one_by_one([odd], [odd + kept(SECOND)])) as wire:
         assert told(url(wire), 3) == ([FIRST] * 3, 4)
     assert [record.name for record in caplog.records if "head of an answer" in record.getMessage()] == [
         "dcycle_pipeline.api.transport"

@@ -33,7 +33,9 @@ def api(head: str) -> bytes:
 
 
 class Wire:
-    """Listens on 127.0.0.1 in a thread. `heads` are the requests that it got; an `answer` in parts is sent until the client leaves."""
+    """Listens on `host` in a thread. `heads` are the requests that it got; an `answer` in parts is sent until the client leaves."""
+
+    host = "127.0.0.1"
 
     def __init__(self, answer: Answer = api, tls: ssl.SSLContext | None = None) -> None:
         self.answer, self._tls = answer, tls
@@ -58,7 +60,7 @@ class Wire:
 
     async def _serve(self) -> None:
         self._over = asyncio.Event()
-        server = await asyncio.start_server(self._guarded, "127.0.0.1", 0, ssl=self._tls)
+        server = await asyncio.start_server(self._guarded, self.host, 0, ssl=self._tls)
         self.port = server.sockets[0].getsockname()[1]
         self._ready.set()
         await self._over.wait()

@@ -141,8 +141,7 @@ class DcycleApi:
             self.requests_count += 1
             async with asyncio.timeout(seconds):
                 response = await self._http.get(
-                    path,
-                    params=list(query),
+                    httpx.URL(self._settings.base_url + path, params=query),  # given whole, it is taken apart once
                     headers=self._headers(organization_id),
                     auth=self._auth(organization_id),
                     extensions={"where": where},

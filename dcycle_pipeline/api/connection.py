@@ -34,14 +34,10 @@ def open_connections(settings: Settings) -> httpx.AsyncClient:
 
     A request may say in its extension `where` what it asks for, for messages.
     """
-    at_once = settings.max_connections
+    from dcycle_pipeline.api.transport import carried  # noqa: PLC0415 - what sends nothing need not load it
+
     certificates = trusted_certificates(settings)
-    transport = httpx.AsyncHTTPTransport(
-        verify=certificates,
-        proxy=_proxy(settings, certificates),
-        limits=httpx.Limits(max_connections=at_once, max_keepalive_connections=at_once),
-        trust_env=False,
-    )
+    transport = carried(certificates, _proxy(settings, certificates), settings.max_connections)
     return httpx.AsyncClient(
         base_url=settings.base_url,
         transport=_OnlyReads(transport, httpx.URL(settings.base_url), settings.max_body_mb),

@@ -35,6 +35,9 @@ _WORDS = ("code", "error_code", "error", "errors", "type", "title", "detail", "m
 MOST_WORDS = 2_000  # characters of an error body in which those words are looked for
 # In a body with status 200; whatever has an id is an item, whose fields may have any name.
 _ERROR_MARKS = ("detail", "error", "errors")
+_MARKS = msgspec.json.Decoder(
+    msgspec.defstruct("Marks", [(mark, msgspec.Raw | msgspec.UnsetType, msgspec.UNSET) for mark in _ERROR_MARKS])
+)
 LONGEST_RETRY_AFTER_SECONDS = 3600.0  # a server that asks for days has a wrong clock or a wrong header
 FIRST_BYTES = 60  # of a body that is not JSON: enough to tell a maintenance page from a cut answer
 LONGEST_DETAIL = 200  # characters: messages have one or two lines
@@ -54,7 +57,7 @@ def read(response: httpx.Response, where: str, mask: Callable[[str], str]) -> by
         except ValueError:
             # A proxy answers so during maintenance, with a page in HTML.
             raise misunderstood(response, f"{where}: 200, but the body is not JSON", mask) from None
-        if not any(b'"%b"' % mark.encode() in body for mark in _ERROR_MARKS) or not _is_error(_object(body)):
+        if not _is_marked(body) or not _is_error(_object(body)):
             return body
         raise misunderstood(response, f"{where}: 200, but with an error in the body", mask)
     said = _object(response.content)
@@ -115,6 +118,15 @@ def _detail(detail: Any, code: str, mask: Callable[[str], str]) -> str:
     text = detail if isinstance(detail, str) else "" if detail is None else msgspec.json.encode(detail).decode()
     said = _EMAIL.sub("[e-mail]", mask(" ".join(text.split())))[:LONGEST_DETAIL]
     return f"{said} [{mask(code)[:LONGEST_DETAIL]}]" if code else said
+
+
+def _is_marked(body: bytes) -> bool:
+    """Whether the names of an error are in it: nothing else is decoded, because a page may be long."""
+    try:
+        marks = _MARKS.decode(body)
+    except msgspec.ValidationError:  # a list
+        return False
+    return any(getattr(marks, mark) is not msgspec.UNSET for mark in _ERROR_MARKS)
 
 
 def _is_error(said: dict[str, Any]) -> bool:

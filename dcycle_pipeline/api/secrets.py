@@ -20,7 +20,10 @@ MASK = "[secret]"
 SHORTEST_KEY = 8
 # A password may be a word that names also hold. It leaves the process with a login only, whose answer is never stored.
 LONGEST_WORD = 15
-LOGGERS = ("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy")
+LOGGERS = (
+    *("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy"),
+    *("aiohttp.client", "aiohttp.internal"),
+)
 _MOST_ESCAPES = 3  # an escape may be escaped once more, and then be part of a URL
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*')  # a text or a number of JSON

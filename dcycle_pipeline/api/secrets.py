@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from urllib.parse import unquote
 
+from dcycle_pipeline.api.escapes import escapes_of, may_be_escaped_in_links, without_link_escapes
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings import Settings
 
@@ -53,6 +54,8 @@ class Secrets:
         self._words = {each for each in passwords if each.isalpha() and len(each) <= LONGEST_WORD}
         self._known: list[str] = []
         self._strong: list[str] = []
+        self._needles: list[bytes] = []
+        self._escapes = escapes_of([])
         for secret in known:
             self._add(secret)
 
@@ -68,6 +71,10 @@ class Secrets:
             # The longest first: one secret may be part of another.
             self._known.sort(key=len, reverse=True)
             self._strong = [each for each in self._known if _is_safe(each) and each not in self._words]
+            self._needles = [
+                needle.encode("utf-8", "surrogatepass") for each in self._strong for needle in _needles(each)
+            ]
+            self._escapes = escapes_of(self._needles)
 
     def mask(self, text: str) -> str:
         """A message without any secret."""
@@ -85,12 +92,15 @@ class Secrets:
         return body if cleaned == body else cleaned
 
     def _may_be_in(self, body: bytes) -> bool:
-        if b"\\" in body or b"%" in body or b"&" in body:
+        if self._escapes is None or any(escape.search(body) for escape in self._escapes):
             stages = list(_stages(body.decode("utf-8", "replace")))
             return any(_is_odd(secret) or _is_in(stages, secret) for secret in self._strong)
-        return any(
-            needle.encode("utf-8", "surrogatepass") in body for each in self._strong for needle in _needles(each)
-        )
+        bare = body.replace(b"\\", b"") if b"\\" in body else body
+        if any(needle in bare for needle in self._needles):
+            return True
+        in_links = [needle for needle in self._needles if may_be_escaped_in_links(needle)] if b"%" in bare else []
+        undone = without_link_escapes(bare) if in_links else b""
+        return any(needle in undone for needle in in_links)
 
 
 class MaskingFilter(logging.Filter):

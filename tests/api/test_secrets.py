@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.responses import read
-from dcycle_pipeline.api.secrets import MASK, SHORTEST_KEY, Secrets, born_at_run_time
+from dcycle_pipeline.api.secrets import MASK, SHORTEST_KEY, Secrets, _is_in, _is_odd, _stages, born_at_run_time
 from dcycle_pipeline.errors import DcycleError, ForbiddenError, UnauthorizedError
 from dcycle_pipeline.sandbox import API_KEY, EMAIL, PASSWORD, Behaviour, Fault, Sandbox
 from tests.api.test_responses import answer
@@ -137,3 +137,27 @@ def test_a_login_that_echoes_the_password_in_its_refusal_shows_none(sandbox: San
         sync(settings_for(sandbox, tmp_path, auth="bearer", api_key=None, email=EMAIL, password=PASSWORD))
     assert PASSWORD not in str(caught.value)
     assert not isinstance(caught.value, UnauthorizedError)
+
+
+PIECES = st.sampled_from(
+    ["sk_live_1", "sk%5Flive_1", "%2F", "%252F", "&amp;", "&ampsk", "&sig=", "\\u005f", "\\", "%", "&#95;", "&lowbar;", "live", "\\x5f", "é", "/", "="]
+)  # fmt: skip
+
+
+@given(
+    st.lists(PIECES, max_size=12),
+    st.sampled_from(["sk_live_1", "a/b+c=d=e", "k<&>k<&>k", "clé-clé-clé-1", "a\\b\\c\\d\\e\\f"]),
+)
+def test_a_body_that_is_not_searched_in_depth_holds_no_secret(pieces: list[str], secret: str) -> None:
+    coded = [
+        secret,
+        quote(secret, safe=""),
+        quote(quote(secret)),
+        html.escape(secret),
+        base64.b64encode(secret.encode()).decode(),
+    ]
+    for hidden in ("", *coded, *(quote(each, safe="") for each in coded)):
+        text = "".join([*pieces[:3], hidden, *pieces[3:]])
+        body = json.dumps({"a": text}).encode()
+        in_depth = any(_is_odd(secret) or _is_in([stage], secret) for stage in _stages(body.decode()))
+        assert Secrets([secret])._may_be_in(body) >= in_depth

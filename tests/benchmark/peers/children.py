@@ -48,6 +48,7 @@ class Server:
     """The server while it runs."""
 
     base_url: str
+    port: int
 
     def requests(self) -> dict[str, int]:
         """What was asked for so far, by address. Raises RuntimeError if the server had to refuse something."""
@@ -59,17 +60,17 @@ class Server:
 
 
 @contextmanager
-def served(facilities: int, records: int, changes: int, latency_ms: float = 0) -> Iterator[Server]:
-    """A server of its own, with signatures of its own, until the end of the block."""
-    words = [str(word) for word in (facilities, records, changes, latency_ms)]
+def served(facilities: int, records: int, changes: int, latency_ms: float, port: int) -> Iterator[Server]:
+    """A server of its own, with signatures of its own, until the end of the block. Port 0 is any free one."""
+    words = [str(word) for word in (facilities, records, changes, latency_ms, port)]
     command = [sys.executable, "-m", "tests.benchmark.peers.server", *words]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT)
     try:
         assert child.stdout is not None
-        port = child.stdout.readline().strip()
-        if not port:
+        found = child.stdout.readline().strip()
+        if not found:
             raise RuntimeError("The server did not start.")
-        yield Server(f"http://127.0.0.1:{port}")
+        yield Server(f"http://127.0.0.1:{found}", int(found))
     finally:
         child.terminate()
         child.wait()

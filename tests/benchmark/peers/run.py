@@ -63,16 +63,17 @@ def check(world: World, file: Path, table: str, column: str) -> None:
 
 
 def once(world: World, folder: Path, costs: Costs, with_dlt: bool, latency_ms: float = 0) -> None:
-    """All rows of one size, in turn. Each server is a new one, so signatures differ from run to run."""
+    """All rows of one size, in turn. Each server is a new one, so signatures differ from run to run, but not the address."""
     changed, data, size = replace(world, changes=1), folder / "data", (world.facilities, world.records)
-    with served(*size, 0, latency_ms) as server:
+    with served(*size, 0, latency_ms, 0) as server:
+        port = server.port
         if not latency_ms:
             costs[BARE].append(bare(server, world, folder / "bare.log"))
         if with_dlt:
             costs[DLT].append(dlt(server, world, folder / "dlt"))
     nights = ((FIRST, world), (AGAIN, world), (CHANGED, changed))
     for name, present in nights[:2] if latency_ms else nights:
-        with served(*size, present.changes, latency_ms) as server:
+        with served(*size, present.changes, latency_ms, port) as server:
             costs[name].append(sync(server, present, data))
         print(f"{size[0]} × {size[1]}, {name}: {costs[name][-1]}", file=sys.stderr, flush=True)
 

@@ -1,6 +1,6 @@
 """The server of the benchmark: HTTP/1.1 with keep-alive, every answer ready in memory, nothing worked out per request.
 
-`python -m tests.benchmark.peers.server FACILITIES RECORDS CHANGES LATENCY_MS` prints its port once all answers are ready.
+`python -m tests.benchmark.peers.server FACILITIES RECORDS CHANGES LATENCY_MS PORT` prints its port once all answers are ready.
 `GET /-/requests` gives what was asked for since then.
 """
 
@@ -44,10 +44,10 @@ class Connection(asyncio.Protocol):
                 self._transport.write(answer)
 
 
-async def serve(world: World, latency: float) -> None:
+async def serve(world: World, latency: float, port: int) -> None:
     """Prints the port when ready, and serves until it is ended."""
     answers = Answers(world)
-    server = await asyncio.get_running_loop().create_server(lambda: Connection(answers, latency), "127.0.0.1", 0)
+    server = await asyncio.get_running_loop().create_server(lambda: Connection(answers, latency), "127.0.0.1", port)
     print(server.sockets[0].getsockname()[1], flush=True)
     await server.serve_forever()
 
@@ -55,4 +55,6 @@ async def serve(world: World, latency: float) -> None:
 if __name__ == "__main__":
     facilities, records, changes = (int(word) for word in sys.argv[1:4])
     milliseconds = Decimal(sys.argv[4])
-    asyncio.run(serve(World(facilities, records, changes, secrets.token_hex(32)), float(milliseconds / 1000)))
+    asyncio.run(
+        serve(World(facilities, records, changes, secrets.token_hex(32)), float(milliseconds / 1000), int(sys.argv[5]))
+    )

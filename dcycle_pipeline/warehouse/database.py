@@ -198,7 +198,7 @@ def replace_changed_versions(
 ) -> int:
     """Bring a table of versions in step with `query`: versions that no longer hold end at `moment`, new ones begin then.
 
-    `within` is an SQL condition: versions that do not meet it stay. Returns how many versions ended and began.
+    `within` is an SQL condition that all rows of the query meet: versions that do not meet it stay. Returns how many versions ended and began.
     """
     names = [column.name for column in table.columns if column.stamp is None]
     listed = ", ".join(names)
@@ -210,7 +210,7 @@ def replace_changed_versions(
     ).fetchall()
     begun = connection.execute(
         f"""INSERT INTO {table.qualified} BY NAME SELECT {listed}, $1::TIMESTAMPTZ AS valid_from FROM wanted
-        WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} AS old WHERE valid_to IS NULL AND {same})""",
+        WHERE NOT EXISTS (SELECT 1 FROM (FROM {table.qualified} WHERE valid_to IS NULL AND ({within})) AS old WHERE {same})""",
         [moment],
     ).fetchall()
     connection.execute("DROP TABLE wanted")

@@ -93,12 +93,22 @@ def _by_facility(
 def _sums(connection: duckdb.DuckDBPyConnection, table: Table, condition: str) -> dict[str, _Sums]:
     """Count and sums of the MD5 of the rows that meet a condition, by facility. Sums of parts add up to that of the whole."""
     relation = f"({table.query})" if isinstance(table, View) else table.qualified
-    row = ", ".join(f"coalesce(({name})::VARCHAR, chr(0))" for name in table.hashed)
+    exact = {column.name for column in table.columns if column.type.endswith(",9)")}
+    row = ", ".join(
+        f"coalesce({_in_64_bits(name) if name in exact else ''}({name})::VARCHAR, chr(0))" for name in table.hashed
+    )
+    # The two halves of one MD5: md5_number_lower and md5_number_upper would each reckon it.
     found = connection.execute(
-        f"""SELECT part, count(*), sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT)
-        FROM (SELECT {_part(table)} AS part, concat_ws(chr(31), {row}) AS line FROM {relation} WHERE {condition}) GROUP BY part"""
+        f"""SELECT part, count(*), sum((md5 >> 64)::HUGEINT), sum((md5 & 18446744073709551615::UHUGEINT)::HUGEINT)
+        FROM (SELECT {_part(table)} AS part, md5_number(concat_ws(chr(31), {row})) AS md5 FROM {relation} WHERE {condition})
+        GROUP BY part"""
     ).fetchall()
     return {part: (count, lower, upper) for part, count, lower, upper in found}
+
+
+def _in_64_bits(name: str) -> str:
+    """The text of a quantity below 10^9, which is the same and takes a quarter of the time; null for any other."""
+    return f"TRY_CAST({name} AS DECIMAL(18,9))::VARCHAR, "
 
 
 def _part(table: Table) -> str:

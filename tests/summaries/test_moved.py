@@ -3,13 +3,14 @@
 Each is compared with its own SQL file over the whole of what it reads, to the last decimal, after any changes in any order.
 """
 
+import os
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import duckdb
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline import summaries
@@ -90,7 +91,12 @@ class Account:
             connection.execute(f"DELETE FROM {table.qualified}")
         for name in kept.NAMES:
             connection.execute(f"DROP MACRO IF EXISTS sync.{name}")
-        for name, parent, depth in (("root", None, 0), ("child", "root", 1), ("grandchild", "child", 2), ("other", "root", 1)):
+        for name, parent, depth in (
+            ("root", None, 0),
+            ("child", "root", 1),
+            ("grandchild", "child", 2),
+            ("other", "root", 1),
+        ):
             self.tree(name, parent, depth, name)
         for number, name in enumerate(FACILITIES):
             place = ORGANIZATIONS[number % len(ORGANIZATIONS)]
@@ -110,17 +116,35 @@ class Account:
         row = where | values | {"valid_from": self.now, "change": change}
         self.sql(f"INSERT INTO {table} ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})", *row.values())
 
-    def record(self, place: str, item: str, site: str, state: str, start: date, days: int, amount: Any, change: str) -> None:  # fmt: skip
-        values = {"facility_id": site, "status": state, "start_date": start, "end_date": start + timedelta(days=days - 1)}
+    def record(self, *fields: Any) -> None:
+        place, item, site, state, start, days, amount, change = fields
+        values = {
+            "facility_id": site,
+            "status": state,
+            "start_date": start,
+            "end_date": start + timedelta(days=days - 1),
+        }
         values |= dict(zip(MEASURES, amount, strict=True))
         values["co2e_state"] = "pending" if values["co2e_kg"] is None else "calculated"
         self._version(RECORD, change, {"organization_id": place, "waste_water_treatment_id": item}, values)
 
     def recalculated(self, place: str, item: str, amount: Any) -> None:
-        self._copies(RECORD, f"organization_id = '{place}' AND waste_water_treatment_id = '{item}'", "recalculated", "co2e_kg", amount)
+        self._copies(
+            RECORD,
+            f"organization_id = '{place}' AND waste_water_treatment_id = '{item}'",
+            "recalculated",
+            "co2e_kg",
+            amount,
+        )
 
     def moves(self, item: str, source: str, target: str) -> None:
-        self._copies(RECORD, f"organization_id = '{source}' AND waste_water_treatment_id = '{item}'", "new", "organization_id", target)
+        self._copies(
+            RECORD,
+            f"organization_id = '{source}' AND waste_water_treatment_id = '{item}'",
+            "new",
+            "organization_id",
+            target,
+        )
 
     def _copies(self, table: str, where: str, change: str, column: str, value: Any) -> None:
         """Another version of the rows that are valid, with one value changed."""
@@ -130,7 +154,7 @@ class Account:
         ).fetchall():  # fmt: skip
             return
         self.sql(
-            f"""CREATE OR REPLACE TEMP TABLE copied AS SELECT * REPLACE (?::{'VARCHAR' if column == 'organization_id' else 'DECIMAL(28,9)'} AS {column},
+            f"""CREATE OR REPLACE TEMP TABLE copied AS SELECT * REPLACE (?::{"VARCHAR" if column == "organization_id" else "DECIMAL(28,9)"} AS {column},
             ?::TIMESTAMPTZ AS valid_from, '{change}' AS change) FROM {table} WHERE valid_to IS NULL AND {where}""",
             value,
             self.now,
@@ -140,13 +164,19 @@ class Account:
 
     def deleted(self, place: str, item: str) -> None:
         where = f"organization_id = '{place}' AND waste_water_treatment_id = '{item}' AND valid_to IS NULL"
-        self.sql(f"INSERT INTO {RECORD} SELECT * REPLACE ('deleted' AS change, $1::TIMESTAMPTZ AS valid_from, $1::TIMESTAMPTZ AS valid_to) FROM {RECORD} WHERE {where}", self.now)  # fmt: skip
+        ended = "'deleted' AS change, $1::TIMESTAMPTZ AS valid_from, $1::TIMESTAMPTZ AS valid_to"
+        self.sql(f"INSERT INTO {RECORD} SELECT * REPLACE ({ended}) FROM {RECORD} WHERE {where}", self.now)
         self.sql(f"UPDATE {RECORD} SET valid_to = ? WHERE {where}", self.now)
 
     def person(self, item: str, name: str) -> None:
-        self.sql(f"UPDATE {RECORD} SET uploaded_by_user_id = ? WHERE waste_water_treatment_id = ? AND valid_to IS NULL", name, item)
+        self.sql(
+            f"UPDATE {RECORD} SET uploaded_by_user_id = ? WHERE waste_water_treatment_id = ? AND valid_to IS NULL",
+            name,
+            item,
+        )
 
-    def facility(self, place: str, site: str, state: str, country: str | None, kind: str | None, total: Any, change: str) -> None:  # fmt: skip
+    def facility(self, *fields: Any) -> None:
+        place, site, state, country, kind, total, change = fields
         values = {"status": state, "country_code": country, "facility_type": kind, "co2e_kg": total, "name": site}
         self._version(FACILITY, change, {"organization_id": place, "facility_id": site}, values)
 
@@ -170,7 +200,10 @@ class Account:
             """INSERT INTO sync.lists (run_id, organization_id, endpoint, facility_id, outcome, quarantined_count, merged_at, finished_at)
             VALUES ($1, $2, 'waste_water_treatments', $3, $4, 1, $5, $5)""", run, place, site, outcome, self.now
         )  # fmt: skip
-        self.sql("INSERT INTO sync.quarantine (run_id, organization_id, endpoint, item_id) VALUES (?, ?, 'waste_water_treatments', 'x')", run, place)  # fmt: skip
+        self.sql(
+            """INSERT INTO sync.quarantine (run_id, organization_id, endpoint, item_id)
+            VALUES (?, ?, 'waste_water_treatments', 'x')""", run, place
+        )  # fmt: skip
 
     def excluded(self, place: str) -> None:
         self.sql("DELETE FROM sync.excluded_organizations")
@@ -178,7 +211,9 @@ class Account:
 
     def total(self, place: str, year: int, amount: Any) -> None:
         self.sql("DELETE FROM dcycle.total_impacts WHERE organization_id = ? AND year = ?", place, year)
-        self.sql("INSERT INTO dcycle.total_impacts (organization_id, year, co2e_kg) VALUES (?, ?, ?)", place, year, amount)
+        self.sql(
+            "INSERT INTO dcycle.total_impacts (organization_id, year, co2e_kg) VALUES (?, ?, ?)", place, year, amount
+        )
 
     def taken_back(self) -> None:
         self.sql("UPDATE sync.runs SET published_at = NULL, outcome = 'loaded' WHERE published_at = (SELECT max(published_at) FROM sync.runs)")  # fmt: skip
@@ -188,7 +223,9 @@ class Account:
 
     def redated(self) -> None:
         for table in (RECORD, FACILITY, "history.emissions_by_facility_month"):
-            self.sql(f"UPDATE {table} SET valid_from = valid_from - INTERVAL 1 SECOND, valid_to = valid_to - INTERVAL 1 SECOND")
+            self.sql(
+                f"UPDATE {table} SET valid_from = valid_from - INTERVAL 1 SECOND, valid_to = valid_to - INTERVAL 1 SECOND"
+            )
 
     def other_version(self) -> None:
         if known := kept.read(self.connection, kept.SUMMARISED):
@@ -229,7 +266,10 @@ class Account:
         with summaries.in_reach(self.connection):
             for summary in summaries.SUMMARIES:
                 names = ", ".join(summary.names())
-                stored, anew = f"SELECT {names} FROM {summary.qualified}", f"SELECT {names} FROM ({summaries.query(summary)})"
+                stored, anew = (
+                    f"SELECT {names} FROM {summary.qualified}",
+                    f"SELECT {names} FROM ({summaries.query(summary)})",
+                )
                 for one, other in ((stored, anew), (anew, stored)):
                     assert self.connection.execute(f"{one} EXCEPT ALL {other}").fetchall() == [], summary.name
 
@@ -241,6 +281,7 @@ class Account:
         assert content_hash(self.connection, content_tables()) == found
 
 
+@settings(max_examples=int(os.environ.get("MOVED_EXAMPLES", "12")), deadline=None)
 @given(st.lists(action, min_size=3, max_size=14))
 def test_what_is_made_again_where_it_moved_is_what_all_of_it_would_be(
     connection: duckdb.DuckDBPyConnection, actions: list[tuple[Any, ...]]

@@ -29,6 +29,7 @@ from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPP
 from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_MONTH, TREE_EMISSIONS_BY_YEAR
 from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
 from dcycle_pipeline.summaries.twice import COUNTED_RECORDS, LISTED_TWICE
+from dcycle_pipeline.summaries.window import Window
 from dcycle_pipeline.summaries.years import (
     EMISSIONS_BY_COUNTRY_YEAR,
     EMISSIONS_BY_ORGANIZATION_YEAR,
@@ -120,11 +121,14 @@ def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime, printer: Pr
     moved = Moved.since_last(connection, printer or Printer(connection), moment, _made_with(SUMMARIES), _STORED_IN)
     rows_changed = 0
     with in_reach(connection):
+        window = Window(connection)
         for summary in SUMMARIES:
             if moved.concerns(summary):
-                changed = _refresh(connection, summary, moment, moved)
-                moved.made(connection, summary, changed)
+                changed = _refresh(connection, summary, moment, moved, window)
                 rows_changed += changed
+                moved.made(connection, summary, changed)
+                window.changed(summary.qualified)
+        window.close()
     moved.remember(connection)
     return rows_changed
 
@@ -135,17 +139,15 @@ def _made_with(made: tuple[Summary, ...]) -> str:
     return made_with((RULES.script, *declared, *(query(summary) for summary in made)))
 
 
-def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: datetime, moved: Moved) -> int:
-    if not summary.of_facility or not moved.can_be_named:
-        return _replace(connection, summary, query(summary), moment)
-    within, text = moved.within, query(summary)
-    # Its SQL file as it is, but for where it reads: views of this connection that show these facilities and nothing else.
-    names = {source: source.split(".")[1] for source in summary.of_facility}
-    for source, name in names.items():
-        connection.execute(f"CREATE OR REPLACE TEMP VIEW {name} AS SELECT * FROM {source} WHERE {within}")
-        text = text.replace(source, f"temp.{name}")
-    changed = _replace(connection, summary, f"SELECT * FROM ({text}) WHERE {within}", moment, within)
-    connection.execute("; ".join(f"DROP VIEW temp.{name}" for name in names.values()))
+def _refresh(
+    connection: duckdb.DuckDBPyConnection, summary: Summary, moment: datetime, moved: Moved, window: Window
+) -> int:
+    text, changed = query(summary), 0
+    if not summary.of_facility:
+        return _replace(connection, summary, text, moment)
+    for within in moved.conditions:
+        seen = window.query(text, summary.of_facility, within, few=moved.is_few)
+        changed += _replace(connection, summary, seen, moment, within)
     return changed
 
 

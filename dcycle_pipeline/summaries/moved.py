@@ -20,8 +20,8 @@ from dcycle_pipeline.summaries.months import FACILITY_MONTH
 from dcycle_pipeline.summaries.scopes import SCOPE_MAPPING
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.warehouse import kept, run_tables
-from dcycle_pipeline.warehouse.history import versions
-from dcycle_pipeline.warehouse.prints import Printer, can_be_named, different, within
+from dcycle_pipeline.warehouse.history import VALID_NOW, versions
+from dcycle_pipeline.warehouse.prints import Printer, can_be_named, different, spans, within
 
 _RECORDS, _FACILITIES = versions(waste_water_treatments.ENDPOINT), versions(facilities.V1)
 # Each table that the summaries are made from, with the names under which they read it.
@@ -33,6 +33,7 @@ _SOURCES: tuple[tuple[Table, frozenset[str]], ...] = (
 )
 # A facility's rows are made from these alone, and from the rows of the facility in other summaries.
 _BY_FACILITY = (_RECORDS, _FACILITIES)
+AT_ONCE = 250_000  # records: their months fit the memory with which a step begins, however many there are in all
 MOST_SHARE = 4  # if more than one facility in four moved, all are made again in one go
 # Which years the facilities of an organisation may owe: it depends on all of them.
 CALENDAR = f"""SELECT coalesce(sum(hash(hash(*COLUMNS(*)))), 0)::VARCHAR FROM (
@@ -62,6 +63,7 @@ class Moved:
     facilities: set[str] = field(default_factory=set)
     wholly: bool = False
     stored: dict[str, Table] = field(default_factory=dict)
+    records_count: int = 0
     _known: dict[str, Any] = field(default_factory=dict)
     _now: dict[str, Any] = field(default_factory=dict)
 
@@ -78,7 +80,9 @@ class Moved:
         known = kept.read(connection, kept.SUMMARISED)
         before, now, is_publication = connection.execute(_PUBLICATIONS, [moment]).fetchall()[0]
         facts = {"made_with": digest, "publications": now, "is_publication": is_publication}
-        moved = cls(printer, wholly=known.get("made_with") != digest, stored=stored, _known=known, _now=facts)
+        count = connection.execute(f"SELECT count(*) FROM {_RECORDS.qualified} WHERE {VALID_NOW}").fetchall()[0][0]
+        anew = known.get("made_with") != digest
+        moved = cls(printer, wholly=anew, stored=stored, records_count=count, _known=known, _now=facts)
         for table, names in _SOURCES:
             if moved._differs(table):
                 moved.names |= names
@@ -103,15 +107,17 @@ class Moved:
         return self.wholly or of_runs or bool(self.names & {summary.name, summary.qualified, *summary.sources})
 
     @property
-    def can_be_named(self) -> bool:
+    def is_few(self) -> bool:
         """Whether it is some facilities that moved, so few that it is worth while to look for their rows alone."""
         few = len(self.facilities) * MOST_SHARE < len(self.printer.of(_RECORDS))
         return not self.wholly and few and can_be_named(self.facilities)
 
     @property
-    def within(self) -> str:
-        """An SQL condition for the rows of the facilities that moved."""
-        return within(self.facilities)
+    def conditions(self) -> list[str]:
+        """SQL conditions for the facilities to make again, some at a time. A row meets one of them, or its facility did not move."""
+        if self.is_few:
+            return [within(self.facilities)]
+        return spans(sorted(self.printer.of(_RECORDS)), -(-self.records_count // AT_ONCE))
 
     def made(self, connection: duckdb.DuckDBPyConnection, summary: Summary, rows_changed: int) -> None:
         """Say that the summary was made again, so that what is made from it knows."""

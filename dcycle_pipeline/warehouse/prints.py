@@ -56,6 +56,15 @@ def can_be_named(facilities: set[str]) -> bool:
     return 0 < len(facilities) <= MOST_NAMED and _NO_FACILITY not in facilities
 
 
+def spans(facilities: list[str], count: int) -> list[str]:
+    """SQL conditions for about `count` equal parts of these facilities, which are in order. Each row there may be meets one of them."""
+    bounds = sorted({facilities[len(facilities) * part // count] for part in range(1, count)} - {_NO_FACILITY})
+    lower = ["true", *(f"facility_id >= {quoted(bound)}" for bound in bounds)]
+    upper = [*(f"facility_id < {quoted(bound)}" for bound in bounds), "true"]
+    found = [f"{above} AND {below}" for above, below in zip(lower, upper, strict=True)]
+    return [f"({found[0]} OR facility_id IS NULL)", *found[1:]] if bounds else ["true"]
+
+
 def content_hash(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], printer: Printer | None = None) -> str:
     """One SHA-256 over the content of the tables, in hex. It depends neither on the order of rows nor on when we saw them.
 

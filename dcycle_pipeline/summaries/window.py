@@ -20,19 +20,19 @@ class Window:
         """
         for source in sources:
             self._show(source, "TABLE" if few else "VIEW", within)
-            text = text.replace(source, _name(source))
+            text = text.replace(source, f"temp.{_bare(source)}")
         return f"SELECT * FROM ({text}) WHERE {within}"
 
     def _show(self, source: str, kind: str, within: str) -> None:
         if self._shown.get(source) != (kind, within):
             self.changed(source)
-            self._connection.execute(f"CREATE TEMP {kind} {_name(source)} AS SELECT * FROM {source} WHERE {within}")
+            self._connection.execute(f"CREATE TEMP {kind} {_bare(source)} AS SELECT * FROM {source} WHERE {within}")
             self._shown[source] = kind, within
 
     def changed(self, source: str) -> None:
         """Say that rows of a source changed."""
         if shown := self._shown.pop(source, None):
-            self._connection.execute(f"DROP {shown[0]} {_name(source)}")
+            self._connection.execute(f"DROP {shown[0]} temp.{_bare(source)}")
 
     def close(self) -> None:
         """Leave nothing behind in the connection."""
@@ -40,6 +40,6 @@ class Window:
             self.changed(source)
 
 
-def _name(source: str) -> str:
+def _bare(source: str) -> str:
     """The name without its schema, as that is what the files may call the columns by."""
-    return f"temp.{source.split('.')[1]}"
+    return source.split(".")[1]

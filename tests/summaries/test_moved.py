@@ -77,6 +77,7 @@ action = st.one_of(
 def connection() -> Iterator[duckdb.DuckDBPyConnection]:
     with duckdb.connect(config={"threads": 1}) as opened, pytest.MonkeyPatch.context() as patch:
         patch.setattr(moved, "MOST_SHARE", 1)  # so that a few facilities are few
+        patch.setattr(moved, "AT_ONCE", 4)  # so that a few records are many
         opened.execute("ATTACH ':memory:' AS warehouse; USE warehouse; SET TimeZone = 'UTC'")
         declare(opened, everything())
         yield opened
@@ -281,7 +282,8 @@ class Account:
         assert content_hash(self.connection, content_tables()) == found
 
 
-@settings(max_examples=int(os.environ.get("MOVED_EXAMPLES", "12")), deadline=None)
+@pytest.mark.timeout(600)
+@settings(max_examples=int(os.environ.get("MOVED_EXAMPLES", "4")), deadline=None)
 @given(st.lists(action, min_size=3, max_size=14))
 def test_what_is_made_again_where_it_moved_is_what_all_of_it_would_be(
     connection: duckdb.DuckDBPyConnection, actions: list[tuple[Any, ...]]

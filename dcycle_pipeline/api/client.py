@@ -26,6 +26,7 @@ from dcycle_pipeline.settings import Settings
 T = TypeVar("T")
 _log = logging.getLogger(__name__)
 _OF_A_PAGE = ("page", "size", "sort")
+_READ = httpx.ByteStream(b"")
 LONGEST_PLACE = 300  # characters of a message that name the list: an id may be longer than a URL
 
 
@@ -146,6 +147,9 @@ class DcycleApi:
                     auth=self._auth(organization_id),
                     extensions={"where": where},
                 )
+            response.stream = (
+                _READ  # httpx's stream holds its response: Python would keep each body until it looks for cycles
+            )
             self.server_date = response.headers.get("date", self.server_date)
             body = self._cleaned(read(response, where, self._secrets.mask), where)
         except TimeoutError:

@@ -16,6 +16,7 @@ _WRITTEN = (
     "about.json",
     "compacted_bytes",
     "destinations.json",
+    "drawings.json",
     "lock",
     "lock.holder",
     "lock.soft",

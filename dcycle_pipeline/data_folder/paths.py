@@ -94,6 +94,11 @@ class Paths:
         return self.working / "destinations.json"
 
     @property
+    def pictures(self) -> Path:
+        """The pictures of the last report."""
+        return self.working / "drawings.json"
+
+    @property
     def spill(self) -> Path:
         """Where DuckDB writes what does not fit its memory."""
         return self.working / "spill"

@@ -17,7 +17,8 @@ from dcycle_pipeline.publish.checks import Finding, endpoint_findings, summary_f
 from dcycle_pipeline.publish.content import content_tables
 from dcycle_pipeline.summaries import scope_file
 from dcycle_pipeline.warehouse import run_log
-from dcycle_pipeline.warehouse.database import content_hash, transaction
+from dcycle_pipeline.warehouse.database import transaction
+from dcycle_pipeline.warehouse.prints import Printer, content_hash
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,7 @@ def refresh_summaries(
     """
     with transaction(connection):
         run_log.mark_summarised(connection, run_id, moment)
-        return _refresh(connection, moment, scope_mapping, [])
+        return _refresh(connection, moment, scope_mapping, [], Printer(connection))
 
 
 def record_publication(
@@ -60,8 +61,9 @@ def record_publication(
         for endpoint in declared():
             if endpoint.name not in seen:
                 known += endpoint_findings(connection, endpoint)
-        refreshed = _refresh(connection, published_at, scope_mapping, known)
-        run_log.finish(connection, run_id, content_hash(connection, content_tables()))
+        printer = Printer(connection)
+        refreshed = _refresh(connection, published_at, scope_mapping, known, printer)
+        run_log.finish(connection, run_id, content_hash(connection, content_tables(), printer))
         bind_macros(connection)
         return refreshed
 
@@ -73,11 +75,15 @@ def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:
 
 
 def _refresh(
-    connection: duckdb.DuckDBPyConnection, moment: datetime, scope_mapping: Path | None, known: list[Finding]
+    connection: duckdb.DuckDBPyConnection,
+    moment: datetime,
+    scope_mapping: Path | None,
+    known: list[Finding],
+    printer: Printer,
 ) -> Refreshed:
     if scope_mapping is not None:
         scope_file.adopt(connection, scope_mapping)
-    rows_changed = summaries.refresh(connection, moment)
+    rows_changed = summaries.refresh(connection, moment, printer)
     findings = [finding for summary in summaries.SUMMARIES for finding in summary_findings(connection, summary)]
     verify_publishable([*known, *findings])
     return Refreshed(rows_changed, findings)

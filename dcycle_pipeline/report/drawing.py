@@ -7,13 +7,15 @@ They are drawn here and not in the browser, so the page needs no script, prints 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
 from markupsafe import Markup
 
-from dcycle_pipeline.report.engine import Order, Picture, draw
+from dcycle_pipeline.report.engine import Order, Picture
 from dcycle_pipeline.report.figures import Chart
+from dcycle_pipeline.report.kept_pictures import drawn_once
 from dcycle_pipeline.report.labels import shortened
 from dcycle_pipeline.report.palette import FIXED, variable
 from dcycle_pipeline.text import isolated, markdown
@@ -66,14 +68,21 @@ class Drawings:
 
 
 def drawings(
-    charts: Mapping[str, Sequence[Chart]], together: Sequence[Chart], columns: int, alternative: str
+    charts: Mapping[str, Sequence[Chart]],
+    together: Sequence[Chart],
+    columns: int,
+    alternative: str,
+    kept: Path | None = None,
 ) -> Drawings:
-    """Draw the charts of each figure, and those of `together` in `columns` as one image. What cannot be drawn says why."""
+    """Draw the charts of each figure, and those of `together` in `columns` as one image. What cannot be drawn says why.
+
+    `kept` is a file of pictures: what one of the same chart is there is not drawn again.
+    """
     orders = [
         Order({**width, "config": CONFIG}) for own in charts.values() for chart in own for width in _widths(chart)
     ]
     image = [Order(_in_one(together, columns), FIXED)] if together else []
-    pictures = iter(draw([*orders, *image]))
+    pictures = iter(drawn_once([*orders, *image], kept))
     drawn = {
         name: [_drawn(chart, list(islice(pictures, len(_widths(chart))))) for chart in own]
         for name, own in charts.items()

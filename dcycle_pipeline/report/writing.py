@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from dcycle_pipeline.data_folder import permissions, write_whole
+from dcycle_pipeline.data_folder import DataFolder, permissions, write_whole
 from dcycle_pipeline.errors import SettingsError, UnavailableError
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.report.drawing import drawings
@@ -38,7 +38,8 @@ def write_report(published_file: Path, output: Path, *, with_picture: bool = Fal
         found = answers(published)
         charts = {name: charts_of(answer) for name, answer in found.items()}
         together = charts[MONTHS.figures[0].name] if with_picture else []
-        drawn = drawings(charts, together, _PICTURE_COLUMNS, _PICTURE)
+        kept = DataFolder(output.parent).pictures if output == DataFolder(output.parent).report else None
+        drawn = drawings(charts, together, _PICTURE_COLUMNS, _PICTURE, kept)
         page = render(published, found, drawn.charts).encode()
     if output.is_dir():
         raise SettingsError(f"The report cannot be written to {output}: that is a folder. Choose another file.")

@@ -6,6 +6,7 @@ What each one is, is declared by theme beside this file; when they are refreshed
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 
 import duckdb
@@ -22,11 +23,13 @@ from dcycle_pipeline.summaries.months import (
     EMISSIONS_BY_ORGANIZATION_MONTH,
     ORGANIZATION_TREE,
 )
+from dcycle_pipeline.summaries.moved import Moved, made_with
 from dcycle_pipeline.summaries.restated import RESTATEMENTS
 from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
 from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_MONTH, TREE_EMISSIONS_BY_YEAR
 from dcycle_pipeline.summaries.trust import DATA_QUALITY, FACILITY_RECONCILIATION
 from dcycle_pipeline.summaries.twice import COUNTED_RECORDS, LISTED_TWICE
+from dcycle_pipeline.summaries.window import Window
 from dcycle_pipeline.summaries.years import (
     EMISSIONS_BY_COUNTRY_YEAR,
     EMISSIONS_BY_ORGANIZATION_YEAR,
@@ -35,6 +38,7 @@ from dcycle_pipeline.summaries.years import (
 from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.database import replace_changed_rows, replace_changed_versions
 from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of, of_versions
+from dcycle_pipeline.warehouse.prints import Printer
 
 
 def _text(name: str) -> str:
@@ -100,22 +104,59 @@ STORED: tuple[Table, ...] = (
 DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS, *BI)
 
 
-def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime) -> int:
+# The table that holds the rows of each summary.
+_STORED_IN: dict[str, Table] = {
+    summary.name: VERSIONED if summary.name == VERSIONED.name else summary for summary in SUMMARIES
+}
+
+
+def refresh(connection: duckdb.DuckDBPyConnection, moment: datetime, printer: Printer | None = None) -> int:
     """Bring every summary in step with its query. Returns how many rows were written. The caller holds a transaction.
 
-    `moment` is later than any moment that is noted; rows that change are valid from then on. Raises SettingsError if no mapping
-    of scopes was adopted yet and the package's own cannot be read.
+    Only what its sources changed is made again. `moment` is later than any moment that is noted; rows that change are valid from
+    then on. Raises SettingsError if no mapping of scopes was adopted yet and the package's own cannot be read.
     """
     if not connection.execute(f"SELECT 1 FROM {SCOPE_MAPPING.qualified}").fetchall():
         scope_file.adopt(connection)
+    moved = Moved.since_last(connection, printer or Printer(connection), moment, _made_with(SUMMARIES), _STORED_IN)
+    rows_changed = 0
     with in_reach(connection):
-        return sum(_refresh(connection, summary, moment) for summary in SUMMARIES)
+        window = Window(connection)
+        for summary in SUMMARIES:
+            if moved.concerns(summary):
+                changed = _refresh(connection, summary, moment, moved, window)
+                rows_changed += changed
+                moved.made(connection, summary, changed)
+                window.changed(summary.qualified)
+        window.close()
+    moved.remember(connection)
+    return rows_changed
 
 
-def _refresh(connection: duckdb.DuckDBPyConnection, summary: Summary, moment: datetime) -> int:
+@cache
+def _made_with(made: tuple[Summary, ...]) -> str:
+    declared = [statement for each in DECLARED for statement in each.ddl()]
+    return made_with((RULES.script, *declared, *(query(summary) for summary in made)))
+
+
+def _refresh(
+    connection: duckdb.DuckDBPyConnection, summary: Summary, moment: datetime, moved: Moved, window: Window
+) -> int:
+    text, changed = query(summary), 0
+    if not summary.of_facility:
+        return _replace(connection, summary, text, moment)
+    for within in moved.conditions:
+        seen = window.query(text, summary.of_facility, within, few=moved.is_few)
+        changed += _replace(connection, summary, seen, moment, within)
+    return changed
+
+
+def _replace(
+    connection: duckdb.DuckDBPyConnection, summary: Summary, text: str, moment: datetime, within: str = "true"
+) -> int:
     if summary.name == VERSIONED.name:
-        return replace_changed_versions(connection, VERSIONED, query(summary), moment)
-    return replace_changed_rows(connection, summary, query(summary))
+        return replace_changed_versions(connection, VERSIONED, text, moment, within)
+    return replace_changed_rows(connection, summary, text, within)
 
 
 @contextmanager

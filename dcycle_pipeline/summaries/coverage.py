@@ -53,6 +53,7 @@ COVERAGE_GAPS = Summary(
     ),
     WWT,
     sources=(COUNTED,),
+    of_facility=(COUNTED,),
 )
 
 COVERAGE_BY_FACILITY_MONTH = Summary(
@@ -73,4 +74,6 @@ COVERAGE_BY_FACILITY_MONTH = Summary(
     "summaries.emissions_by_facility_month",
     sources=(COUNTED, FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),
     conserves=(Conserved("summaries.emissions_by_facility_month", ("covered_days",)),),
+    # Not the months and records: which years a facility owes also depends on those of its whole organisation, see `moved.calendar`.
+    of_facility=("summaries.coverage_gaps",),
 )

@@ -42,11 +42,14 @@ class Conserved:
 class Summary(Table):
     """A table whose rows are those that the SQL file of its name gives.
 
-    `sources` names the tables that the file reads; `conserves` are the sums that it must not change.
+    `sources` names the tables that the file reads: it is made again if one of them changed. `conserves` are the sums that it must
+    not change. `of_facility` are sources of which the rows of a facility are enough to make that facility's rows; if there are any,
+    the summary is made again for the facilities that moved only.
     """
 
     sources: tuple[str, ...] = ()
     conserves: tuple[Conserved, ...] = ()
+    of_facility: tuple[str, ...] = ()
 
     @property
     def is_content(self) -> bool:

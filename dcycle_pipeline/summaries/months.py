@@ -44,6 +44,7 @@ EMISSIONS_BY_FACILITY_MONTH = Summary(
     WWT,
     sources=(COUNTED, FACILITIES, "summaries.coverage_gaps"),
     conserves=(Conserved(COUNTED, where="is_counted(status, start_date, end_date)"),),
+    of_facility=(COUNTED, "summaries.coverage_gaps"),
 )
 
 FACILITY_MONTH = EMISSIONS_BY_FACILITY_MONTH.qualified

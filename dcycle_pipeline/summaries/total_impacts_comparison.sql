@@ -9,6 +9,7 @@ WITH own AS (
     SELECT *, unnest(range(year(start_date), year(end_date) + 1))::INTEGER AS year,
         is_counted(status, start_date, end_date) AS counted, year(start_date) <> year(end_date) AS crosses
     FROM summaries.counted_records
+    WHERE NOT counted OR crosses -- all others add nothing to what is counted below
 ), cut AS (
     SELECT *, greatest(start_date, make_date(year, 1, 1)) - start_date AS days_before,
         least(end_date, make_date(year, 12, 31)) - start_date + 1 AS days_until, day_count(start_date, end_date) AS days

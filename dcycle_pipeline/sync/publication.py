@@ -18,9 +18,11 @@ from dcycle_pipeline.publish.record import Refreshed, is_recorded, record_public
 from dcycle_pipeline.sync.rewrite import rewrite_if_grown
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import deliveries, run_log, run_tables
-from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
+from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, MB_A_THREAD, THREADS, with_room
 from dcycle_pipeline.warehouse.deliveries import Sending
 
+# Enough for two threads. Summaries take some facilities at a time: with more memory they were measured to be no faster.
+RECORDING_MEMORY_MB = THREADS * MB_A_THREAD
 _log = logging.getLogger(__name__)
 
 
@@ -70,19 +72,32 @@ def summarise(run: Run) -> Refreshed:
 
     Raises UnsoundError if a check forbids it; the summaries stay as they were then.
     """
-    with run.working_file() as connection:
+    with run.working_file(_memory_mb(run)) as connection:
         return _record(run, connection) if run.publishes else _refresh(run, connection)
 
 
+def _memory_mb(run: Run) -> int:
+    return min(RECORDING_MEMORY_MB, run.settings.memory_limit_mb)
+
+
 def _refresh(run: Run, connection: duckdb.DuckDBPyConnection) -> Refreshed:
-    return refresh_summaries(connection, run.run_id, run_log.moment(connection, run.now()), run.folder.scope_mapping)
+    moment = run_log.moment(connection, run.now())
+    return with_room(
+        connection,
+        run.settings.memory_limit_mb,
+        lambda: refresh_summaries(connection, run.run_id, moment, run.folder.scope_mapping),
+    )
 
 
 def _record(run: Run, connection: duckdb.DuckDBPyConnection) -> Refreshed:
     moment = run_log.moment(connection, run.now())
     known: Iterable[Finding] = [finding for findings in run.findings.values() for finding in findings]
     try:
-        return record_publication(connection, run.run_id, moment, run.folder.scope_mapping, known)
+        return with_room(
+            connection,
+            run.settings.memory_limit_mb,
+            lambda: record_publication(connection, run.run_id, moment, run.folder.scope_mapping, known),
+        )
     except UnsoundError:
         manifest.end_with_all_before(run.folder.landing, run.run_id)  # the same pages would fail again
         raise
@@ -94,7 +109,7 @@ def publish(run: Run) -> Publication:
     Then send it to the destinations that are set. What comes of that decides nothing here.
     Raises UnavailableError if that fails and UnsoundError if a check forbids it; what was published before stays.
     """
-    with run.working_file() as connection:
+    with run.working_file(_memory_mb(run)) as connection:
         if not is_recorded(connection, run.run_id):
             _record(run, connection)
         facts = run_log.run_facts(connection, run.run_id)

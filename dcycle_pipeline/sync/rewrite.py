@@ -13,6 +13,7 @@ from dcycle_pipeline.data_folder import DataFolder, write_whole
 from dcycle_pipeline.errors import DamagedError, UnavailableError
 from dcycle_pipeline.publish.catalog import bind_macros, filled_tables, replaced_file
 from dcycle_pipeline.schema import quoted
+from dcycle_pipeline.warehouse import kept
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, without_file
 
 GROWTH_PERCENT = 10
@@ -52,6 +53,7 @@ def _rewrite(folder: DataFolder) -> None:
             counts = f"SELECT (SELECT count(*) FROM {table.qualified}), (SELECT count(*) FROM {old})"
             if len(set(anew.execute(counts).fetchall()[0])) > 1:
                 raise UnavailableError(f"{table.qualified} did not come over whole.")
+        kept.copy(anew, "grown")
         bind_macros(anew)
 
 

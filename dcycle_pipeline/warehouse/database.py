@@ -193,38 +193,25 @@ def replace_changed_rows(connection: duckdb.DuckDBPyConnection, table: Table, qu
     return int(gone[0][0]) + int(come[0][0])
 
 
-def replace_changed_versions(connection: duckdb.DuckDBPyConnection, table: Table, query: str, moment: datetime) -> int:
+def replace_changed_versions(
+    connection: duckdb.DuckDBPyConnection, table: Table, query: str, moment: datetime, within: str = "true"
+) -> int:
     """Bring a table of versions in step with `query`: versions that no longer hold end at `moment`, new ones begin then.
 
-    Returns how many versions ended and began.
+    `within` is an SQL condition that all rows of the query meet: versions that do not meet it stay. Returns how many versions ended and began.
     """
     names = [column.name for column in table.columns if column.stamp is None]
     listed = ", ".join(names)
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT {listed} FROM ({query})")
     same = " AND ".join(f"old.{name} IS NOT DISTINCT FROM wanted.{name}" for name in names)
     ended = connection.execute(
-        f"UPDATE {table.qualified} AS old SET valid_to = $1 WHERE valid_to IS NULL AND NOT EXISTS (SELECT 1 FROM wanted WHERE {same})",
+        f"UPDATE {table.qualified} AS old SET valid_to = $1 WHERE valid_to IS NULL AND ({within}) AND NOT EXISTS (SELECT 1 FROM wanted WHERE {same})",
         [moment],
     ).fetchall()
     begun = connection.execute(
         f"""INSERT INTO {table.qualified} BY NAME SELECT {listed}, $1::TIMESTAMPTZ AS valid_from FROM wanted
-        WHERE NOT EXISTS (SELECT 1 FROM {table.qualified} AS old WHERE valid_to IS NULL AND {same})""",
+        WHERE NOT EXISTS (SELECT 1 FROM (FROM {table.qualified} WHERE valid_to IS NULL AND ({within})) AS old WHERE {same})""",
         [moment],
     ).fetchall()
     connection.execute("DROP TABLE wanted")
     return int(ended[0][0]) + int(begun[0][0])
-
-
-def content_hash(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table]) -> str:
-    """One SHA-256 over the content of the tables, in hex. It depends neither on the order of rows nor on when we saw them."""
-    parts = []
-    for table in sorted(tables, key=lambda table: table.qualified):
-        relation = f"({table.query})" if isinstance(table, View) else table.qualified
-        row = ", ".join(f"coalesce(({name})::VARCHAR, chr(0))" for name in table.hashed)
-        lower, upper, count = connection.execute(
-            f"""SELECT sum(md5_number_lower(line)::HUGEINT), sum(md5_number_upper(line)::HUGEINT), count(*)
-            FROM (SELECT concat_ws(chr(31), {row}) AS line FROM {relation})"""
-        ).fetchall()[0]
-        parts.append(f"{table.qualified}:{count}:{lower}:{upper}")
-    digest = connection.execute("SELECT sha256(?)", ["\n".join(parts)]).fetchall()[0][0]
-    return str(digest)

@@ -25,6 +25,7 @@ OURS = [
     "working/pseudonym.key",
     "working/snapshots.json",
     "working/compacted_bytes",
+    "working/drawings.json",
     "working/lock",
     "working/lock.holder",
     "landing/*",

@@ -150,6 +150,7 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
         "compacted_bytes",
         "snapshots.json",
         "destinations.json",
+        "drawings.json",
         "warehouse.duckdb",
         "dcycle_warehouse.duckdb",
         "report.html",

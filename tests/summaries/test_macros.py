@@ -27,7 +27,10 @@ CALLS = {
     "incomplete": "2025, 3, 5, 0",
     "no_change_reason": "2025, 1.0, 5, 5, 0, -1.0, 5, 5, 0",
     "layout_digest": "",
+    "summarised_from": "",
+    "hashed_from": "",
 }
+OF_RUNS = ("layout_digest", "summarised_from", "hashed_from")
 TABLES = [table.qualified for table in versioned_tables()]
 
 
@@ -46,7 +49,7 @@ def connection(tmp_path_factory: pytest.TempPathFactory, few_summaries: None) ->
         opened.execute("ATTACH ':memory:' AS odd; USE odd; CREATE SCHEMA sync; CREATE SCHEMA history")
         for name, call in CALLS.items():
             parameters = ", ".join(f"p{at}" for at in range(len(call.split(", ")) if call else 0))
-            opened.execute(f"CREATE MACRO {'sync.' * (name == 'layout_digest')}{name}({parameters}) AS -42")
+            opened.execute(f"CREATE MACRO {'sync.' * (name in OF_RUNS)}{name}({parameters}) AS -42")
         for table in TABLES:
             opened.execute(f"CREATE TABLE {table} AS FROM ours.{table} LIMIT 0")
         opened.execute("CREATE TABLE sync.runs AS FROM ours.sync.runs LIMIT 0")
@@ -62,7 +65,7 @@ def test_every_macro_of_the_file_is_called_here(connection: duckdb.DuckDBPyConne
 
 @pytest.mark.parametrize("name", CALLS)
 def test_a_rule_means_the_same_whatever_database_is_in_use(connection: duckdb.DuckDBPyConnection, name: str) -> None:
-    path = f"ours.{'sync.' * (name == 'layout_digest')}{name}"
+    path = f"ours.{'sync.' * (name in OF_RUNS)}{name}"
     answers = []
     for used in ("ours", "theirs", "odd", "memory"):
         connection.execute(f"USE {used}")

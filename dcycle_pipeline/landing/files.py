@@ -149,23 +149,30 @@ class LandedFile:
         self._root, self.path = root, path
         self._header = msgspec.json.encode(header)
         self._beside = path.with_name(path.name + _HALF)
+        self._stream: zstandard.ZstdCompressionWriter | None = None
+        self._pages_from = 0
         self._finished = False
 
     def __enter__(self) -> Self:
         make_folders(self._root, self.path.parent)
         delete(self._beside)
         self._file = self._beside.open("xb")
-        self.restart()
         return self
 
     def restart(self) -> None:
         """Drop the pages written so far."""
         self._file.seek(0)
         self._file.truncate()
-        compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
-        self._stream = compressor.stream_writer(self._file, closefd=False)
-        self._stream.write(self._header + b"\n")
-        self._pages_from = self._end_of_frame()
+        self._stream = None
+
+    def _begun(self) -> zstandard.ZstdCompressionWriter:
+        """The stream behind the header. It is made for the first page, as a list may bring nothing new."""
+        if self._stream is None:
+            compressor = zstandard.ZstdCompressor(level=_LEVEL, write_checksum=True)
+            self._stream = compressor.stream_writer(self._file, closefd=False)
+            self._stream.write(self._header + b"\n")
+            self._pages_from = self._end_of_frame(self._stream)
+        return self._stream
 
     def keep(self, page: Page) -> None:
         """Append one page; `page.payload` holds its clean items as a JSON array."""
@@ -174,11 +181,12 @@ class LandedFile:
 
     def keep_line(self, line: bytes) -> None:
         """Append a page as it lies in another landed file."""
-        self._stream.write(line + b"\n")
+        self._begun().write(line + b"\n")
 
     def keep_all_of(self, path: Path, pages_at: tuple[int, int]) -> None:
         """Take over all pages of another landed file, which is whole, as they lie there compressed."""
         self.restart()
+        self._begun()
         start, end = pages_at
         with path.open("rb") as other:
             other.seek(start)
@@ -186,18 +194,19 @@ class LandedFile:
 
     def finish(self, trailer: Trailer) -> Trailer:
         """End the file with its proof and put it in its place. Returns the trailer, whose fingerprint now says where the pages are."""
+        stream = self._begun()
         if trailer.fingerprint is not None:
-            pages_at = self._pages_from, self._end_of_frame()
+            pages_at = self._pages_from, self._end_of_frame(stream)
             trailer = replace(trailer, fingerprint=replace(trailer.fingerprint, pages_at=pages_at))
-        self._stream.write(msgspec.json.encode(trailer) + b"\n")
-        self._stream.flush(zstandard.FLUSH_FRAME)
+        stream.write(msgspec.json.encode(trailer) + b"\n")
+        stream.flush(zstandard.FLUSH_FRAME)
         self._file.close()
         os.replace(self._beside, self.path)
         self._finished = True
         return trailer
 
-    def _end_of_frame(self) -> int:
-        self._stream.flush(zstandard.FLUSH_FRAME)
+    def _end_of_frame(self, stream: zstandard.ZstdCompressionWriter) -> int:
+        stream.flush(zstandard.FLUSH_FRAME)
         return self._file.tell()
 
     def __exit__(

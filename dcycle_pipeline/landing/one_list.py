@@ -5,7 +5,6 @@ Which lists are read, and what becomes of one that fails, belongs to `fetch`.
 
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
-from typing import TypeVar
 
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.few_passes import Answer, AskAgain, Found, LastRead, read_in_few_passes
@@ -19,8 +18,6 @@ from dcycle_pipeline.landing.last_proven import LastProven
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.landing.page_body import PageBody, read_page
 from dcycle_pipeline.landing.personal_data import Policy
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -81,7 +78,10 @@ class OneList:
 
     def _asker(self, paging: Paging) -> Callable[[Query, int], Awaitable[Page]]:
         async def ask(variant: Query, number: int) -> Page:
-            return await self._ask(paging, variant, number, lambda body, where: self._page(number, body, where))
+            where, query = self._where(paging, number), self._query(paging, variant, number)
+            return await self.api.ask(
+                paging.path, query, self.key.organization_id, where, lambda body: self._page(number, body, where)
+            )
 
         return ask
 
@@ -89,18 +89,28 @@ class OneList:
         paging = replace(self.endpoint.paging, filter=statuses)
 
         async def ask(number: int, before: PagePrint | None) -> Answer:
-            return await self._ask(
-                paging, paging.variants[0], number, lambda body, where: self._answer(number, body, before, where)
+            where, query = self._where(paging, number), self._query(paging, paging.variants[0], number)
+            came = ""
+
+            def recognise(body: bytes) -> Answer | None:
+                nonlocal came
+                came = digest(body)
+                return Answer(number, None, before, None) if before and before.came == came else None
+
+            def understand(body: bytes) -> Answer:
+                return self._answer(number, body, came, before, where)
+
+            return await self.api.ask(
+                paging.path, query, self.key.organization_id, where, understand, recognise=recognise
             )
 
         return ask
 
-    async def _ask(self, paging: Paging, variant: Query, number: int, understand: Callable[[bytes, str], T]) -> T:
-        where = f"GET {paging.path} ({self.key}, page {number})"
-        query = (*self._fixed(paging), *variant, ("page", str(number)))
-        return await self.api.ask(
-            paging.path, query, self.key.organization_id, where, lambda body: understand(body, where)
-        )
+    def _where(self, paging: Paging, number: int) -> str:
+        return f"GET {paging.path} ({self.key}, page {number})"
+
+    def _query(self, paging: Paging, variant: Query, number: int) -> Query:
+        return (*self._fixed(paging), *variant, ("page", str(number)))
 
     def _fixed(self, paging: Paging) -> Query:
         fixed = (*paging.filter, *paging.query)
@@ -112,10 +122,7 @@ class OneList:
         page = read_page(body, self.policy, where)
         return Page(number, page.identities, page.envelope, page.payload, page.statuses)
 
-    def _answer(self, number: int, body: bytes, before: PagePrint | None, where: str) -> Answer:
-        came = digest(body)
-        if before and before.came == came:
-            return Answer(number, None, before, None)
+    def _answer(self, number: int, body: bytes, came: str, before: PagePrint | None, where: str) -> Answer:
         policy = self.policy.for_a_page()
         found = read_page(body, policy, where)
         printed = _print(came, found, policy)

@@ -16,7 +16,7 @@ MOST_NAMED = 5  # contradictory rows in one message
 
 class Comparison:
     """The staged lists of one organisation and endpoint beside its versions. A kept list is not staged: the versions hold exactly
-    its rows, and those that were off the list before.
+    its rows, and those that were off the list before. `lists_are_staged` is whether any is.
     """
 
     def __init__(self, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> None:
@@ -26,6 +26,7 @@ class Comparison:
         self._versions = history.versions(endpoint).qualified
         self._id = endpoint.id_column
         self._facility = endpoint.parent_parameter or "NULL::VARCHAR"
+        self.lists_are_staged = False
 
     def current_count(self) -> int:
         """How many rows the organisation has now."""
@@ -37,15 +38,21 @@ class Comparison:
 
         Of a kept list these are those that it did not show before either.
         """
-        rows = self.connection.execute(
-            f"""SELECT {self._id}, {self._facility} FROM {self._versions} AS old
-            WHERE {history.VALID_NOW} AND organization_id = $1 AND (
-                EXISTS (SELECT 1 FROM staged_lists WHERE list_facility_id IS NOT DISTINCT FROM {self._facility})
-                AND NOT EXISTS (SELECT 1 FROM {STAGED} AS new WHERE new.{self._id} = old.{self._id})
-                OR {self._id} IN ({self._off_the_list}) AND {_IS_KEPT.format(self._facility)})
-            AND NOT EXISTS (SELECT 1 FROM staged_quarantined WHERE item_id = old.{self._id})""",
-            [self._organization_id, self._endpoint.name],
-        ).fetchall()
+        old = f"SELECT {self._id}, {self._facility} FROM {self._versions} AS old WHERE {history.VALID_NOW} AND organization_id = $1"
+        not_quarantined = f"NOT EXISTS (SELECT 1 FROM staged_quarantined WHERE item_id = old.{self._id})"
+        rows = []
+        if self.lists_are_staged:
+            rows += self.connection.execute(
+                f"""{old} AND {not_quarantined}
+                AND EXISTS (SELECT 1 FROM staged_lists WHERE list_facility_id IS NOT DISTINCT FROM {self._facility})
+                AND NOT EXISTS (SELECT 1 FROM {STAGED} AS new WHERE new.{self._id} = old.{self._id})""",
+                [self._organization_id],
+            ).fetchall()
+        if off := self.known_to_be_off_the_list():
+            rows += self.connection.execute(
+                f"{old} AND {not_quarantined} AND {_IS_KEPT.format(self._facility)} AND {self._id} IN (SELECT unnest($2::VARCHAR[]))",
+                [self._organization_id, sorted(off)],
+            ).fetchall()
         return dict(rows)
 
     @property
@@ -88,7 +95,7 @@ class Comparison:
 
     def contradictions(self) -> dict[str | None, str]:
         """Each facility whose list shows a row that another list shows too, with the ids of such rows in words."""
-        if self._endpoint.parent is None:
+        if self._endpoint.parent is None or not self.lists_are_staged:
             return {}
         # Numbers instead of ids: with ids, a million rows do not fit the memory that loading has. Rows with the same number are looked at.
         doubles = f"""SELECT hash({self._id}) AS number FROM listed GROUP BY ALL

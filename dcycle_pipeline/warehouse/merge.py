@@ -52,6 +52,7 @@ class Staging:
         self.quarantined = kept_items(self.connection, self._organization_id, self._endpoint.name, kept)
         self.unreadable = {result.key.facility_id: set(result.unreadable) for result in kept if result.unreadable}
         self._rows_staged = 0
+        self.compared.lists_are_staged = bool(results)
         empty = ", ".join(f"NULL::{c.type} AS {c.name}" for c in (*self._columns, history.RUN, history.PAGE))
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {empty} WHERE false")
         with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB inserts one batch while the next one is decoded

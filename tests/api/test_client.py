@@ -97,7 +97,7 @@ def test_a_redirect_is_not_followed_and_its_target_hears_nothing(sandbox: Sandbo
 def test_only_get_leaves_the_process(sandbox: Sandbox, settings: Settings, method: str) -> None:
     async def write() -> None:
         async with DcycleApi(settings) as api:
-            await api._http.request(method, PATH)
+            await api._http._transport.handle_async_request(httpx.Request(method, settings.base_url + PATH))
 
     with pytest.raises(ContractError, match=method):
         asyncio.run(write())

@@ -12,6 +12,7 @@ import traceback
 import warnings
 from typing import Any
 
+from dcycle_pipeline.settings import dagster_home
 from dcycle_pipeline.signals import end_at_signals
 
 # A command makes many objects, few of them in cycles, and ends soon: with Python's own thresholds (700, 10, 10) a tenth of a
@@ -46,7 +47,7 @@ class _NotInstalled:
 def main() -> None:
     """Entry point of the program."""
     gc.set_threshold(*GARBAGE_COLLECTION)
-    if "DAGSTER_HOME" not in os.environ:  # there, code of others may run in this process
+    if not dagster_home():  # with it, code of others may run in this process
         sys.meta_path.insert(0, _NotInstalled)
     warnings.simplefilter("ignore")  # they are for developers: PYTHONWARNINGS=error would end imports of libraries
     _open_streams()

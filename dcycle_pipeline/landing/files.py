@@ -6,9 +6,7 @@ What a file holds, and reading it, belongs to `landed_file`.
 
 import os
 import re
-import tempfile
-from collections.abc import Callable, Collection, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime
 from functools import cached_property
@@ -20,7 +18,7 @@ import msgspec
 import zstandard
 
 from dcycle_pipeline.api.types import Page
-from dcycle_pipeline.data_folder import FORGOTTEN, delete, file_name, is_run, is_within, link_or_copy, make_folders
+from dcycle_pipeline.data_folder import delete, file_name, is_run, is_within, link_or_copy, make_folders
 from dcycle_pipeline.errors import UnavailableError, after
 from dcycle_pipeline.landing.landed_file import FORMAT, Header, Trailer, first_and_last
 from dcycle_pipeline.landing.lists import ListKey
@@ -29,11 +27,11 @@ SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
 SWEEP_SUFFIX = ".sweep.json"
 TREE = "tree.json"
-_HALF = ".part"
+HALF = ".part"
 # The names of our files within the folder of a run.
 _OURS = re.compile(
     rf"\.?({re.escape(TREE)}|{re.escape(ENDED)}|[^/]+/\.?[^/]+({re.escape(SWEEP_SUFFIX)}|{re.escape(SUFFIX)})|[^/]+/[^/]+/[^/]+{re.escape(SUFFIX)})"
-    rf"(\.[0-9a-f]+)?({re.escape(_HALF)})?"
+    rf"(\.[0-9a-f]+)?({re.escape(HALF)})?"
 )
 _LEVEL = 3  # zstd's default: 837 MB of pages become 126 MB in 1.4 s (gzip: 205 MB in 5.7 s)
 
@@ -123,7 +121,7 @@ def organization_folder(run: Path, organization_id: str) -> Path:
 
 def runs_that_died(root: Path) -> list[Path]:
     """The folders of runs that never noted their end."""
-    return [folder for folder in runs(root) if not (folder / ENDED).exists() and _holds_only_ours(folder)]
+    return [folder for folder in runs(root) if not (folder / ENDED).exists() and holds_only_ours(folder)]
 
 
 def runs(root: Path) -> list[Path]:
@@ -131,14 +129,15 @@ def runs(root: Path) -> list[Path]:
     return [folder for folder in root.glob("[!.]*") if folder.is_dir() and not folder.is_symlink()]
 
 
-def _holds_only_ours(folder: Path) -> bool:
+def holds_only_ours(folder: Path) -> bool:
     """Whether a folder may be written to and deleted: a stranger's file, or a link, makes it somebody else's."""
     found = [path for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()]
-    ours = all(_is_ours(folder, path) for path in found)
+    ours = all(is_ours(folder, path) for path in found)
     return ours and (bool(found) or is_run(folder))
 
 
-def _is_ours(run: Path, path: Path) -> bool:
+def is_ours(run: Path, path: Path) -> bool:
+    """Whether a file within the folder of a run has a name that we give."""
     return bool(_OURS.fullmatch(path.relative_to(run).as_posix())) and not path.is_symlink()
 
 
@@ -148,7 +147,7 @@ class LandedFile:
     def __init__(self, root: Path, path: Path, header: Header) -> None:
         self._root, self.path = root, path
         self._header = msgspec.json.encode(header)
-        self._beside = path.with_name(path.name + _HALF)
+        self._beside = path.with_name(path.name + HALF)
         self._stream: zstandard.ZstdCompressionWriter | None = None
         self._pages_from = 0
         self._finished = False
@@ -215,47 +214,3 @@ class LandedFile:
         if not self._finished:
             self._file.close()
             self._beside.unlink(missing_ok=True)
-
-
-def forget_runs(root: Path, but: Collection[str]) -> None:
-    """Delete the landed pages of all runs but those named in `but`.
-
-    Each folder is first moved out of sight: a half-deleted one, without its end, would look like a run that died.
-    """
-    _delete_forgotten(root)
-    if old := [folder for folder in runs(root) if folder.name not in but and _holds_only_ours(folder)]:
-        forgotten = Path(tempfile.mkdtemp(prefix=FORGOTTEN, dir=root))
-        for folder in old:
-            os.replace(folder, forgotten / folder.name)
-        _delete_forgotten(root)
-
-
-def _delete_forgotten(root: Path) -> None:
-    for forgotten in root.glob(f"{FORGOTTEN}*"):
-        if forgotten.is_dir() and not forgotten.is_symlink():
-            for run in forgotten.iterdir():
-                _delete(run, lambda _: True)
-            _delete_if_empty(forgotten)
-
-
-def delete_leftovers(root: Path) -> None:
-    """Delete what runs that were killed left half-written, and their folders that hold nothing."""
-    _delete_forgotten(root)
-    for run in runs_that_died(root):
-        _delete(run, lambda path: path.name.endswith(_HALF))
-
-
-def _delete(run: Path, chosen: Callable[[Path], bool]) -> None:
-    """Delete the chosen files of ours within the folder of a run, and the folders that are empty then."""
-    if run.is_symlink():
-        return
-    for within, _, names in os.walk(run, topdown=False):
-        for path in (Path(within, name) for name in names):
-            if chosen(path) and _is_ours(run, path):
-                delete(path)
-        _delete_if_empty(Path(within))
-
-
-def _delete_if_empty(folder: Path) -> None:
-    with suppress(OSError):
-        folder.rmdir()

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from dcycle_pipeline.data_folder import DAMAGED_STAMP, DataFolder, delete
-from dcycle_pipeline.landing import files
+from dcycle_pipeline.landing import forgetting
 from dcycle_pipeline.publish import snapshots
 
 # A person may want to look into a damaged working file; nothing else does.
@@ -19,7 +19,7 @@ def delete_leftovers(folder: DataFolder, now: datetime) -> None:
     for path in folder.left_over():
         delete(path)
     snapshots.forget_unfinished(folder)
-    files.delete_leftovers(folder.landing)
+    forgetting.delete_leftovers(folder.landing)
     damaged = folder.damaged()
     for moment in damaged:
         is_old = datetime.strptime(moment, DAMAGED_STAMP).replace(tzinfo=UTC) < now - KEEP_DAMAGED_FOR

@@ -10,7 +10,7 @@ import duckdb
 
 from dcycle_pipeline.errors import SettingsError, UnavailableError, UnsoundError
 from dcycle_pipeline.landing import manifest
-from dcycle_pipeline.landing.files import forget_runs
+from dcycle_pipeline.landing.forgetting import forget_runs
 from dcycle_pipeline.publish import destinations, snapshots
 from dcycle_pipeline.publish.checks import Finding
 from dcycle_pipeline.publish.delivery import Delivery

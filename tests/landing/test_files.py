@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.landing.files import Landing, Trailer, forget_runs
+from dcycle_pipeline.landing.files import Landing, Trailer
+from dcycle_pipeline.landing.forgetting import forget_runs
 from dcycle_pipeline.landing.landed_file import page_lines as lines
 from dcycle_pipeline.landing.lists import ListKey
 

@@ -9,13 +9,11 @@ counter said on every page. S was the list if one of these holds:
 - a second pass, now with the filter, sees S again under the same counter. Then each member existed between the two passes, and
   the counter of the first answer of the second pass said that there were |S| rows.
 
-A row that was deleted and put back under the same id, while another one lived only meanwhile, escapes all of this; it escapes
-two passes in one run too.
+A row that was deleted and put back under the same id, while another one lived only meanwhile, escapes all of this.
 
-What a list shows without its filter is not documented. A server may leave out rows of some status that the filter names. A
-second pass shows that. For a list that had one pass only, each status of the filter must be accounted for: the server showed a
-row of that status without a filter in this run, in whatever list; or a counter of the list that counts the status counts no more
-rows than came. Else the list is asked for the statuses by name, and says that it has none.
+What a list shows without its filter is not documented: a server may leave out a status that the filter names. A second pass shows
+that. If one pass was enough, each status of the filter must be accounted for: the server showed a row of it without a filter in
+this run, in whatever list; or a counter of the list counts no more of it than came. Else the list is asked for it by name.
 """
 
 from collections import Counter
@@ -55,9 +53,10 @@ class LastRead:
 
 @dataclass(frozen=True)
 class Found:
-    """A list that is proven. `is_same` says that no page differs from the last read; then nothing went to the sink.
+    """A list that is proven, or of which a budget is used up: then only the proof counts, which says so.
 
-    Else the pages that differ did. `same_pages` are the numbers of the others.
+    `is_same` says that no page differs from the last read; then nothing went to the sink. Else the pages that differ did.
+    `same_pages` are the numbers of the others.
     """
 
     proof: Proof
@@ -85,7 +84,7 @@ async def read_in_few_passes(
         server.needs_filter = True
         return None
     if not is_whole:
-        return None
+        return first.given_up() if first.used_up else None
     read = _Read(first, last)
     if len(read.ids) != first.counter and not read.is_same:
         return None
@@ -100,7 +99,7 @@ async def read_in_few_passes(
     second = _Pass(filtered, paging, _NOWHERE, server, meter, prints, first.envelope)
     if await second.over() and await second.ends(filtered) and read.saw_the_same(second, server):
         return read.found(passes=2, pages=first.asked + second.asked)
-    return None
+    return second.given_up() if second.used_up else None
 
 
 async def _has_none(ask_for: AskFor, paging: Paging, statuses: set[str], meter: Meter) -> bool:
@@ -130,6 +129,7 @@ class _Pass:
     answers: list[Answer] = field(default_factory=list)
     asked: int = 0
     rows: int = 0
+    used_up: str = ""
 
     @property
     def statuses(self) -> Counter[str]:
@@ -148,7 +148,8 @@ class _Pass:
         size, number = first.print.rows, 2
         due = -(-self.counter // size) if size else 1
         while number <= due:
-            if self.meter.used_up(self.rows):
+            if used_up := self.meter.used_up(self.rows):
+                self.used_up = used_up
                 return False
             upto = min(due, number + min(PAGES_AT_ONCE, self.meter.pages_left) - 1)
             for answer in await ask_side_by_side(self._one, range(number, upto + 1)):
@@ -156,6 +157,10 @@ class _Pass:
                     return False
             number = upto + 1
         return True
+
+    def given_up(self) -> Found:
+        proof = Proof(False, self.used_up, self.counter, self.rows, self.rows, 1, self.asked)
+        return Found(proof, "", self.envelope, [], set(), is_same=False)
 
     async def ends(self, ask: AskAgain) -> bool:
         """Whether nothing is behind the last page, in case the counter is too low. `ask` asks for one page more."""

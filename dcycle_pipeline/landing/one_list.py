@@ -59,6 +59,8 @@ class OneList:
         return await read_in_few_passes(self._again, paging, sink, before, server=self.server, meter=meter)
 
     def _landed(self, file: LandedFile, last: LastProven | None, found: Found) -> Read:
+        if not found.proof.proven:
+            return Read(found.proof, None)
         for page in found.pages:
             self.policy.undeclared.update(page.undeclared)
         if last and not found.is_same and found.same_pages:

@@ -17,6 +17,7 @@ from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest, dige
 from dcycle_pipeline.api.meter import Limits, Meter
 from dcycle_pipeline.api.types import Page, PageSink, Paging, Query, Server
 from dcycle_pipeline.errors import NotFoundError, RejectedError
+from dcycle_pipeline.settings.budgets import Budgets
 
 ASKED = ("active", "archived")
 STATUSES = (*ASKED, "review")
@@ -296,3 +297,13 @@ def test_a_row_that_comes_back_moves_the_set(forgets: bool, monkeypatch: pytest.
             assert_sound(nights, found)
     else:
         assert found is None, "the second pass met another row"
+
+
+def test_a_budget_that_is_used_up_ends_the_read_and_says_how_far_it_came() -> None:
+    api = Api(rows_of("abcdefghijklmnopqrstuvwxyz"), limit=2)
+    meter = Meter(Limits(Budgets(list_pages=9)))
+    sink = PageSink(lambda page: None, lambda: None)
+    found = asyncio.run(read_in_few_passes(api.ask_for, PAGING, sink, None, server=Server(101), meter=meter))
+    assert found is not None
+    assert not found.proof.proven
+    assert "DCYCLE_LIST_PAGES (9) is used up after 9 pages with 18 different rows" in found.proof.reason

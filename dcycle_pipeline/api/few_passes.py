@@ -81,12 +81,11 @@ async def read_in_few_passes(
     try:
         is_whole = await first.over()
     except RejectedError:
-        server.needs_filter = True
-        return None
+        return None  # perhaps without a filter only: whoever reads it pass by pass finds out
     if not is_whole:
         return first.given_up() if first.used_up else None
     read = _Read(first, last)
-    if len(read.ids) != first.counter and not read.is_same:
+    if read.count != first.counter:
         return None
     server.shown.update(first.statuses)
     if len(first.answers) == 1 or read.is_the_last_set:
@@ -214,6 +213,7 @@ class _Read:
                 self._by_page |= last.ids_of(self.same_pages)
         self.ids = {identity for page in self._by_page.values() for identity in page}
         self._digest = last.fingerprint.ids if last and self.is_same else digest_of_ids(self.ids)
+        self.count = last.fingerprint.count if last and self.is_same else len(self.ids)
 
     @property
     def is_the_last_set(self) -> bool:
@@ -232,9 +232,7 @@ class _Read:
         return seen == self.ids
 
     def found(self, *, passes: int, pages: int) -> Found:
-        counter = self._first.counter
-        count = counter or 0
-        proof = Proof(True, "", counter, count, count, passes, pages)
+        proof = Proof(True, "", self._first.counter, self.count, self.count, passes, pages)
         answers = self._first.answers
         prints = [answer.print for answer in answers]
         return Found(proof, self._digest, self._first.envelope, prints, self.same_pages, self.is_same)

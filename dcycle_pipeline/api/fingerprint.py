@@ -32,7 +32,7 @@ class PagePrint(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
 
 @dataclass(frozen=True)
 class Fingerprint:
-    """A proven list. `source` stands for all that decides what a read gives, `ids` is the digest of the set of its ids.
+    """A proven list. `source` stands for all that decides what a read gives, `ids` is the digest of the set of its `count` ids.
 
     `pages` are its pages in order, as they lie in the landed file; empty if they do not lie there so. `envelope` is that of the
     first page. `file` is the digest of the landed file, and `pages_at` says from which byte to which it holds the pages.
@@ -40,6 +40,7 @@ class Fingerprint:
 
     source: str
     ids: str
+    count: int
     envelope: dict[str, int]
     pages: list[PagePrint]
     file: str = ""

@@ -159,7 +159,7 @@ class ListReader:
         landed = self._landed(key, trailer)
         if last and last.is_merged and read.is_same:
             self.unchanged.add(key)
-            return replace(landed, unreadable=last.result.unreadable)
+            return replace(landed, unreadable=last.result.unreadable, rows_print=last.result.rows_print)
         return landed
 
     async def _total(self, endpoint: YearTotal, key: ListKey, started_at: datetime) -> ListResult:

@@ -20,8 +20,8 @@ _ids = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 @dataclass(frozen=True)
 class LastProven:
-    """The last proven read of a list: its `result` with a fingerprint, and the landed file. `is_merged` says that the tables hold
-    exactly its rows, because nothing of its organisation and endpoint was merged since.
+    """The last proven read of a list: its `result` with a fingerprint, and the landed file. `is_merged` says that the last merged
+    sweep of its organisation and endpoint was this one.
     """
 
     root: Path
@@ -57,11 +57,16 @@ class LastProven:
 
 
 def last_proven(
-    root: Path, keys: Collection[ListKey], source: str, merged: tuple[str, datetime] | None
+    root: Path,
+    keys: Collection[ListKey],
+    source: str,
+    merged: tuple[str, datetime] | None,
+    proven: Collection[str | None],
 ) -> dict[ListKey, LastProven]:
     """The last proven reads of lists of one organisation and endpoint, if they came from the same `source`.
 
-    `merged` is the run whose sweep the tables hold, and when it was merged; what was merged later is not looked at.
+    `merged` is the run whose sweep the tables hold, and when it was merged; what was merged later is not looked at. `proven` are the
+    facilities whose lists the run log calls proven in that sweep: a rebuild may have lacked a landed file.
     """
     found: dict[ListKey, LastProven] = {}
     if merged is None or not keys:
@@ -71,7 +76,7 @@ def last_proven(
         is_merged = (sweep.run_id, sweep.merged_at) == merged
         for result in sweep.results:
             if result.outcome == PROVEN and result.fingerprint and result.fingerprint.source == source:
-                found.setdefault(result.key, LastProven(root, result, is_merged))
+                found.setdefault(result.key, LastProven(root, result, is_merged and result.key.facility_id in proven))
         if found.keys() >= set(keys):
             break
     return found

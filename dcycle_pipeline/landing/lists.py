@@ -62,7 +62,7 @@ class ListResult:
     `outcome` is one of the words above, or that of a ListError. `reason` says why something may be missing; it is empty if nothing is.
     `landed_file` is relative to the folder of landed pages; only a list that is proven, or a total that was answered, has one.
     `fingerprint` is what a later read compares a proven list with; `unreadable` are fields that are null in some of its rows because
-    nobody could read them.
+    nobody could read them. `rows_print` is the print of the ids that its rows have in the tables, see `warehouse/compared.py`.
     `deleted_count` counts rows that the API confirmed to be gone, `quarantined_count` items that cannot be used. Both are known
     once the list is merged.
     """
@@ -79,6 +79,7 @@ class ListResult:
     quarantined_count: int = 0
     fingerprint: Fingerprint | None = None
     unreadable: tuple[str, ...] = ()
+    rows_print: str = ""
 
     @property
     def nothing_missing(self) -> bool:

@@ -66,7 +66,7 @@ class OneList:
         if last and not found.is_same and found.same_pages:
             for line in last.lines(found.same_pages):
                 file.keep_line(line)
-        fingerprint = Fingerprint(self.source, found.ids, found.envelope, found.pages)
+        fingerprint = Fingerprint(self.source, found.ids, found.proof.distinct, found.envelope, found.pages)
         return Read(found.proof, fingerprint, found.is_same)
 
     async def _pass_by_pass(self, file: LandedFile, meter: Meter) -> Read:
@@ -76,7 +76,7 @@ class OneList:
         proof = await read_with_hidden_rows(
             ask, unfiltered, paging, PageSink(sink.keep, sink.restart), server=self.server, meter=meter
         )
-        return Read(proof, Fingerprint(self.source, digest_of_ids(ids), {}, []) if proof.proven else None)
+        return Read(proof, Fingerprint(self.source, digest_of_ids(ids), len(ids), {}, []) if proof.proven else None)
 
     def _asker(self, paging: Paging) -> Callable[[Query, int], Awaitable[Page]]:
         async def ask(variant: Query, number: int) -> Page:

@@ -5,6 +5,7 @@ A list with a row that vanished without being deleted is read again, a bounded n
 
 import asyncio
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 import duckdb
 
@@ -14,7 +15,8 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ForbiddenError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import ListReader
-from dcycle_pipeline.landing.last_proven import last_proven
+from dcycle_pipeline.landing.files import Landing
+from dcycle_pipeline.landing.last_proven import LastProven, last_proven
 from dcycle_pipeline.landing.lists import (
     FACILITIES_NOT_READ,
     FACILITY_DELETED,
@@ -90,7 +92,7 @@ async def _sync_endpoint(
                 resume=run.resume,
                 limits=run.limits,
                 server=server,
-                last=last_proven(landing.root, keys[each], landing.source, merged.get(each)),
+                last=_last_proven(connection, landing, keys[each], merged.get(each)),
             )
             run.progress.expect(endpoint.name, each, len(keys[each]))
             one = _Organization(run, connection, endpoint, each, reader, writing)
@@ -100,6 +102,16 @@ async def _sync_endpoint(
     run_log.add_requests(connection, run.run_id, api.requests_count, drift)
     end_moved_rows(run, connection, endpoint)
     return SweepResult({each: task.result() for each, task in tasks.items()}, undeclared, api.requests_count)
+
+
+def _last_proven(
+    connection: duckdb.DuckDBPyConnection, landing: Landing, keys: list[ListKey], merged: tuple[str, datetime] | None
+) -> dict[ListKey, LastProven]:
+    """The last proven reads of the lists of one organisation."""
+    if merged is None or not keys:
+        return {}
+    proven = run_log.proven_facilities(connection, merged[0], keys[0].organization_id, keys[0].endpoint)
+    return last_proven(landing.root, keys, landing.source, merged, proven)
 
 
 def _keys(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> list[ListKey]:
@@ -224,8 +236,7 @@ class _Organization:
         where = self.organization_id, self.endpoint.name
         began = self.run.started_at(self.connection)
         deleted, unlisted, doubtful = verdict.deleted, verdict.unlisted, verdict.doubtful
-        unreadable = staging.unreadable
-        results = [replace(one, unreadable=tuple(sorted(unreadable.get(one.key.facility_id, ())))) for one in results]
+        results = [staging.described(result) for result in results]
         sweep = SweepManifest(self.run.run_id, began, moment, *where, results, deleted, unlisted, doubtful)
         manifest.write_sweep(self.run.folder.landing, sweep)
         return merge_sweep(staging, sweep, self.run.settings.memory_limit_mb)

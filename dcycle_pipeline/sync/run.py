@@ -6,6 +6,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from hashlib import sha256
 from importlib.metadata import version
 from types import TracebackType
 from typing import Self
@@ -103,10 +104,13 @@ class Run:
     def landing(self, path: str, query: Query, merged: Mapping[str, tuple[str, datetime]] | None = None) -> Landing:
         """Where the answers of an address land; `query` is what all its lists share. `merged` is as `Landing` has it.
 
-        Another version may clean, decode or judge the same answer in another way, so it reads everything again.
+        Another version may clean, decode or judge the same answer in another way, and another key gives other pseudonyms: then
+        everything is read anew.
         """
         asked = "&".join(f"{name}={value}" for name, value in query)
-        choices = f"personal_data={self.settings.personal_data} version={version('dcycle_pipeline')}"
+        kept = self.settings.personal_data
+        key = sha256(self.folder.pseudonym_key()).hexdigest()[:16] if kept == "pseudonymise" else ""
+        choices = f"personal_data={kept}{key} version={version('dcycle_pipeline')}"
         source = f"{self.settings.base_url}{path}?{asked} {choices}"
         return Landing(self.folder.landing, self.run_id, source, merged)
 

@@ -8,9 +8,11 @@ import duckdb
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import few
 from dcycle_pipeline.warehouse import history, run_tables
+from dcycle_pipeline.warehouse.decode import QuarantinedItem
 
 STAGED = "temp.staged"
 _IS_KEPT = "EXISTS (SELECT 1 FROM kept_lists WHERE list_facility_id IS NOT DISTINCT FROM {})"
+NO_ROWS = "0:0"
 MOST_NAMED = 5  # contradictory rows in one message
 
 
@@ -54,6 +56,27 @@ class Comparison:
                 [self._organization_id, sorted(off)],
             ).fetchall()
         return dict(rows)
+
+    def prints_of_staged(self) -> dict[str | None, str]:
+        """How many rows of each facility are staged, and a print of their ids."""
+        return self._prints(STAGED, [])
+
+    def prints_of_versions(self, quarantined: list[QuarantinedItem]) -> dict[str | None, str]:
+        """The same of the current versions, without the rows that no list shows and those whose items are `quarantined`."""
+        values: list[object] = [self._organization_id]
+        rows = f"{self._versions} WHERE {history.VALID_NOW} AND organization_id = $1"
+        off = sorted(self.known_to_be_off_the_list())
+        pairs = [f"{item.result.key.facility_id or ''} {item.identity}" for item in quarantined]
+        for texts, text in ((off, self._id), (pairs, f"concat({self._facility}, ' ', {self._id})")):
+            if texts:
+                values.append(texts)
+                rows += f" AND {text} NOT IN (SELECT unnest(${len(values)}::VARCHAR[]))"
+        return self._prints(rows, values)
+
+    def _prints(self, rows: str, values: list[object]) -> dict[str | None, str]:
+        query = f"SELECT {self._facility} AS facility, count(*), sum(hash({self._id})) FROM {rows} GROUP BY facility"
+        found = self.connection.execute(query, values).fetchall()
+        return {facility: f"{count}:{total}" for facility, count, total in found}
 
     @property
     def _off_the_list(self) -> str:

@@ -5,6 +5,7 @@ Which lists these are, and what is noted of them, belongs to `load`.
 
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.lists import Decision, ListResult
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.warehouse import history
-from dcycle_pipeline.warehouse.compared import STAGED, Comparison
+from dcycle_pipeline.warehouse.compared import NO_ROWS, STAGED, Comparison
 from dcycle_pipeline.warehouse.decode import QuarantinedItem, Unreadable, add_unreadable, batches
 from dcycle_pipeline.warehouse.kept_items import kept_items
 
@@ -40,17 +41,25 @@ class Staging:
         self.compared = Comparison(connection, endpoint, organization_id)
         self.quarantined: list[QuarantinedItem] = []
         self.unreadable: Unreadable = {}
+        self.row_prints: dict[str | None, str] = {}
         self._rows_staged = 0
 
     def load(self, results: list[ListResult], kept: Sequence[ListResult] = ()) -> None:
         """Stage the rows of the landed files of these lists, in place of what was staged before. Of `kept` lists the versions hold
-        exactly the rows already.
+        exactly the rows already; if they do not, they are staged too.
 
         Raises UnavailableError if a landed file is not whole.
         """
-        self._ids("kept_lists", "list_facility_id", [result.key.facility_id for result in kept])
-        self.quarantined = kept_items(self.connection, self._organization_id, self._endpoint.name, kept)
+        items = kept_items(self.connection, self._organization_id, self._endpoint.name, kept)
+        prints = self.compared.prints_of_versions(items) if kept else {}
+        known = {one.key.facility_id: one for one in kept}
+        facilities = {each for each, one in known.items() if one.rows_print == prints.get(each, NO_ROWS)}
+        results = [*results, *(one for each, one in known.items() if each not in facilities)]
+        kept = [known[each] for each in facilities]
+        self.row_prints = {each: known[each].rows_print for each in facilities}
+        self.quarantined = [item for item in items if item.result.key.facility_id in facilities]
         self.unreadable = {result.key.facility_id: set(result.unreadable) for result in kept if result.unreadable}
+        self._ids("kept_lists", "list_facility_id", list(facilities))
         self._rows_staged = 0
         self.compared.lists_are_staged = bool(results)
         empty = ", ".join(f"NULL::{c.type} AS {c.name}" for c in (*self._columns, history.RUN, history.PAGE))
@@ -68,6 +77,13 @@ class Staging:
                 storing.result()
         self._ids("staged_lists", "list_facility_id", [result.key.facility_id for result in results])
         self._ids("staged_quarantined", "item_id", [item.identity for item in self.quarantined])
+        self.row_prints |= self.compared.prints_of_staged() if results else {}
+
+    def described(self, result: ListResult) -> ListResult:
+        """The result of a list with what a later sweep asks of its rows."""
+        facility_id = result.key.facility_id
+        unreadable = tuple(sorted(self.unreadable.get(facility_id, ())))
+        return replace(result, unreadable=unreadable, rows_print=self.row_prints.get(facility_id, NO_ROWS))
 
     def _store(self, items: pa.Table) -> None:
         self.connection.register("items", items)

@@ -4,6 +4,7 @@ A print rests on the rows alone, not on what anybody noted of them, so nothing t
 that was killed, a restored file, a person with an SQL prompt. It is compared within one file; nobody else is promised it.
 """
 
+import hashlib
 from collections.abc import Iterable
 
 import duckdb
@@ -15,6 +16,7 @@ Prints = dict[str, int]
 _Sums = tuple[int, int, int]
 _64_BITS = (1 << 64) - 1
 _NO_FACILITY = ""
+_RULE = "rule"  # beside the names of tables, which have a schema
 MOST_NAMED = 4_000  # facilities in one condition; with more, all rows are asked for
 
 
@@ -68,10 +70,13 @@ def spans(facilities: list[str], count: int) -> list[str]:
 def content_hash(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table], printer: Printer | None = None) -> str:
     """One SHA-256 over the content of the tables, in hex. It depends neither on the order of rows nor on when we saw them.
 
-    What each facility adds to it is remembered, and reckoned again only if the print of its rows is another one.
+    What each facility adds to it is remembered, and reckoned again only if the print of its rows is another one, or the rule is.
     """
     printer, known, parts = printer or Printer(connection), kept.read(connection, kept.HASHED), []
     fresh: dict[str, dict[str, tuple[int, ...]]] = {}
+    rule = hashlib.sha256("; ".join([duckdb.__version__, *map(_sums_of, tables := list(tables))]).encode()).hexdigest()
+    if known.pop(_RULE, None) != rule:
+        known = {}
     for table in sorted(tables, key=lambda table: table.qualified):
         if isinstance(table, View):
             sums = _sums(connection, table, "true")
@@ -81,7 +86,7 @@ def content_hash(connection: duckdb.DuckDBPyConnection, tables: Iterable[Table],
         totals = [sum(each) for each in zip(*sums.values(), strict=True)] if sums else [0, None, None]
         parts.append(f"{table.qualified}:{':'.join(map(str, totals))}")
     if fresh != {name: {part: tuple(sums) for part, sums in own.items()} for name, own in known.items()}:
-        kept.write(connection, kept.HASHED, fresh)
+        kept.write(connection, kept.HASHED, {**fresh, _RULE: rule})
     digest = connection.execute("SELECT sha256(?)", ["\n".join(parts)]).fetchall()[0][0]
     return str(digest)
 
@@ -101,18 +106,20 @@ def _by_facility(
 
 def _sums(connection: duckdb.DuckDBPyConnection, table: Table, condition: str) -> dict[str, _Sums]:
     """Count and sums of the MD5 of the rows that meet a condition, by facility. Sums of parts add up to that of the whole."""
+    found = connection.execute(_sums_of(table, condition)).fetchall()
+    return {part: (count, lower, upper) for part, count, lower, upper in found}
+
+
+def _sums_of(table: Table, condition: str = "true") -> str:
     relation = f"({table.query})" if isinstance(table, View) else table.qualified
     exact = {column.name for column in table.columns if column.type.endswith(",9)")}
     row = ", ".join(
         f"coalesce({_in_64_bits(name) if name in exact else ''}({name})::VARCHAR, chr(0))" for name in table.hashed
     )
     # The two halves of one MD5: md5_number_lower and md5_number_upper would each reckon it.
-    found = connection.execute(
-        f"""SELECT part, count(*), sum((md5 >> 64)::HUGEINT), sum((md5 & 18446744073709551615::UHUGEINT)::HUGEINT)
+    return f"""SELECT part, count(*), sum((md5 >> 64)::HUGEINT), sum((md5 & 18446744073709551615::UHUGEINT)::HUGEINT)
         FROM (SELECT {_part(table)} AS part, md5_number(concat_ws(chr(31), {row})) AS md5 FROM {relation} WHERE {condition})
         GROUP BY part"""
-    ).fetchall()
-    return {part: (count, lower, upper) for part, count, lower, upper in found}
 
 
 def _in_64_bits(name: str) -> str:

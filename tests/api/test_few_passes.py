@@ -42,6 +42,7 @@ class Api:
     is_volatile: bool = False
     happenings: dict[int, list[Happening]] = field(default_factory=dict)
     requests: int = 0
+    offset: int = 0
     gone: list[Row] = field(default_factory=list)
     scripts: list[list[Row]] = field(default_factory=list)
     moments: list[list[Row]] = field(default_factory=list)
@@ -59,6 +60,8 @@ class Api:
         if kind == "insert":
             status = STATUSES[which % 3]
             self.rows.insert(place % (len(self.rows) + 1), (f"n{place}-{len(self.gone)}-{len(self.rows)}", status, 0))
+        elif kind == "offset":
+            self.offset = which % 3 - 1
         elif kind == "become":
             self.rows = list(self.scripts[which])
         elif kind == "restore" and self.gone:
@@ -96,7 +99,11 @@ class Api:
             raise NotFoundError("past the end") if self.past_end == "404" else RejectedError("past the end")
         number_shown = min(number, last) if self.past_end == "repeat" else number
         found = rows[(number_shown - 1) * self.limit : number_shown * self.limit]
-        envelope = {"total": len(rows), "known": sum(row[1] == "active" for row in self.rows), "size": self.limit}
+        envelope = {
+            "total": max(0, len(rows) + self.offset),
+            "known": sum(row[1] == "active" for row in self.rows),
+            "size": self.limit,
+        }
         payload = json.dumps(found).encode()
         came = digest(payload + json.dumps(envelope).encode() + (b"%d" % self.requests if self.is_volatile else b""))
         if before and before.came == came:
@@ -136,7 +143,7 @@ class Nights:
         found = asyncio.run(reading)
         if found is not None:
             self.pages = before if found.is_same else kept | {number: before[number] for number in found.same_pages}
-            self.last = Fingerprint("", found.ids, found.envelope, found.pages)
+            self.last = Fingerprint("", found.ids, found.proof.distinct, found.envelope, found.pages)
         return found
 
     @property
@@ -157,7 +164,7 @@ def assert_sound(nights: Nights, found: Found | None) -> None:
     assert digest_of_ids(ids) == found.ids
 
 
-KINDS = ("insert", "delete", "restore", "move", "recalculate", "status")
+KINDS = ("insert", "delete", "restore", "move", "recalculate", "status", "offset")
 happening = st.tuples(st.sampled_from(KINDS), st.integers(0, 40), st.integers(0, 40))
 nightly = st.dictionaries(st.integers(0, 14), st.lists(happening, min_size=1, max_size=3), max_size=4)
 lives = st.tuples(
@@ -194,6 +201,8 @@ NEW_HIDDEN = {0: [("insert", 1, 0)]}  # archived, on a server that shows active 
 @settings(max_examples=300)
 @example(TORN_LIFE)
 @example((["active"] * 6, STATUSES, 2, "empty", False, False, False, [{}, SWAPPED, {}]))
+@example((["active"] * 5, STATUSES, 2, "empty", False, False, False, [{}, {0: [("offset", 2, 0)]}]))
+@example((["active"] * 5, STATUSES, 2, "empty", False, False, False, [{}, {0: [("offset", 0, 0)]}]))
 @example((["active"] * 6, STATUSES, 2, "empty", False, False, False, [{}, RECALCULATED, {}]))
 @example((["active"] * 6, ("active",), 3, "empty", False, False, False, [{}, NEW_HIDDEN, {}]))
 @example((["active"] * 2, ("active",), 100, "empty", False, True, True, [{}, NEW_HIDDEN, {}]))

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,13 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from dcycle_pipeline.api.client import DcycleApi
+from dcycle_pipeline.api.types import Query
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import RejectedError
 from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
 from dcycle_pipeline.sync import lists, run
+from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse.merge import Staging
 from tests.conftest import CHILD, ROOT, Synced, assert_equal, records_of, settings_for, small_world, sync
 
@@ -192,3 +198,104 @@ def test_other_choices_for_personal_data_are_as_right(choice: str, tmp_path: Pat
         again = sync(where)
         assert again.records().keys() == records_of(sandbox.world).keys()
         assert contents(again) == contents(sync(where))
+
+
+def moved(world: World, record: str, facility: str) -> None:
+    """The same record in the list of another facility."""
+    item = deepcopy(world.find_record(record))
+    assert item is not None
+    world.delete_record(record)
+    item.pop("facility_id")
+    world.add_record(facility, **item)
+
+
+def test_a_row_that_lies_under_a_list_which_does_not_show_it_is_not_kept_for_ever(tmp_path: Path) -> None:
+    """It moved and could not be used there, so its last version stayed; then it is deleted there, and its old list is as it was."""
+    with Sandbox(lived_in()) as sandbox:
+        where, world = settings_for(sandbox, tmp_path / "data"), sandbox.world
+        unusable, row = world.add_record("f-old"), world.facility_records("f-old")[0]["id"]
+        sandbox.behaviour = Behaviour(malformed={unusable: "number_garbage"})
+        sync(where)
+        moved(world, row, "f-large")
+        sandbox.behaviour = Behaviour(malformed=dict.fromkeys((unusable, row), "number_garbage"))
+        assert row in sync(where).records()
+        world.delete_record(row)
+        last = sync(where)
+    assert row not in last.records()
+    assert last.outcome == "published_with_gaps"
+
+
+@pytest.mark.parametrize("offset", [1, -1])
+def test_a_counter_that_disagrees_with_the_rows_of_last_night_proves_nothing(offset: int, tmp_path: Path) -> None:
+    with Sandbox(lived_in()) as sandbox:
+        where = settings_for(sandbox, tmp_path / "data")
+        sync(where)
+        sandbox.behaviour = Behaviour(counter_offset=offset)
+        again = sync(where)
+    assert again.outcome == "published_with_gaps"
+    assert {key[2] for key in again.unproven_lists()} >= {"f-large"}
+
+
+def test_a_facility_that_left_an_organisation_and_came_back_is_there_again(tmp_path: Path) -> None:
+    file = tmp_path / "organizations.toml"
+    file.write_text(f'exclude = ["{CHILD}"]')
+    with Sandbox(lived_in()) as sandbox:
+        where = settings_for(sandbox, tmp_path / "data")
+        sync(where)
+        sync(where)
+        sandbox.world.move_facility("f-north", ROOT)
+        sync(settings_for(sandbox, tmp_path / "data", organizations_file=file))
+        sandbox.world.move_facility("f-north", CHILD)
+        assert_equal(sync(where), sandbox.world)
+
+
+def test_a_list_that_a_rebuild_could_not_read_is_merged_once_its_pages_are_back(tmp_path: Path) -> None:
+    with Sandbox(lived_in()) as sandbox:
+        where, folder = settings_for(sandbox, tmp_path / "data"), DataFolder(tmp_path / "data")
+        sync(where)
+        record = sandbox.world.facility_records("f-old")[0]["id"]
+        sandbox.world.recalculate_record(record, "777")
+        second = sync(where)
+        snapshot = second.publication.snapshot.resolve()
+        snapshot.chmod(0o600)
+        snapshot.write_bytes(b"damaged")
+        (landed,) = (folder.landing / second.run_id).rglob("f-old.ndjson.zst")
+        landed.rename(tmp_path / "away")
+        folder.warehouse.unlink()
+        with Run("rebuilds", where) as rebuilding, rebuilding.working_file():
+            (tmp_path / "away").rename(landed)
+        assert_equal(sync(where), sandbox.world)
+
+
+def test_a_new_key_for_pseudonyms_gives_each_person_one_name(tmp_path: Path) -> None:
+    with Sandbox(lived_in()) as sandbox:
+        where = settings_for(sandbox, tmp_path / "data", personal_data="pseudonymise")
+        sync(where)
+        (DataFolder(tmp_path / "data").working / "pseudonym.key").unlink()
+        person = sandbox.world.facility_records("f-large")[0]["uploaded_by"]
+        sandbox.world.add_record("f-old", uploaded_by=person)
+        again = sync(where)
+        people = {
+            item["id"]: item["uploaded_by"]
+            for each in ("f-large", "f-old")
+            for item in sandbox.world.facility_records(each)
+        }
+    names = {row[-2] for record, row in again.records().items() if people.get(record) == person}
+    assert len(names) == 1
+
+
+def test_one_list_that_the_api_refuses_says_nothing_of_the_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ask = DcycleApi.ask
+
+    async def refusing(self: DcycleApi, path: str, query: Query, *rest: Any, **named: Any) -> Any:
+        if ("facility_id", "f-old") in query:
+            raise RejectedError("422: no")
+        return await ask(self, path, query, *rest, **named)
+
+    monkeypatch.setattr(DcycleApi, "ask", refusing)
+    with Sandbox(lived_in()) as sandbox:
+        synced = sync(settings_for(sandbox, tmp_path / "data"))
+    assert synced.query("SELECT drift FROM sync.runs") == [([],)]
+    assert [key[2] for key in synced.unproven_lists()] == ["f-old"]

@@ -13,7 +13,7 @@ import duckdb
 
 from dcycle_pipeline.data_folder import DAMAGED_STAMP, LOGS, DataFolder, copy_anew
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
-from dcycle_pipeline.errors import DamagedError, UnavailableError
+from dcycle_pipeline.errors import DamagedError, UnavailableError, UnsoundError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.publish import snapshots
@@ -172,8 +172,16 @@ def apply_landed(
             merge_landed(connection, landed_now, folder.landing, memory_limit_mb)
         end = ends.get(step.run_id)
         if end and end.published_at and last_of_run[step.run_id] is step:
-            # A restored folder may hold ends that are older than what it says already: no moment is given twice.
-            record_publication(connection, step.run_id, run_log.moment(connection, end.published_at))
+            _record_again(connection, step.run_id, end.published_at)
+
+
+def _record_again(connection: duckdb.DuckDBPyConnection, run_id: str, published_at: datetime) -> None:
+    """Note a publication again. If a check forbids it now, because pages are no longer kept, the next sync must not be stopped by that."""
+    try:
+        # A restored folder may hold ends that are older than what it says already: no moment is given twice.
+        record_publication(connection, run_id, run_log.moment(connection, published_at))
+    except UnsoundError as error:
+        _log.warning("The publication of run %s cannot be noted again: %s", run_id, error)
 
 
 def _kind(step: Landed) -> tuple[str, str]:

@@ -17,7 +17,7 @@ from dcycle_pipeline import summaries
 from dcycle_pipeline.publish.catalog import everything, filled_tables
 from dcycle_pipeline.publish.content import content_tables
 from dcycle_pipeline.summaries import moved
-from dcycle_pipeline.warehouse import kept
+from dcycle_pipeline.warehouse import kept, prints
 from dcycle_pipeline.warehouse.database import declare, transaction
 from dcycle_pipeline.warehouse.prints import content_hash
 from dcycle_pipeline.warehouse.run_log import moment as next_moment
@@ -303,3 +303,13 @@ def test_every_source_that_a_query_reads_is_declared() -> None:
             if f"{name} " in f"{text} ".replace("\n", " ").replace(")", " ") and name and name != summary.qualified:
                 assert name in summary.sources, (summary.name, name)
         assert set(summary.of_facility) <= set(summary.sources)
+
+
+def test_parts_of_the_hash_that_another_rule_made_are_not_used(
+    connection: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    account = Account(connection)
+    account.do("published")
+    content_hash(connection, content_tables())
+    monkeypatch.setattr(prints, "_in_64_bits", lambda name: f"'another' || {name}::VARCHAR, ")
+    account.verify_hash()

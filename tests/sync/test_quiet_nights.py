@@ -299,3 +299,16 @@ def test_one_list_that_the_api_refuses_says_nothing_of_the_others(
         synced = sync(settings_for(sandbox, tmp_path / "data"))
     assert synced.query("SELECT drift FROM sync.runs") == [([],)]
     assert [key[2] for key in synced.unproven_lists()] == ["f-old"]
+
+
+def test_a_rebuild_from_an_old_snapshot_without_the_pages_since_does_not_stop_the_next_sync(tmp_path: Path) -> None:
+    with Sandbox(lived_in()) as sandbox:
+        where = settings_for(sandbox, tmp_path / "data", keep_runs=1, keep_snapshots=5)
+        sync(where)
+        sandbox.world.delete_record(sandbox.world.facility_records("f-old")[0]["id"])
+        for later in (sync(where), sync(where)):
+            snapshot = later.publication.snapshot.resolve()
+            snapshot.chmod(0o600)
+            snapshot.write_bytes(b"damaged")
+        DataFolder(tmp_path / "data").warehouse.unlink()
+        assert_equal(sync(where), sandbox.world)

@@ -181,6 +181,9 @@ def replace_changed_rows(connection: duckdb.DuckDBPyConnection, table: Table, qu
     Example: `replace_changed_rows(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations")`.
     """
     names = ", ".join(table.names())
+    if _is_empty(connection, table, within):
+        come = connection.execute(f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM ({query})").fetchall()
+        return int(come[0][0])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT {names} FROM ({query})")
     same = " AND ".join(f"old.{name} IS NOT DISTINCT FROM wanted.{name}" for name in table.names())
     gone = connection.execute(
@@ -202,6 +205,9 @@ def replace_changed_versions(
     """
     names = [column.name for column in table.columns if column.stamp is None]
     listed = ", ".join(names)
+    if _is_empty(connection, table, f"valid_to IS NULL AND ({within})"):
+        insert = f"INSERT INTO {table.qualified} BY NAME SELECT {listed}, $1::TIMESTAMPTZ AS valid_from FROM ({query})"
+        return int(connection.execute(insert, [moment]).fetchall()[0][0])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT {listed} FROM ({query})")
     same = " AND ".join(f"old.{name} IS NOT DISTINCT FROM wanted.{name}" for name in names)
     ended = connection.execute(
@@ -215,3 +221,8 @@ def replace_changed_versions(
     ).fetchall()
     connection.execute("DROP TABLE wanted")
     return int(ended[0][0]) + int(begun[0][0])
+
+
+def _is_empty(connection: duckdb.DuckDBPyConnection, table: Table, within: str) -> bool:
+    """Whether there is nothing to compare with, as in a first sync: then rows need not be held before they are written."""
+    return not connection.execute(f"SELECT 1 FROM {table.qualified} WHERE {within} LIMIT 1").fetchall()

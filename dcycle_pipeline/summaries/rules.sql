@@ -14,8 +14,7 @@ CREATE OR REPLACE MACRO months_touched(first_date, last_date) AS
 
 -- A quantity as whole billionths of its unit, and back. DuckDB divides DECIMALs to a DOUBLE, but whole numbers exactly (//).
 CREATE OR REPLACE MACRO billionths(quantity) AS (quantity::DECIMAL(28, 9) * 1000000000)::HUGEINT;
-CREATE OR REPLACE MACRO from_billionths(whole) AS
-    (whole // 1000000000)::DECIMAL(38, 9) + (whole % 1000000000)::DECIMAL(10, 0) * 0.000000001;
+CREATE OR REPLACE MACRO from_billionths(whole) AS whole::DECIMAL(38, 0) * 0.000000001::DECIMAL(9, 9);
 
 -- The same in 64 bits, for quantities below a million tonnes (10^9 kg). It is about 100 times as fast: HUGEINT is divided bit by bit.
 CREATE OR REPLACE MACRO fraction_billionths(fraction) AS
@@ -51,9 +50,9 @@ CREATE OR REPLACE MACRO is_moderate(quantity) AS abs(quantity) < 100000000000000
 CREATE OR REPLACE MACRO ratio_billionths(numerator, denominator) AS
     numerator // denominator * 1000000000 + (numerator % denominator * 2000000000 // denominator
         + CASE WHEN numerator < 0 THEN -1 ELSE 1 END) // 2;
-CREATE OR REPLACE MACRO ratio(numerator, denominator) AS
-    CASE WHEN denominator > 0 AND is_moderate(numerator) AND is_moderate(denominator)
-        THEN TRY_CAST(from_billionths(ratio_billionths(billionths(numerator), billionths(denominator))) AS DECIMAL(28, 9)) END;
+CREATE OR REPLACE MACRO ratio(numerator, denominator) AS TRY_CAST(from_billionths(ratio_billionths(
+    billionths(CASE WHEN is_moderate(numerator) THEN numerator END),
+    billionths(CASE WHEN denominator > 0 AND is_moderate(denominator) THEN denominator END))) AS DECIMAL(28, 9));
 
 -- Year on year: why there is no change to the year before; null if there is one. Both years must be complete: every day that is owed
 -- is covered, and nothing is pending. `before_…` are the figures of the year before.

@@ -21,7 +21,9 @@ from dcycle_pipeline.warehouse.upgrade import upgrade
 
 STORAGE_VERSION = "v1.4.0"  # a format that every DuckDB from 1.4 on reads
 THREADS = 2
-MB_A_THREAD = 125  # DuckDB's own advice: duckdb.org/docs/stable/guides/performance/environment
+# DuckDB advises 125 or more (duckdb.org/docs/stable/guides/performance/environment). Summaries of a quarter of a million records at
+# a time were measured to take the same processor time with 90 as with 125, and 46 MB less at the peak.
+MB_A_THREAD = 90
 # Enough for one thread to stage and merge a million rows. More memory was measured to be no faster; with this bound the peak hardly
 # grows with the data (312 MB for 100,000 records, 356 MB for a million).
 LOADING_MEMORY_MB = 96

@@ -6,7 +6,7 @@ What the tables are and what is written into them belongs to the other modules o
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -101,6 +101,16 @@ def set_memory(connection: duckdb.DuckDBPyConnection, megabytes: int) -> None:
     except duckdb.OutOfMemoryException:
         return  # DuckDB holds more at this moment and cannot release it: the old bound stays
     connection.execute(f"SET threads = {_threads(megabytes)}")
+
+
+def give_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the system have what DuckDB has freed and keeps beside its bound: 170 MB were measured after a load.
+
+    Only setting the bound does that; here it is set to what it is.
+    """
+    with suppress(duckdb.OutOfMemoryException):
+        bound = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+        connection.execute(f"SET memory_limit = {quoted(bound)}")
 
 
 def _memory_limit(megabytes: int) -> str:

@@ -6,7 +6,7 @@ What the tables are and what is written into them belongs to the other modules o
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -21,7 +21,9 @@ from dcycle_pipeline.warehouse.upgrade import upgrade
 
 STORAGE_VERSION = "v1.4.0"  # a format that every DuckDB from 1.4 on reads
 THREADS = 2
-MB_A_THREAD = 125  # DuckDB's own advice: duckdb.org/docs/stable/guides/performance/environment
+# DuckDB advises 125 or more (duckdb.org/docs/stable/guides/performance/environment). Summaries of a quarter of a million records at
+# a time were measured to take the same processor time with 90 as with 125, and 46 MB less at the peak.
+MB_A_THREAD = 90
 # Enough for one thread to stage and merge a million rows. More memory was measured to be no faster; with this bound the peak hardly
 # grows with the data (312 MB for 100,000 records, 356 MB for a million).
 LOADING_MEMORY_MB = 96
@@ -99,6 +101,16 @@ def set_memory(connection: duckdb.DuckDBPyConnection, megabytes: int) -> None:
     except duckdb.OutOfMemoryException:
         return  # DuckDB holds more at this moment and cannot release it: the old bound stays
     connection.execute(f"SET threads = {_threads(megabytes)}")
+
+
+def give_back(connection: duckdb.DuckDBPyConnection) -> None:
+    """Let the system have what DuckDB has freed and keeps beside its bound: 170 MB were measured after a load.
+
+    Only setting the bound does that; here it is set to what it is.
+    """
+    with suppress(duckdb.OutOfMemoryException):
+        bound = connection.execute("SELECT current_setting('memory_limit')").fetchall()[0][0]
+        connection.execute(f"SET memory_limit = {quoted(bound)}")
 
 
 def _memory_limit(megabytes: int) -> str:
@@ -181,6 +193,9 @@ def replace_changed_rows(connection: duckdb.DuckDBPyConnection, table: Table, qu
     Example: `replace_changed_rows(connection, ORGANIZATIONS, "SELECT * FROM fresh_organizations")`.
     """
     names = ", ".join(table.names())
+    if _is_empty(connection, table, within):
+        come = connection.execute(f"INSERT INTO {table.qualified} ({names}) SELECT {names} FROM ({query})").fetchall()
+        return int(come[0][0])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT {names} FROM ({query})")
     same = " AND ".join(f"old.{name} IS NOT DISTINCT FROM wanted.{name}" for name in table.names())
     gone = connection.execute(
@@ -202,6 +217,9 @@ def replace_changed_versions(
     """
     names = [column.name for column in table.columns if column.stamp is None]
     listed = ", ".join(names)
+    if _is_empty(connection, table, f"valid_to IS NULL AND ({within})"):
+        insert = f"INSERT INTO {table.qualified} BY NAME SELECT {listed}, $1::TIMESTAMPTZ AS valid_from FROM ({query})"
+        return int(connection.execute(insert, [moment]).fetchall()[0][0])
     connection.execute(f"CREATE OR REPLACE TEMP TABLE wanted AS SELECT {listed} FROM ({query})")
     same = " AND ".join(f"old.{name} IS NOT DISTINCT FROM wanted.{name}" for name in names)
     ended = connection.execute(
@@ -215,3 +233,8 @@ def replace_changed_versions(
     ).fetchall()
     connection.execute("DROP TABLE wanted")
     return int(ended[0][0]) + int(begun[0][0])
+
+
+def _is_empty(connection: duckdb.DuckDBPyConnection, table: Table, within: str) -> bool:
+    """Whether there is nothing to compare with, as in a first sync: then rows need not be held before they are written."""
+    return not connection.execute(f"SELECT 1 FROM {table.qualified} WHERE {within} LIMIT 1").fetchall()

@@ -19,7 +19,7 @@ from dcycle_pipeline.landing.lists import FACILITY_DELETED, NOT_FOUND, PROVEN, U
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.schema import Table, quoted
 from dcycle_pipeline.warehouse import doubts, run_log
-from dcycle_pipeline.warehouse.database import replace_changed_rows, transaction, with_room
+from dcycle_pipeline.warehouse.database import give_back, replace_changed_rows, transaction, with_room
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
 from dcycle_pipeline.warehouse.merge import Staging
 from dcycle_pipeline.warehouse.run_tables import EXCLUDED_ORGANIZATIONS, QUARANTINE
@@ -84,6 +84,7 @@ def load_lists(
     changed = [result for result in known if result.key not in unchanged]
     kept = [result for result in known if result.key in unchanged]
     with_room(staging.connection, memory_limit_mb, lambda: staging.load(changed, kept))
+    give_back(staging.connection)
 
 
 def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) -> list[ListResult]:
@@ -128,6 +129,7 @@ def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) ->
             run_log.record_quarantine(staging.connection, where, staging.quarantined, sweep.merged_at)
 
     with_room(staging.connection, memory_limit_mb, merge)
+    give_back(staging.connection)
     return results
 
 

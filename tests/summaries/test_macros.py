@@ -19,6 +19,7 @@ CALLS = {
     "fraction_billionths": "0.25",
     "from_small_billionths": "1500000000::BIGINT",
     "accumulated_small": "7::BIGINT, 0.5, 10::BIGINT, 31::BIGINT",
+    "part_small": "7.5::DECIMAL(18, 9), 3, 10, 31",
     "accumulated": "7.5::DECIMAL(28, 9), 10, 31",
     "part": "7.5::DECIMAL(28, 9), 3, 10, 31",
     "is_moderate": "7.5::DECIMAL(38, 9)",

@@ -282,12 +282,25 @@ class Account:
         assert content_hash(self.connection, content_tables()) == found
 
 
-@pytest.mark.timeout(600)
-@settings(max_examples=int(os.environ.get("MOVED_EXAMPLES", "4")), deadline=None)
+@settings(max_examples=3, deadline=None)  # three to four seconds each
 @given(st.lists(action, min_size=3, max_size=14))
 def test_what_is_made_again_where_it_moved_is_what_all_of_it_would_be(
     connection: duckdb.DuckDBPyConnection, actions: list[tuple[Any, ...]]
 ) -> None:
+    after_each_made_again(connection, actions)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(600)
+@settings(max_examples=int(os.environ.get("MOVED_EXAMPLES", "16")), deadline=None)
+@given(st.lists(action, min_size=3, max_size=14))
+def test_that_holds_after_many_other_changes(
+    connection: duckdb.DuckDBPyConnection, actions: list[tuple[Any, ...]]
+) -> None:
+    after_each_made_again(connection, actions)
+
+
+def after_each_made_again(connection: duckdb.DuckDBPyConnection, actions: list[tuple[Any, ...]]) -> None:
     account = Account(connection)
     account.do("published")
     for kind, *values in actions:

@@ -65,6 +65,7 @@ def filled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Sandbox, 
         sandbox.world.add_records("f-large", 1)
         sync(settings_for(sandbox, data))
         (data / "report.html").write_text("the last report")
+        (data / "working" / "drawings.json").write_text("{}")
         yield sandbox, data
 
 

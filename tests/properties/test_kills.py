@@ -64,7 +64,7 @@ USUAL = [
 FORGETTING = [
     *at("publish/snapshots.py", "_forget(old.parent)"),
     Place("publish/snapshots.py", "folder.rmdir()"),
-    *at("landing/files.py", "os.replace(folder, forgotten / folder.name)"),
+    *at("landing/forgetting.py", "os.replace(folder, forgotten / folder.name)"),
     Place("data_folder/files.py", "path.unlink()", 5, within="forget_runs"),
 ]
 FROM_NOTHING = [

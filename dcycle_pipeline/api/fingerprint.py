@@ -15,7 +15,7 @@ DIGEST_BYTES = 16  # of SHA-256: two pages of different content with one digest 
 
 
 class PagePrint(msgspec.Struct, frozen=True, gc=False, omit_defaults=True):
-    """One page: the digest of the answer as it `came` and of what of it `landed`, and how many rows of each status it has.
+    """One page: the digest of the answer as it `came`, but for what never lands, and of what `landed`; how many rows of each status it has.
 
     Both digests are empty if the page must be looked at each time. `undeclared` are its fields that no endpoint declares.
     """

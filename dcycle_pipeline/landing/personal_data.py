@@ -9,6 +9,7 @@ import hashlib
 import hmac
 import re
 from collections import Counter
+from collections.abc import Collection
 from copy import copy
 from decimal import Decimal
 from functools import lru_cache
@@ -62,6 +63,15 @@ class Policy:
         self._nested, self._id_lists = endpoint.nested_fields, endpoint.id_lists
         self._inside = endpoint.nested_fields | endpoint.element_fields
         self.undeclared: set[str] = set()
+        used = {"user"} if self._pseudonym else set[str]()
+        self._never_lands = None if self._keep else _texts_of(self._withheld - used)
+
+    def without_what_never_lands(self, body: bytes) -> bytes:
+        """An answer without the texts of fields that never land. A link that is signed anew each night makes it no other answer.
+
+        Only for comparison: what is left is no JSON.
+        """
+        return body if self._never_lands is None else self._never_lands.sub(b"", body)
 
     def for_a_page(self) -> "Policy":
         """The same policy with undeclared names of its own."""
@@ -122,6 +132,13 @@ class Policy:
     def clean_stranger(self, raw: bytes) -> bytes:
         """What may be written of something that is in the place of an item, but is not an object."""
         return raw if self._keep else bytes(_undeclared(raw))
+
+
+def _texts_of(names: Collection[str]) -> re.Pattern[bytes] | None:
+    """Finds fields of these names whose value is a text without escapes. Within another text their quotation marks would be escaped."""
+    if not names:
+        return None
+    return re.compile(b'"(?:' + b"|".join(re.escape(name.encode()) for name in sorted(names)) + rb')"\s*:\s*"[^"\\]*"')
 
 
 @lru_cache

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dcycle_pipeline.endpoints import declared
+from dcycle_pipeline.endpoints import declared, waste_water_treatments
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.page_body import PageBody, read_page
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
@@ -169,3 +169,17 @@ def test_of_linked_projects_only_ids_land(choice: str) -> None:
 def test_truth_and_nothing_of_undeclared_fields_may_land() -> None:
     (item,) = json.loads(page('[{"id":"a","new":true,"newer":null,"newest":7}]').payload)
     assert item == {"id": "a", "new": True, "newer": None, "newest": "[withheld: undeclared field]"}
+
+
+def test_only_texts_of_fields_that_never_land_are_left_out_of_a_comparison() -> None:
+    policy = Policy(waste_water_treatments.ENDPOINT, "drop", Pseudonyms(b"key"))
+    one, other, more = (
+        b'{"id":"r","invoice_id":"\\"file_url\\":\\"%b\\"","file_url": "https://x/%b?a=1&b","co2e":%b}' % each
+        for each in ((b"a", b"1", b"1"), (b"a", b"2", b"1"), (b"b", b"1", b"1"))
+    )
+    assert policy.without_what_never_lands(one) == policy.without_what_never_lands(other)
+    assert policy.without_what_never_lands(one) != policy.without_what_never_lands(more)
+    escaped = one.replace(b"?a=1", b"\\n")
+    assert policy.without_what_never_lands(escaped) == escaped
+    keeping = Policy(waste_water_treatments.ENDPOINT, "keep", Pseudonyms(b"key"))
+    assert keeping.without_what_never_lands(one) == one

@@ -20,9 +20,10 @@ from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+from dcycle_pipeline.api.asking import ask_side_by_side, may_go_on
 from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest_of_ids
 from dcycle_pipeline.api.meter import Meter
-from dcycle_pipeline.api.paging import PAGES_AT_ONCE, ask_side_by_side, may_go_on
+from dcycle_pipeline.api.paging import PAGES_AT_ONCE
 from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query, Server, read_counter
 from dcycle_pipeline.errors import RejectedError
 

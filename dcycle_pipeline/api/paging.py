@@ -6,16 +6,13 @@ even if each request orders ties differently, or if a deletion and an insertion 
 fits on one page is one answer: it needs no second pass.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
+from dcycle_pipeline.api.asking import ask_side_by_side, may_go_on
 from dcycle_pipeline.api.meter import Limits, Meter
-from dcycle_pipeline.api.types import PAGE_SIZE, Ask, Page, PageSink, Paging, Proof, Query, Server, read_counter
-from dcycle_pipeline.errors import ListError, NotFoundError, RejectedError
+from dcycle_pipeline.api.types import Ask, Page, PageSink, Paging, Proof, Query, Server, read_counter
+from dcycle_pipeline.errors import ListError, RejectedError
 
-T = TypeVar("T")
 # Pages of one pass under way at once: one long list takes at most half of the default connections. A pass also ends after as many
 # pages without a new id, in case a server repeats its last page for ever.
 PAGES_AT_ONCE = 8
@@ -222,30 +219,3 @@ class Read:
         self.fingerprints[variant, page.number] = fingerprint
         self.known.update(page.identities)
         return len(seen) > before
-
-
-def may_go_on(paging: Paging, server: Server, envelope: Mapping[str, Any], size: int, last: int) -> bool:
-    """Whether there may be rows behind the last page, which has `last` of them, if the counter is too low. The first page has `size`.
-
-    Some servers clamp the size without saying so: a page as long as the longest that came from here may be a full one.
-    """
-    echoed = read_counter(envelope, ("size",)) or PAGE_SIZE
-    full = min(echoed, PAGE_SIZE, max(server.longest_page, size))
-    return not paging.floor or last >= full
-
-
-async def ask_side_by_side(ask: Callable[[int], Awaitable[T]], numbers: range) -> list[T | None]:
-    """The pages of these numbers, asked for at once; None for one that is past the end."""
-
-    async def one(number: int) -> T | None:
-        try:
-            return await ask(number)
-        except (NotFoundError, RejectedError):
-            return None  # some servers answer so past the last page
-
-    try:
-        async with asyncio.TaskGroup() as group:
-            tasks = [group.create_task(one(number)) for number in numbers]
-    except ExceptionGroup as errors:
-        raise errors.exceptions[0] from None
-    return [task.result() for task in tasks]

@@ -1,4 +1,4 @@
-"""Reads one list and lands its pages: in few passes if that proves it, else pass by pass. Or the one answer of a total.
+"""Reads one list and lands its pages: in few passes if that proves it, else pass by pass.
 
 Which lists are read, and what becomes of one that fails, belongs to `fetch`.
 """

@@ -34,6 +34,7 @@ from dcycle_pipeline.sync.moves import end_moved_rows
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log, run_tables
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
+from dcycle_pipeline.warehouse.kept_items import proven_facilities
 from dcycle_pipeline.warehouse.load import load_lists, merge_sweep
 from dcycle_pipeline.warehouse.merge import Staging
 
@@ -110,7 +111,7 @@ def _last_proven(
     """The last proven reads of the lists of one organisation."""
     if merged is None or not keys:
         return {}
-    proven = run_log.proven_facilities(connection, merged[0], keys[0].organization_id, keys[0].endpoint)
+    proven = proven_facilities(connection, merged[0], keys[0].organization_id, keys[0].endpoint)
     return last_proven(landing.root, keys, landing.source, merged, proven)
 
 

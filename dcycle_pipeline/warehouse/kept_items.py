@@ -1,10 +1,10 @@
-"""The quarantined items of lists of which nothing differs from the sweep before: nobody decodes them again."""
+"""What the last merged sweep says of lists of which nothing differs: which it proved, and their quarantined items."""
 
 from collections.abc import Sequence
 
 import duckdb
 
-from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.landing.lists import PROVEN, ListResult
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
 from dcycle_pipeline.warehouse.run_tables import LISTS, QUARANTINE
 
@@ -24,3 +24,15 @@ def kept_items(
         [organization_id, endpoint],
     ).fetchall()
     return [QuarantinedItem(results[facility], *item) for facility, *item in rows if facility in results]
+
+
+def proven_facilities(
+    connection: duckdb.DuckDBPyConnection, run_id: str, organization_id: str, endpoint: str
+) -> set[str | None]:
+    """The facilities whose lists a run proved and merged; None stands for the list of the organisation."""
+    rows = connection.execute(
+        f"""SELECT facility_id FROM {LISTS.qualified}
+        WHERE run_id = ? AND organization_id = ? AND endpoint = ? AND outcome = '{PROVEN}'""",
+        [run_id, organization_id, endpoint],
+    ).fetchall()
+    return {row[0] for row in rows}

@@ -198,18 +198,6 @@ def last_merged_by(connection: duckdb.DuckDBPyConnection, endpoint: str) -> dict
     return {organization: (run_id, merged_at) for organization, run_id, merged_at in rows}
 
 
-def proven_facilities(
-    connection: duckdb.DuckDBPyConnection, run_id: str, organization_id: str, endpoint: str
-) -> set[str | None]:
-    """The facilities whose lists a run proved and merged; None stands for the list of the organisation."""
-    rows = connection.execute(
-        f"""SELECT facility_id FROM {LISTS.qualified}
-        WHERE run_id = ? AND organization_id = ? AND endpoint = ? AND outcome = '{PROVEN}'""",
-        [run_id, organization_id, endpoint],
-    ).fetchall()
-    return {row[0] for row in rows}
-
-
 def unproven_lists(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str, str | None, str, str]]:
     """Organisation, endpoint, facility, outcome and reason of each list of the last sweeps of which something may be missing."""
     return connection.execute(UNPROVEN_LISTS).fetchall()

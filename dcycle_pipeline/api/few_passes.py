@@ -9,16 +9,21 @@ counter said on every page. S was the list if one of these holds:
 - a second pass, now with the filter, sees S again under the same counter. Then each member existed between the two passes, and
   the counter of the first answer of the second pass said that there were |S| rows.
 
-A row that was deleted and put back under the same id, while another one lived only meanwhile, escapes all of this.
+A row that was deleted and put back under the same id, while another one lived only meanwhile, escapes all of this. So does one
+behind a counter that is too low, if rows change places before the look behind the last page, or go while the API refuses that look.
 
 What a list shows without its filter is not documented: a server may leave out a status that the filter names. A second pass shows
 that. If one pass was enough, each status of the filter must be accounted for: the server showed a row of it without a filter in
-this run, in whatever list; or a counter of the list counts no more of it than came. Else the list is asked for it by name.
+this run, in whatever list; or a counter of the list counts no more of it than came. Else the list is asked for page 1 with its
+filter. That must count what came, and show nothing else. If it is not the whole list, one request asks for the missing statuses
+by name. A row that leaves the missing statuses between the requests escapes only if it goes, takes the place of another one, or gets
+a status that the filter does not name.
 """
 
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from dcycle_pipeline.api.asking import ask_side_by_side, may_go_on
 from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest_of_ids
@@ -86,27 +91,33 @@ async def read_in_few_passes(
     if not is_whole:
         return first.given_up() if first.used_up else None
     read = _Read(first, last)
-    if read.count != first.counter:
+    if not read.count == first.rows == first.counter:
         return None
     server.shown.update(first.statuses)
     if len(first.answers) == 1 or read.is_the_last_set:
         missing = _not_accounted_for(paging, first) - server.shown
-        is_proven = await first.ends(ask_for(paging.filter)) and (
-            not missing or await _has_none(ask_for, paging, missing, meter)
-        )
+        is_proven = await first.ends() and (not missing or await _hides_none(ask_for, first, read, missing))
         return read.found(passes=1, pages=first.asked) if is_proven else None
-    filtered, prints = ask_for(paging.filter), [answer.print for answer in first.answers]
-    second = _Pass(filtered, paging, _NOWHERE, server, meter, prints, first.envelope)
-    if await second.over() and await second.ends(filtered) and read.saw_the_same(second, server):
+    prints = [answer.print for answer in first.answers]
+    second = _Pass(ask_for(paging.filter), paging, _NOWHERE, server, meter, prints, first.envelope)
+    if await second.over() and await second.ends() and read.saw_the_same(second, server):
         return read.found(passes=2, pages=first.asked + second.asked)
     return second.given_up() if second.used_up else None
 
 
-async def _has_none(ask_for: AskFor, paging: Paging, statuses: set[str], meter: Meter) -> bool:
-    """Whether the API says that the list has no row of these statuses."""
+async def _hides_none(ask_for: AskFor, first: "_Pass", read: "_Read", missing: set[str]) -> bool:
+    """Whether the API, asked by the filter, says that the list has no row but those that came."""
+    filter_, meter = first.paging.filter, first.meter
     meter.pages += 1
-    answer = await ask_for(tuple(each for each in paging.filter if each[1] in statuses))(1, None)
-    return not answer.print.rows and read_counter(answer.envelope or {}, paging.counters) == 0
+    answer = await ask_for(filter_)(1, first.answers[0].print)
+    rows, counter = answer.print.rows, first.counted_on(answer)
+    if counter != sum(first.statuses[status] for _, status in filter_) or not read.has_all_of(answer):
+        return False
+    if counter == rows and not may_go_on(first.paging, first.server, first.envelope, rows, rows):
+        return True  # the answer has all of them
+    meter.pages += 1
+    answer = await ask_for(tuple(each for each in filter_ if each[1] in missing))(1, None)
+    return not answer.print.rows and first.counted_on(answer) == 0
 
 
 _NOWHERE = PageSink(lambda page: None, lambda: None)
@@ -141,8 +152,8 @@ class _Pass:
     async def over(self) -> bool:
         """Ask for every page that the counter says to be there. Returns whether it held, and none of them was empty or came twice."""
         first = await self._one(1)
+        self.counter = self.counted_on(first)
         self.envelope = first.envelope or self.envelope
-        self.counter = read_counter(self.envelope, self.paging.counters)
         if self.counter is None or not self._take(first):
             return False
         size, number = first.print.rows, 2
@@ -158,25 +169,28 @@ class _Pass:
             number = upto + 1
         return True
 
+    def counted_on(self, answer: Answer) -> int | None:
+        return read_counter(self.envelope if answer.envelope is None else answer.envelope, self.paging.counters)
+
     def given_up(self) -> Found:
         proof = Proof(False, self.used_up, self.counter, self.rows, self.rows, 1, self.asked)
         return Found(proof, "", self.envelope, [], set(), is_same=False)
 
-    async def ends(self, ask: AskAgain) -> bool:
-        """Whether nothing is behind the last page, in case the counter is too low. `ask` asks for one page more."""
+    async def ends(self) -> bool:
+        """Whether nothing is behind the last page, in case the counter is too low."""
         size, number = self.answers[0].print.rows, len(self.answers) + 1
         if not size or not may_go_on(self.paging, self.server, self.envelope, size, self.answers[-1].print.rows):
             return True
-        (beyond,) = await ask_side_by_side(lambda number: self._asked(ask, number), range(number, number + 1))
-        return beyond is None or not beyond.print.rows or self._repeats(beyond)
+        (beyond,) = await ask_side_by_side(self._one, range(number, number + 1))
+        if beyond is None:
+            return True
+        has_moved = self.counted_on(beyond) != self.counter
+        return not has_moved and (not beyond.print.rows or self._repeats(beyond))
 
     async def _one(self, number: int) -> Answer:
-        return await self._asked(self.ask, number)
-
-    async def _asked(self, ask: AskAgain, number: int) -> Answer:
         self.meter.pages += 1
         self.asked += 1
-        return await ask(number, self.before[number - 1] if number <= len(self.before) else None)
+        return await self.ask(number, self.before[number - 1] if number <= len(self.before) else None)
 
     def _repeats(self, answer: Answer) -> bool:
         return bool(answer.print.landed) and answer.print.landed == self.answers[-1].print.landed
@@ -207,14 +221,24 @@ class _Read:
         self.same_pages = {answer.number for answer in first.answers if answer.page is None}
         before = last.fingerprint.pages if last else []
         self.is_same = len(self.same_pages) == len(first.answers) == len(before)
-        self._by_page: dict[int, tuple[str, ...]] = {}
-        if not self.is_same:
-            self._by_page = {answer.number: answer.page.identities for answer in first.answers if answer.page}
-            if last and self.same_pages:
-                self._by_page |= last.ids_of(self.same_pages)
-        self.ids = {identity for page in self._by_page.values() for identity in page}
         self._digest = last.fingerprint.ids if last and self.is_same else digest_of_ids(self.ids)
         self.count = last.fingerprint.count if last and self.is_same else len(self.ids)
+
+    @cached_property
+    def _by_page(self) -> dict[int, tuple[str, ...]]:
+        by_page = {answer.number: answer.page.identities for answer in self._first.answers if answer.page}
+        return by_page | self._last.ids_of(self.same_pages) if self._last and self.same_pages else by_page
+
+    @cached_property
+    def ids(self) -> set[str]:
+        return {identity for page in self._by_page.values() for identity in page}
+
+    def has_all_of(self, answer: Answer) -> bool:
+        return answer.page is None or self.ids.issuperset(answer.page.identities)
+
+    def _ids_on(self, answer: Answer) -> tuple[str, ...]:
+        """The ids on a page that was asked for again, by its first print."""
+        return answer.page.identities if answer.page else self._by_page[answer.number]
 
     @property
     def is_the_last_set(self) -> bool:
@@ -226,7 +250,7 @@ class _Read:
             return False
         seen: set[str] = set()
         for answer in second.answers:
-            ids = answer.page.identities if answer.page else self._by_page[answer.number]
+            ids = self._ids_on(answer)
             if not self.ids.issuperset(ids) and answer.print.statuses.keys() - server.shown:
                 server.hides_by_default = True
             seen.update(ids)

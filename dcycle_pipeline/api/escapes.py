@@ -35,6 +35,11 @@ def escapes_of(needles: Sequence[bytes]) -> tuple[re.Pattern[bytes], ...] | None
     return percent, backslash, re.compile(_NAMED)
 
 
+def holds_one(body: bytes, escapes: Sequence[re.Pattern[bytes]]) -> bool:
+    """Whether an escape is in the body. Its first byte is looked for first: Python finds a byte twenty times faster than a pattern."""
+    return any(escape.pattern[:1] in body and escape.search(body) for escape in escapes)
+
+
 def without_link_escapes(body: bytes) -> bytes:
     """The body with slashes, plus and equals signs instead of their escapes in URLs.
 

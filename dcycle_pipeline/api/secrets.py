@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache, partial
 from urllib.parse import unquote
 
-from dcycle_pipeline.api.escapes import escapes_of, may_be_escaped_in_links, without_link_escapes
+from dcycle_pipeline.api.escapes import escapes_of, holds_one, may_be_escaped_in_links, without_link_escapes
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings import Settings
 
@@ -92,7 +92,7 @@ class Secrets:
         return body if cleaned == body else cleaned
 
     def _may_be_in(self, body: bytes) -> bool:
-        if self._escapes is None or any(escape.search(body) for escape in self._escapes):
+        if self._escapes is None or holds_one(body, self._escapes):
             stages = list(_stages(body.decode("utf-8", "replace")))
             return any(_is_odd(secret) or _is_in(stages, secret) for secret in self._strong)
         bare = body.replace(b"\\", b"") if b"\\" in body else body

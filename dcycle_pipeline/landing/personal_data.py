@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import re
 from collections import Counter
-from collections.abc import Collection
 from copy import copy
 from decimal import Decimal
 from functools import lru_cache
@@ -20,6 +19,7 @@ import msgspec
 
 from dcycle_pipeline.api.repair import UNREADABLE
 from dcycle_pipeline.endpoints.declaration import Declared
+from dcycle_pipeline.landing.empty_texts import with_empty_texts
 
 WITHHELD = "[withheld: undeclared field]"
 WITHHELD_NAME = "withheld_name"
@@ -64,14 +64,11 @@ class Policy:
         self._inside = endpoint.nested_fields | endpoint.element_fields
         self.undeclared: set[str] = set()
         used = {"user"} if self._pseudonym else set[str]()
-        self._never_lands = None if self._keep else _texts_of(self._withheld - used)
+        self._never_land = [] if self._keep else sorted(self._withheld - used)
 
     def without_what_never_lands(self, body: bytes) -> bytes:
-        """An answer without the texts of fields that never land. A link that is signed anew each night makes it no other answer.
-
-        Only for comparison: what is left is no JSON.
-        """
-        return body if self._never_lands is None else self._never_lands.sub(b"", body)
+        """An answer with empty texts in fields that never land, only for comparison: a link that is signed anew each night makes it no other answer."""
+        return with_empty_texts(body, self._never_land)
 
     def for_a_page(self) -> "Policy":
         """The same policy with undeclared names of its own."""
@@ -102,7 +99,7 @@ class Policy:
         statuses = Counter(bytes(item.status) for item in page)
         body = _encode(page)
         # An escape (\u0040) could hide an @.
-        if "" in identities or body.count(b"{") != objects or b"@" in body or b"\\u" in body:
+        if "" in identities or body.count(b"{") != objects or b"@" in body or _has_escaped_characters(body):
             return None
         return identities, statuses, body
 
@@ -127,18 +124,11 @@ class Policy:
         if user is not None and self._pseudonym is not None:
             item["user"] = _person(bytes(user), self._pseudonym)
         body = _encode(item)
-        return _without_addresses(body) if b"@" in body or b"\\u" in body else body
+        return _without_addresses(body) if b"@" in body or _has_escaped_characters(body) else body
 
     def clean_stranger(self, raw: bytes) -> bytes:
         """What may be written of something that is in the place of an item, but is not an object."""
         return raw if self._keep else bytes(_undeclared(raw))
-
-
-def _texts_of(names: Collection[str]) -> re.Pattern[bytes] | None:
-    """Finds fields of these names whose value is a text without escapes. Within another text their quotation marks would be escaped."""
-    if not names:
-        return None
-    return re.compile(b'"(?:' + b"|".join(re.escape(name.encode()) for name in sorted(names)) + rb')"\s*:\s*"[^"\\]*"')
 
 
 @lru_cache
@@ -163,11 +153,15 @@ def _page_decoder(endpoint: Declared) -> Any:
     return msgspec.json.Decoder(list[item])  # type: ignore[valid-type]
 
 
+def _has_escaped_characters(body: bytes) -> bool:
+    return b"\\" in body and b"\\u" in body  # one byte is found a hundred times faster than two
+
+
 def _without_addresses(body: bytes) -> bytes:
     fields = _fields.decode(body)
     for name, raw in fields.items():
         text = bytes(raw)
-        if name != "id" and (b"@" in text or b"\\u" in text):
+        if name != "id" and (b"@" in text or _has_escaped_characters(text)):
             fields[name] = _without_address(text)
     return _encode(fields)
 

@@ -6,6 +6,7 @@ A list with a row that vanished without being deleted is read again, a bounded n
 import asyncio
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 
 import duckdb
 
@@ -29,6 +30,7 @@ from dcycle_pipeline.landing.lists import (
 )
 from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
+from dcycle_pipeline.sync.decoding import Decoding
 from dcycle_pipeline.sync.judgement import Judge, Verdict
 from dcycle_pipeline.sync.moves import end_moved_rows
 from dcycle_pipeline.sync.run import Run
@@ -81,7 +83,11 @@ async def _sync_endpoint(
     keys = {organization_id: _keys(connection, endpoint, organization_id) for organization_id in organization_ids}
     policies = {each: Policy(endpoint, run.settings.personal_data, pseudonyms) for each in organization_ids}
     server = Server()
-    async with DcycleApi(run.settings, run.outages) as api, asyncio.TaskGroup() as group:
+    async with (
+        DcycleApi(run.settings, run.outages) as api,
+        Decoding(run, endpoint.name, len(organization_ids)) as decoding,
+        asyncio.TaskGroup() as group,
+    ):
         tasks = {}
         for each in organization_ids:
             reader = ListReader(
@@ -89,20 +95,26 @@ async def _sync_endpoint(
                 landing,
                 endpoint,
                 policy=policies[each],
-                report=run.progress.finished,
+                report=partial(_landed, run, decoding),
                 resume=run.resume,
                 limits=run.limits,
                 server=server,
                 last=_last_proven(connection, landing, keys[each], merged.get(each)),
             )
             run.progress.expect(endpoint.name, each, len(keys[each]))
-            one = _Organization(run, connection, endpoint, each, reader, writing)
+            one = _Organization(run, connection, endpoint, each, reader, decoding, writing)
             tasks[each] = group.create_task(one.sync(keys[each]))
     undeclared = {each: frozenset(policy.undeclared) for each, policy in policies.items()}
     drift = {f"{endpoint.name}.{name}" for names in undeclared.values() for name in names}
     run_log.add_requests(connection, run.run_id, api.requests_count, drift)
     end_moved_rows(run, connection, endpoint)
     return SweepResult({each: task.result() for each, task in tasks.items()}, undeclared, api.requests_count)
+
+
+def _landed(run: Run, decoding: Decoding, result: ListResult) -> None:
+    run.progress.finished(result)
+    if not result.rows_print:  # else the tables hold the rows already
+        decoding.offer(result)
 
 
 def _last_proven(
@@ -143,10 +155,12 @@ class _Organization:
     endpoint: Endpoint
     organization_id: str
     reader: ListReader
+    decoding: Decoding
     writing: asyncio.Lock
 
     async def sync(self, keys: list[ListKey]) -> list[ListResult]:
         results = await self.reader.read(keys)
+        await self.decoding.has_decoded(results)
         async with self.writing:
             return await self._merge({result.key: self._with_its_facility(result) for result in results})
 
@@ -162,7 +176,9 @@ class _Organization:
 
     async def _merge(self, results: dict[ListKey, ListResult]) -> list[ListResult]:
         """Stage, judge and merge; a list with news that may be a race with a writer is read again."""
-        staging = Staging(self.connection, self.endpoint, self.organization_id, self.run.folder.landing)
+        staging = Staging(
+            self.connection, self.endpoint, self.organization_id, self.run.folder.landing, self.decoding.decoded
+        )
         orphaned = {key.facility_id for key, found in results.items() if found.outcome == FACILITY_DELETED}
         judge = Judge(self.endpoint, self.organization_id, self.reader, staging.compared, orphaned)
         verdict, contradictions = Verdict(), dict[str | None, str]()

@@ -18,6 +18,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.landed_file import page_lines, raw_page
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.warehouse.arrow import Layout, layout_of, make_exact
+from dcycle_pipeline.warehouse.decoded import Decoded
 from dcycle_pipeline.warehouse.identity import identity_of
 from dcycle_pipeline.warehouse.lenient import lenient
 
@@ -53,19 +54,31 @@ class Batch:
     unreadable: Unreadable = field(default_factory=dict)
 
 
-def batches(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
+def batches(
+    endpoint: Endpoint, results: list[ListResult], landing: Path, decoded: Decoded | None = None
+) -> Iterator[Batch]:
     """The items of landed lists in batches of bounded size. A row that a read met more than once comes once, as it was last.
 
-    `landing` is the folder of landed pages. Raises UnavailableError if a landed file is not whole.
+    `landing` is the folder of landed pages; what was `decoded` before comes from there. Raises UnavailableError if a landed file is
+    not whole.
     """
     parts: list[Batch] = []
-    for part in _typed(endpoint, results, landing):
+    for part in _parts(endpoint, results, landing, decoded):
         parts.append(part)
         if sum(one.items.num_rows for one in parts) >= ROWS_A_BATCH:
             yield _joined(parts)
             parts = []
     if parts:
         yield _joined(parts)
+
+
+def _parts(endpoint: Endpoint, results: list[ListResult], landing: Path, decoded: Decoded | None) -> Iterator[Batch]:
+    """In the order of the lists: if two of them have a row, the later one counts."""
+    for is_decoded, some in groupby(results, key=lambda result: decoded is not None and result in decoded):
+        if is_decoded and decoded is not None:
+            yield from (Batch(items) for result in some for items in decoded.tables(result))
+        else:
+            yield from _typed(endpoint, list(some), landing)
 
 
 def _joined(parts: list[Batch]) -> Batch:

@@ -18,23 +18,31 @@ from dcycle_pipeline.schema import Column
 from dcycle_pipeline.warehouse import history
 from dcycle_pipeline.warehouse.compared import NO_ROWS, STAGED, Comparison
 from dcycle_pipeline.warehouse.decode import QuarantinedItem, Unreadable, add_unreadable, batches
+from dcycle_pipeline.warehouse.decoded import Decoded
 from dcycle_pipeline.warehouse.kept_items import kept_items
 
 
 class Staging:
     """Stages the rows of one organisation's lists of one endpoint in temporary tables, and merges them into the versions.
 
-    A connection has one staging at a time. `landing` is the folder of landed pages. `quarantined` holds the unusable items,
+    A connection has one staging at a time. `landing` is the folder of landed pages; lists that were `decoded` meanwhile come from there.
+    `quarantined` holds the unusable items,
     `unreadable` the names of fields that are null because nobody could read them, by facility; `compared` sets them beside the versions.
     """
 
     def __init__(
-        self, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str, landing: Path
+        self,
+        connection: duckdb.DuckDBPyConnection,
+        endpoint: Endpoint,
+        organization_id: str,
+        landing: Path,
+        decoded: Decoded | None = None,
     ) -> None:
         self.connection = connection
         self._endpoint = endpoint
         self._organization_id = organization_id
         self._landing = landing
+        self._decoded = decoded
         self._versions = history.versions(endpoint).qualified
         self._columns = (*endpoint.table.content, *(multi_value.column for multi_value in endpoint.multi_values))
         self._id = endpoint.id_column
@@ -66,7 +74,7 @@ class Staging:
         self.connection.execute(f"CREATE OR REPLACE TEMP TABLE staged AS SELECT {empty} WHERE false")
         with ThreadPoolExecutor(max_workers=1) as beside:  # DuckDB inserts one batch while the next one is decoded
             storing = None
-            for batch in batches(self._endpoint, results, self._landing):
+            for batch in batches(self._endpoint, results, self._landing, self._decoded):
                 self.quarantined += batch.quarantined
                 add_unreadable(self.unreadable, batch.unreadable)
                 self._rows_staged += batch.items.num_rows

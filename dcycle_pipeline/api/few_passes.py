@@ -20,32 +20,17 @@ by name. A row that leaves the missing statuses between the requests escapes onl
 a status that the filter does not name.
 """
 
-from collections import Counter
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from functools import cached_property
 
-from dcycle_pipeline.api.asking import ask_side_by_side, may_go_on
+from dcycle_pipeline.api.asking import may_go_on
 from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest_of_ids
 from dcycle_pipeline.api.meter import Meter
-from dcycle_pipeline.api.paging import PAGES_AT_ONCE
-from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query, Server, read_counter
+from dcycle_pipeline.api.one_pass import Answer, AskFor, OnePass
+from dcycle_pipeline.api.types import PageSink, Paging, Proof, Server, read_counter
 from dcycle_pipeline.errors import RejectedError
 
-
-@dataclass(frozen=True)
-class Answer:
-    """One answer: its counters, its print, and the page. `page` is None if it is as it was before; `envelope` is None if all of it is."""
-
-    number: int
-    envelope: dict[str, int] | None
-    print: PagePrint
-    page: Page | None
-
-
-# Asks for one page by its number. If it is as the print says, the answer has no page.
-AskAgain = Callable[[int, PagePrint | None], Awaitable[Answer]]
-AskFor = Callable[[Query], AskAgain]
 IdsOfPages = Callable[[set[int]], dict[int, tuple[str, ...]]]
 
 
@@ -83,13 +68,13 @@ async def read_in_few_passes(
     if server.needs_filter or server.hides_by_default:
         return None
     before = last.fingerprint.pages if last else []
-    first = _Pass(ask_for(()), paging, sink, server, meter, before, last.fingerprint.envelope if last else {})
+    first = OnePass(ask_for(()), paging, sink, server, meter, before, last.fingerprint.envelope if last else {})
     try:
         is_whole = await first.over()
     except RejectedError:
         return None  # perhaps without a filter only: whoever reads it pass by pass finds out
     if not is_whole:
-        return first.given_up() if first.used_up else None
+        return _given_up(first) if first.used_up else None
     read = _Read(first, last)
     if not read.count == first.rows == first.counter:
         return None
@@ -99,13 +84,13 @@ async def read_in_few_passes(
         is_proven = await first.ends() and (not missing or await _hides_none(ask_for, first, read, missing))
         return read.found(passes=1, pages=first.asked) if is_proven else None
     prints = [answer.print for answer in first.answers]
-    second = _Pass(ask_for(paging.filter), paging, _NOWHERE, server, meter, prints, first.envelope)
+    second = OnePass(ask_for(paging.filter), paging, _NOWHERE, server, meter, prints, first.envelope)
     if await second.over() and await second.ends() and read.saw_the_same(second, server):
         return read.found(passes=2, pages=first.asked + second.asked)
-    return second.given_up() if second.used_up else None
+    return _given_up(second) if second.used_up else None
 
 
-async def _hides_none(ask_for: AskFor, first: "_Pass", read: "_Read", missing: set[str]) -> bool:
+async def _hides_none(ask_for: AskFor, first: OnePass, read: "_Read", missing: set[str]) -> bool:
     """Whether the API, asked by the filter, says that the list has no row but those that came."""
     filter_, meter = first.paging.filter, first.meter
     meter.pages += 1
@@ -120,102 +105,18 @@ async def _hides_none(ask_for: AskFor, first: "_Pass", read: "_Read", missing: s
     return not answer.print.rows and first.counted_on(answer) == 0
 
 
+def _given_up(one: OnePass) -> Found:
+    proof = Proof(False, one.used_up, one.counter, one.rows, one.rows, 1, one.asked)
+    return Found(proof, "", one.envelope, [], set(), is_same=False)
+
+
 _NOWHERE = PageSink(lambda page: None, lambda: None)
-
-
-@dataclass
-class _Pass:
-    """All pages once. `before` are the prints of pages that may come again, all with the counters of the `envelope`; which is then
-    that of the first page.
-    """
-
-    ask: AskAgain
-    paging: Paging
-    sink: PageSink
-    server: Server
-    meter: Meter
-    before: list[PagePrint]
-    envelope: dict[str, int]
-    counter: int | None = None
-    answers: list[Answer] = field(default_factory=list)
-    asked: int = 0
-    rows: int = 0
-    used_up: str = ""
-
-    @property
-    def statuses(self) -> Counter[str]:
-        total: Counter[str] = Counter()
-        for answer in self.answers:
-            total.update(answer.print.statuses)
-        return total
-
-    async def over(self) -> bool:
-        """Ask for every page that the counter says to be there. Returns whether it held, and none of them was empty or came twice."""
-        first = await self._one(1)
-        self.counter = self.counted_on(first)
-        self.envelope = first.envelope or self.envelope
-        if self.counter is None or not self._take(first):
-            return False
-        size, number = first.print.rows, 2
-        due = -(-self.counter // size) if size else 1
-        while number <= due:
-            if used_up := self.meter.used_up(self.rows):
-                self.used_up = used_up
-                return False
-            upto = min(due, number + min(PAGES_AT_ONCE, self.meter.pages_left) - 1)
-            for answer in await ask_side_by_side(self._one, range(number, upto + 1)):
-                if answer is None or not answer.print.rows or self._repeats(answer) or not self._take(answer):
-                    return False
-            number = upto + 1
-        return True
-
-    def counted_on(self, answer: Answer) -> int | None:
-        return read_counter(self.envelope if answer.envelope is None else answer.envelope, self.paging.counters)
-
-    def given_up(self) -> Found:
-        proof = Proof(False, self.used_up, self.counter, self.rows, self.rows, 1, self.asked)
-        return Found(proof, "", self.envelope, [], set(), is_same=False)
-
-    async def ends(self) -> bool:
-        """Whether nothing is behind the last page, in case the counter is too low."""
-        size, number = self.answers[0].print.rows, len(self.answers) + 1
-        if not size or not may_go_on(self.paging, self.server, self.envelope, size, self.answers[-1].print.rows):
-            return True
-        (beyond,) = await ask_side_by_side(self._one, range(number, number + 1))
-        if beyond is None:
-            return True
-        has_moved = self.counted_on(beyond) != self.counter
-        return not has_moved and (not beyond.print.rows or self._repeats(beyond))
-
-    async def _one(self, number: int) -> Answer:
-        self.meter.pages += 1
-        self.asked += 1
-        return await self.ask(number, self.before[number - 1] if number <= len(self.before) else None)
-
-    def _repeats(self, answer: Answer) -> bool:
-        return bool(answer.print.landed) and answer.print.landed == self.answers[-1].print.landed
-
-    def _take(self, answer: Answer) -> bool:
-        envelope = answer.envelope or self.envelope
-        counter, floor = (read_counter(envelope, names) for names in (self.paging.counters, self.paging.floor))
-        if floor is not None and counter is not None and floor > counter:
-            self.server.hides_by_default = True
-            return False
-        if counter != self.counter:
-            return False
-        self.server.longest_page = max(self.server.longest_page, answer.print.rows)
-        self.rows += answer.print.rows
-        if answer.page is not None:
-            self.sink.keep(answer.page)
-            self.meter.landed += len(answer.page.payload)
-        self.answers.append(answer)
-        return True
 
 
 class _Read:
     """What the first pass saw, against the last read."""
 
-    def __init__(self, first: _Pass, last: LastRead | None) -> None:
+    def __init__(self, first: OnePass, last: LastRead | None) -> None:
         self._first = first
         self._last = last
         self.same_pages = {answer.number for answer in first.answers if answer.page is None}
@@ -244,7 +145,7 @@ class _Read:
     def is_the_last_set(self) -> bool:
         return self._last is not None and self._digest == self._last.fingerprint.ids
 
-    def saw_the_same(self, second: _Pass, server: Server) -> bool:
+    def saw_the_same(self, second: OnePass, server: Server) -> bool:
         """Whether the second pass saw the ids of the first one."""
         if second.counter != self._first.counter:
             return False
@@ -263,7 +164,7 @@ class _Read:
         return Found(proof, self._digest, self._first.envelope, prints, self.same_pages, self.is_same)
 
 
-def _not_accounted_for(paging: Paging, first: _Pass) -> set[str]:
+def _not_accounted_for(paging: Paging, first: OnePass) -> set[str]:
     """The statuses of the filter of which neither a row nor a counter of the list says that none is left out."""
     shown = first.statuses
     missing = {status for _, status in paging.filter} - shown.keys()

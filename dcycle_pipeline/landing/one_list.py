@@ -7,10 +7,11 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 
 from dcycle_pipeline.api.client import DcycleApi
-from dcycle_pipeline.api.few_passes import Answer, AskAgain, Found, LastRead, read_in_few_passes
+from dcycle_pipeline.api.few_passes import Found, LastRead, read_in_few_passes
 from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest, digest_of_ids
 from dcycle_pipeline.api.hidden_rows import read_with_hidden_rows
 from dcycle_pipeline.api.meter import Limits, Meter
+from dcycle_pipeline.api.one_pass import Answer, AskAgain
 from dcycle_pipeline.api.types import Page, PageSink, Paging, Proof, Query, Server
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.files import LandedFile

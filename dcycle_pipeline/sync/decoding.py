@@ -121,7 +121,6 @@ class Decoding:
             limit=LONGEST_ANSWER,
             pass_fds=[file],
             start_new_session=True,  # Ctrl-C is for this process; the other one ends as its input does
-            env={name: value for name, value in os.environ.items() if not name.startswith("DCYCLE_")},
         )
         try:
             yield process

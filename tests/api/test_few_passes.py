@@ -12,9 +12,10 @@ from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline.api import few_passes
-from dcycle_pipeline.api.few_passes import Answer, AskAgain, Found, LastRead, read_in_few_passes
+from dcycle_pipeline.api.few_passes import Found, LastRead, read_in_few_passes
 from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest, digest_of_ids
 from dcycle_pipeline.api.meter import Limits, Meter
+from dcycle_pipeline.api.one_pass import Answer, AskAgain
 from dcycle_pipeline.api.types import Page, PageSink, Paging, Query, Server
 from dcycle_pipeline.errors import NotFoundError, RejectedError
 from dcycle_pipeline.settings.budgets import Budgets

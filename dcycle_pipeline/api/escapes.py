@@ -4,7 +4,7 @@ Signed links are full of `&` and `%2F`. To undo them in each body took more time
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 # An escape may be escaped once more: these make up other escapes.
 _OF_ESCAPES = b"&%\\#;xXu0123456789abcdefABCDEF"
@@ -14,7 +14,7 @@ _IN_LINKS = ((b"%2F", b"%2f", b"/"), (b"%2B", b"%2b", b"+"), (b"%3D", b"%3d", b"
 _NAMED = rb"&(?:#|[A-Za-z][A-Za-z0-9]*;|(?i:amp|lt|gt|quot))"
 
 
-def escapes_of(needles: Sequence[bytes]) -> tuple[re.Pattern[bytes], ...] | None:
+def escapes_of(needles: Collection[bytes]) -> tuple[re.Pattern[bytes], ...] | None:
     """Patterns of every escape that may stand for a character of a needle, or be part of one that does. None if that is not known.
 
     Those that `without_link_escapes` undoes are left out.

@@ -13,6 +13,7 @@ from functools import lru_cache, partial
 from urllib.parse import unquote
 
 from dcycle_pipeline.api.escapes import escapes_of, holds_one, may_be_escaped_in_links, without_link_escapes
+from dcycle_pipeline.api.needles import Needles
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings import Settings
 
@@ -53,28 +54,22 @@ class Secrets:
     def __init__(self, known: Iterable[str], passwords: Iterable[str] = ()) -> None:
         self._words = {each for each in passwords if each.isalpha() and len(each) <= LONGEST_WORD}
         self._known: list[str] = []
-        self._strong: list[str] = []
-        self._needles: list[bytes] = []
-        self._escapes = escapes_of([])
-        for secret in known:
-            self._add(secret)
+        self._know({*known})
 
     def learn(self, secret: str) -> None:
         """Mask one more from now on, here and in what this process says when it fails."""
         if secret not in self._known:
-            self._add(secret)
+            self._know({secret})
             _born.append(secret)
 
-    def _add(self, secret: str) -> None:
-        if secret and secret not in self._known:
-            self._known.append(secret)
-            # The longest first: one secret may be part of another.
-            self._known.sort(key=len, reverse=True)
-            self._strong = [each for each in self._known if _is_safe(each) and each not in self._words]
-            self._needles = [
-                needle.encode("utf-8", "surrogatepass") for each in self._strong for needle in _needles(each)
-            ]
-            self._escapes = escapes_of(self._needles)
+    def _know(self, more: set[str]) -> None:
+        # The longest first: one secret may be part of another.
+        self._known = sorted({*self._known, *more} - {""}, key=len, reverse=True)
+        self._strong = [each for each in self._known if _is_safe(each) and each not in self._words]
+        needles = {needle.encode("utf-8", "surrogatepass") for each in self._strong for needle in _needles(each)}
+        self._needles = Needles(needles)
+        self._in_links = Needles([each for each in needles if may_be_escaped_in_links(each)])
+        self._escapes = escapes_of(needles)
 
     def mask(self, text: str) -> str:
         """A message without any secret."""
@@ -96,11 +91,9 @@ class Secrets:
             stages = list(_stages(body.decode("utf-8", "replace")))
             return any(_is_odd(secret) or _is_in(stages, secret) for secret in self._strong)
         bare = body.replace(b"\\", b"") if b"\\" in body else body
-        if any(needle in bare for needle in self._needles):
+        if self._needles.are_in(bare):
             return True
-        in_links = [needle for needle in self._needles if may_be_escaped_in_links(needle)] if b"%" in bare else []
-        undone = without_link_escapes(bare) if in_links else b""
-        return any(needle in undone for needle in in_links)
+        return bool(self._in_links) and b"%" in bare and self._in_links.are_in(without_link_escapes(bare))
 
 
 class MaskingFilter(logging.Filter):

@@ -36,9 +36,12 @@ def forms_of(secret: str) -> list[str]:
     ]  # fmt: skip
 
 
+# One key is looked for in one way, those of many organisations in another.
+KEYS = {"one key": list[str](), "many keys": [f"dk_live_{number:032x}" for number in range(7, 27)]}
 SECRET = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=SHORTEST_KEY, max_size=40)
 
 
+@pytest.mark.parametrize("others", KEYS.values(), ids=KEYS)
 @settings(max_examples=40)
 @given(SECRET | st.text("añ€ &+%\\\"'/<", min_size=SHORTEST_KEY, max_size=12), st.integers(0, 15), st.text(max_size=12))
 @example(API_KEY, 0, "Planta ")
@@ -46,11 +49,13 @@ SECRET = st.text(st.characters(min_codepoint=33, max_codepoint=126), min_size=SH
 @example("12345678", 0, "a")
 @example("00000%00", 0, "")
 @example("0000000\\", 0, "")
-def test_no_form_of_a_secret_passes_and_nothing_else_changes(secret: str, form: int, beside: str) -> None:
+def test_no_form_of_a_secret_passes_and_nothing_else_changes(
+    others: list[str], secret: str, form: int, beside: str
+) -> None:
     text = forms_of(secret)[form]
     shown = f"{beside} {text} {beside}"
     body = {"items": [{"id": "a", "name": shown, shown: 1, "quantity": 1.5}], "total": 12, "other": beside}
-    cleaned = json.loads(Secrets([secret]).clean(json.dumps(body).encode()))
+    cleaned = json.loads(Secrets([secret, *others]).clean(json.dumps(body).encode()))
     ((identifier, name, key, quantity),) = (list(item.items()) for item in cleaned["items"])
     assert (identifier, quantity) == (("id", "a"), ("quantity", 1.5))
     assert key[0] == name[1]
@@ -66,7 +71,9 @@ def test_no_form_of_a_secret_passes_and_nothing_else_changes(secret: str, form: 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner)))  # fmt: skip
 def test_a_body_without_a_secret_stays_byte_for_byte(value: Any) -> None:
     body = json.dumps(value).encode()
-    assert Secrets([API_KEY, "p4ssw0rd &%+ñ", "a" + "\\" * 8, "%61%61%61"]).clean(body) is body
+    known = [API_KEY, "p4ssw0rd &%+ñ", "a" + "\\" * 8, "%61%61%61"]
+    assert Secrets(known).clean(body) is body
+    assert Secrets([*known, *KEYS["many keys"]]).clean(body) is body
 
 
 def test_a_number_that_is_the_secret_is_masked_and_one_that_holds_it_stays() -> None:
@@ -144,11 +151,14 @@ PIECES = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("others", KEYS.values(), ids=KEYS)
 @given(
     st.lists(PIECES, max_size=12),
     st.sampled_from(["sk_live_1", "a/b+c=d=e", "k<&>k<&>k", "clé-clé-clé-1", "a\\b\\c\\d\\e\\f"]),
 )
-def test_a_body_that_is_not_searched_in_depth_holds_no_secret(pieces: list[str], secret: str) -> None:
+def test_a_body_that_is_not_searched_in_depth_holds_no_secret(
+    others: list[str], pieces: list[str], secret: str
+) -> None:
     coded = [
         secret,
         quote(secret, safe=""),
@@ -160,4 +170,4 @@ def test_a_body_that_is_not_searched_in_depth_holds_no_secret(pieces: list[str],
         text = "".join([*pieces[:3], hidden, *pieces[3:]])
         body = json.dumps({"a": text}).encode()
         in_depth = any(_is_odd(secret) or _is_in([stage], secret) for stage in _stages(body.decode()))
-        assert Secrets([secret])._may_be_in(body) >= in_depth
+        assert Secrets([secret, *others])._may_be_in(body) >= in_depth

@@ -42,7 +42,7 @@ class _LoginAnswer(msgspec.Struct):
 
 
 class Login(httpx.Auth):
-    """Sends a token got by e-mail and password. It is renewed shortly before it ends, and once more after a 401.
+    """Sends a token got by e-mail and password. It is renewed shortly before it ends, and once more after a 401. A login that is refused is not tried again.
 
     `clock` counts seconds; `secrets` learns each token. A request raises UnauthorizedError if the login is refused, TransientError if
     it fails for now.
@@ -66,7 +66,8 @@ class Login(httpx.Auth):
             logins = self._logins
             async with self._renewing:
                 if self._clock() >= self._good_until:
-                    if self._failure and logins != self._logins:
+                    refused = isinstance(self._failure, UnauthorizedError)  # each wrong login may lock the account
+                    if self._failure and (refused or logins != self._logins):
                         raise self._failure  # of the login that this request waited for: sixteen more would fail alike
                     answer = yield httpx.Request("POST", self._url, json=self._body)
                     await answer.aread()

@@ -72,6 +72,7 @@ class Outages:
     ) -> None:
         self.clock = clock
         self.sleep = sleep
+        self.given_up: dict[str, str] = {}  # organisations that held up the others, and why, see `latecomers`
         self._breakers: dict[str, Breaker] = {}
 
     def of(self, subject: str) -> Breaker:

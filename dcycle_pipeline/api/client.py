@@ -6,7 +6,8 @@ list is read page by page, to `paging`.
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
@@ -15,12 +16,14 @@ import httpx
 from dcycle_pipeline.api.auth import ApiKey, Login
 from dcycle_pipeline.api.breaker import PROBE_SECONDS, Gate, OpenError, Outages
 from dcycle_pipeline.api.connection import BROKEN, Connections, failure
+from dcycle_pipeline.api.latecomers import Latecomers
 from dcycle_pipeline.api.patience import Patience
 from dcycle_pipeline.api.rate_limit import Pace
 from dcycle_pipeline.api.responses import misunderstood, read
 from dcycle_pipeline.api.secrets import LOGGERS, MaskingFilter, Secrets, refuse_short_keys
 from dcycle_pipeline.api.types import Query
-from dcycle_pipeline.errors import ContractError, ThrottledError, TransientError
+from dcycle_pipeline.api.window import Window
+from dcycle_pipeline.errors import ContractError, ListError, ThrottledError, TransientError
 from dcycle_pipeline.settings import Settings
 
 T = TypeVar("T")
@@ -63,6 +66,8 @@ class DcycleApi:
         self._was_masked = False
         self._paces: dict[str, Pace] = {}
         self._gates: dict[str, Gate] = {}
+        self._windows: dict[str, Window] = {}
+        self._latecomers = Latecomers(settings.late_seconds, self._clock, self._outages.given_up)
         self._auths: dict[str, httpx.Auth] = {}
         self.max_connections = settings.max_connections
         self._slots = asyncio.Semaphore(settings.max_connections)
@@ -74,11 +79,13 @@ class DcycleApi:
         for name in LOGGERS:
             logging.getLogger(name).addFilter(self._filter)
         await self._http.__aenter__()
+        await self._latecomers.__aenter__()
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        await self._latecomers.__aexit__(kind, error, trace)
         await self._http.__aexit__(kind, error, trace)
         for name in LOGGERS:
             logging.getLogger(name).removeFilter(self._filter)
@@ -107,22 +114,34 @@ class DcycleApi:
         ListError that the answer stands for at once.
         """
         request = _Request(path, query, organization_id, where)
-        patience, gate, pace = Patience(self._settings, self._clock()), *self._way(organization_id)
+        async with self._latecomers.asking(organization_id, where):
+            return await self._with_patience(request, understand, recognise)
+
+    async def _with_patience(
+        self, request: _Request, understand: Callable[[bytes], T], recognise: Callable[[bytes], T | None]
+    ) -> T:
+        organization_id, where = request.organization_id, request.where
+        patience, (gate, pace, window) = Patience(self._settings, self._clock()), self._way(organization_id)
         answers_before = gate.answers_counts()
         while True:
             asked_at = self._clock()
             try:
                 async with gate.passage(where) as is_probe:
                     asked_at = await pace.turn(asked_at if is_probe else patience.deadline)
-                    async with self._slots:
+                    async with window, self._slot(organization_id):
                         if gate.why_open() and not is_probe:
                             raise _Overtaken
                         understood = await self._once(request, understand, recognise, is_probe)
                 pace.answered()
+                self._latecomers.heard(organization_id)
                 return understood
             except _Overtaken:
                 continue
             except OpenError:
+                raise
+            except ListError as error:
+                if not isinstance(error, ContractError):
+                    self._latecomers.heard(organization_id)
                 raise
             except TransientError as error:
                 wait = None if is_probe else patience.wait_after(error, self._clock())
@@ -134,15 +153,27 @@ class DcycleApi:
                     gate.gave_up(request.its_list, answers_before, error, where)
                     raise
                 gate.tell(error, patience.longest_seconds)
+                self._latecomers.failed(organization_id, error, wait)
             await self._outages.sleep(wait)
 
-    def _way(self, organization_id: str) -> tuple[Gate, Pace]:
+    @asynccontextmanager
+    async def _slot(self, organization_id: str) -> AsyncIterator[None]:
+        """One of the connections that all organisations share."""
+        with self._latecomers.queued(organization_id):
+            await self._slots.acquire()
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _way(self, organization_id: str) -> tuple[Gate, Pace, Window]:
         if organization_id not in self._gates:
             host = self._outages.of(self._settings.base_url)
             throttle = self._outages.of(f"{self._settings.base_url} for organisation {organization_id}")
             self._gates[organization_id] = Gate(host, throttle, self._clock)
             self._paces[organization_id] = Pace(self._clock, self._outages.sleep)
-        return self._gates[organization_id], self._paces[organization_id]
+            self._windows[organization_id] = Window(self.max_connections)
+        return self._gates[organization_id], self._paces[organization_id], self._windows[organization_id]
 
     async def _once(
         self,

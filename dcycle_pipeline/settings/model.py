@@ -50,6 +50,11 @@ class Settings(Budgets, Destinations, Postgres, BaseSettings):
     retry_seconds: float = Field(180, ge=0, description="longest time spent on one request with its repetitions")
     retry_attempts: int = Field(8, ge=1, description="how often one request is tried")
     retry_first_wait_seconds: float = Field(0.5, ge=0, description="first wait between tries; doubles, with jitter")
+    late_seconds: float = Field(
+        30,
+        gt=0,
+        description="how long an organisation may give no answer once all others are read; then the run goes on",
+    )
     resume_hours: float = Field(
         6, ge=0, le=8784, description="how long the landed pages of a run that died are taken over; 0 never"
     )

@@ -1,0 +1,133 @@
+"""An organisation that gives no answer holds nobody up: the others are published, and it is named with what to do."""
+
+import asyncio
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dcycle_pipeline.api.breaker import OpenError
+from dcycle_pipeline.api.latecomers import Latecomers
+from dcycle_pipeline.errors import TransientError
+from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox, World
+from tests.api.clock import Clock
+from tests.conftest import CHILD, ROOT, records_of, settings_for, small_world, sync
+
+pytestmark = pytest.mark.usefixtures("few_summaries")
+# With the patience of a real run the tests would take as many minutes as organisations give no answer.
+PATIENCE: dict[str, Any] = {
+    "retry_first_wait_seconds": 0.5,
+    "retry_attempts": 8,
+    "retry_seconds": 180,
+    "request_seconds": 30,
+}
+SILENT = {
+    "hangs": {"kind": "slow", "seconds": 60.0},
+    "raves": {"kind": "not_json"},
+    "fails": {"kind": "503"},
+    "throttles": {"kind": "429", "retry_after": "seconds", "retry_after_seconds": 30},
+}
+
+
+@pytest.mark.quick(2)
+@pytest.mark.parametrize("path", ["/v1/facilities", "/v1/waste-water-treatments"])
+@pytest.mark.parametrize("how", SILENT)
+def test_an_organisation_that_gives_no_answer_is_named_and_the_others_are_published(
+    how: str, path: str, tmp_path: Path
+) -> None:
+    with Sandbox(small_world()) as sandbox:
+        where = settings_for(sandbox, tmp_path / "data", **PATIENCE, late_seconds=0.5)
+        assert sync(where).outcome == "published"
+        sandbox.world.recalculate_record(sandbox.world.facility_records("f-large")[0]["id"], 7)
+        sandbox.behaviour = Behaviour(faults=(Fault(organization_id=CHILD, path=path, **SILENT[how]),))
+        sandbox.clear_requests()
+        again = sync(where)
+        in_vain = [seen for seen in sandbox.requests if seen.organization_id == CHILD and seen.fault]
+    assert again.outcome == "published_with_gaps"
+    assert again.records().keys() == records_of(sandbox.world).keys(), "its last rows stay"
+    open_lists = again.query(
+        "SELECT organization_id, reason FROM sync.lists WHERE outcome = 'unproven' AND run_id = (SELECT max_by(run_id, started_at) FROM sync.runs)"
+    )
+    assert {organization for organization, _ in open_lists} == {CHILD}
+    assert any("gave no answer for" in reason and "DCYCLE_LATE_SECONDS (0.5)" in reason for _, reason in open_lists)
+    assert len(in_vain) <= 3
+
+
+def many(count: int) -> World:
+    world = World(ROOT, "Holding X")
+    for number in range(count):
+        world.add_organization(organization(number), f"Water {number}", ROOT)
+        world.add_records(world.add_facility(organization(number), id=f"f-{number}"), 3)
+    return world
+
+
+def organization(number: int) -> str:
+    return f"00000000-0000-4000-8000-{number:012d}"
+
+
+@pytest.mark.exhaustive
+@pytest.mark.timeout(300)
+def test_twenty_of_two_hundred_in_trouble_cost_the_others_nothing(tmp_path: Path) -> None:
+    ways = [*SILENT.values(), {"kind": "401"}]
+    faults = tuple(Fault(organization_id=organization(number), **ways[number % 5]) for number in range(20))
+    with Sandbox(many(200), Behaviour(faults=faults)) as sandbox:
+        synced = sync(settings_for(sandbox, tmp_path / "data", **PATIENCE, late_seconds=1))
+        assert synced.outcome == "published_with_gaps"
+        good = {row[0] for row in synced.query("SELECT DISTINCT organization_id FROM dcycle.waste_water_treatments")}
+        named = {row[0] for row in synced.query("SELECT DISTINCT organization_id FROM sync.lists WHERE reason <> ''")}
+    assert good == {organization(number) for number in range(20, 200)}
+    assert named == {organization(number) for number in range(20)}
+
+
+def test_one_organisation_alone_is_asked_with_all_patience(tmp_path: Path) -> None:
+    with Sandbox(World(ROOT, "Holding X"), Behaviour(faults=(Fault("503", path="/v1/", times=2),))) as sandbox:
+        sandbox.world.add_records(sandbox.world.add_facility(ROOT), 2)
+        assert (
+            sync(settings_for(sandbox, tmp_path / "data", late_seconds=1e-9, retry_attempts=8)).outcome == "published"
+        )
+
+
+async def asked_while(latecomers: Latecomers, name: str, is_queued: bool = False) -> None:
+    async with latecomers.asking(name, f"GET /x ({name})"):
+        with latecomers.queued(name) if is_queued else nullcontext():
+            await asyncio.Event().wait()
+
+
+@pytest.mark.parametrize("other", ["is read", "is still asked", "waits for us", "was never heard"])
+@pytest.mark.parametrize("paused", [False, True])
+def test_who_is_given_up(other: str, paused: bool) -> None:
+    """Only who is silent for so long, while nobody else is asked and somebody else has answered."""
+
+    async def live() -> str:
+        clock, given_up = Clock(), dict[str, str]()
+        latecomers = Latecomers(10, clock, given_up)
+        async with latecomers.asking("other", "GET /x"):
+            if other != "was never heard":
+                latecomers.heard("other")
+        asking = asyncio.create_task(asked_while(latecomers, "late"))
+        await asyncio.sleep(0)
+        if paused:
+            latecomers.heard("late")
+            latecomers.failed("late", TransientError("GET /x: 429.", 60), 60)
+        for _ in range(9):
+            latecomers.look()
+        assert not given_up
+        busy = asyncio.create_task(asked_while(latecomers, "other", other == "waits for us"))
+        if other not in ("is still asked", "waits for us"):
+            busy.cancel()
+        await asyncio.sleep(0)
+        for _ in range(2):
+            latecomers.look()
+        await asyncio.sleep(0)
+        busy.cancel()
+        if not given_up:
+            asking.cancel()
+        outcome, _ = await asyncio.gather(asking, busy, return_exceptions=True)
+        if given_up:
+            with pytest.raises(OpenError):
+                async with latecomers.asking("late", "GET /y"):
+                    pass
+        return "given up" if isinstance(outcome, OpenError) else "waits"
+
+    assert asyncio.run(live()) == ("given up" if other == "is read" and not paused else "waits")

@@ -13,32 +13,27 @@ from dcycle_pipeline.sync.outcome import OK
 
 
 @app.command()
-def status(json: AsJson = False) -> None:
-    """What is published, how fresh it is, and which lists are unproven."""
+def status(
+    max_age: Annotated[
+        str | None,
+        typer.Option(help="Exit with 0 if every list was proven within this time (90m, 26h, 2d), else with 1."),
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """What is published, how fresh it is, what is wrong since when, the last runs, and what to do next."""
 
     def run() -> int:
-        from dcycle_pipeline.cli.results import renaming, result_in, tell
+        from dcycle_pipeline.cli.durations import duration
+        from dcycle_pipeline.cli.standing import standing, tell_standing
         from dcycle_pipeline.data_folder import DataFolder
-        from dcycle_pipeline.readers import published_file
 
+        wanted = None if max_age is None else duration("--max-age", max_age)
         folder = DataFolder(settings.data_dir())
-        with published_file.Published(folder.readable) as published:
-            result = result_in(published, published.rows(published_file.LAST_RUN)[0]["run_id"], [])
-            result["organizations"] = published.rows(published_file.BY_ORGANIZATION)
-            result["missing_members"] = published.rows(published_file.MISSING_MEMBERS)
+        result = standing(folder, wanted)
         if json:
             console.as_json(result)
         else:
-            from dcycle_pipeline.cli import screen
-
-            screen.table("Organisations", result["organizations"])
-            for row in result["missing_members"]:
-                console.show(
-                    f"Incomplete: figures of {row['organization_id']} lack {row['member_organization_id']}: {row['reason']}"
-                )
-            tell(result)
-            if said := renaming(folder):
-                console.show(said)
+            tell_standing(folder, result)
         return int(result["exit_code"])
 
     end(run, json)
@@ -54,9 +49,10 @@ def report(
     """Write the emissions report over the published file: one HTML page that works offline."""
 
     def run() -> int:
-        from dcycle_pipeline.cli.results import result_of, tell
+        from dcycle_pipeline.cli.results import tell
         from dcycle_pipeline.data_folder import DataFolder
         from dcycle_pipeline.report.writing import write_report
+        from dcycle_pipeline.sync.result import result_of
 
         folder = DataFolder(settings.data_dir())
         written = write_report(folder.readable, output or folder.report)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console, screen
-from dcycle_pipeline.cli.results import result_of, tell
+from dcycle_pipeline.cli.results import tell
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.publish import destinations
@@ -17,6 +17,7 @@ from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.organizations import organizations_to_sync
 from dcycle_pipeline.sync.outcome import GAPS, WRONG_SETTINGS, Outcome
 from dcycle_pipeline.sync.progress import Progress
+from dcycle_pipeline.sync.result import result_of
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.sync.whole import sync_whole
 

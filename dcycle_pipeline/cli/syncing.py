@@ -1,7 +1,9 @@
 """What the verbs `sync` and `demo` do: run the steps, with Dagster or without, and tell what came of them."""
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
@@ -10,6 +12,7 @@ from dcycle_pipeline.cli import console, screen
 from dcycle_pipeline.cli.results import tell
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.notify.endings import note_ending, note_failure
 from dcycle_pipeline.publish import destinations
 from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.report.writing import write_report
@@ -27,8 +30,7 @@ def sync_and_tell(
 ) -> int:
     """Sync what `load` says, with Dagster if it has a home, and tell what was published. Returns the exit code."""
     started = time.monotonic()
-    loaded = load()
-    destinations.chosen(loaded)
+    loaded = _loaded(load)
     folder = DataFolder(loaded.data_dir)
     with folder.writing("dcycle-pipeline", wait_seconds=0), screen.progress() as shown:
         run = _run_in_dagster if settings.dagster_home() else _run_here
@@ -50,6 +52,29 @@ def sync_and_tell(
     return int(worst["exit_code"])
 
 
+def _loaded(load: Callable[[], Settings]) -> Settings:
+    began = datetime.now(UTC)
+    try:
+        loaded = load()
+    except SettingsError as error:
+        note_failure(error, None, began)
+        raise
+    with _told_if_none_begins(loaded):
+        destinations.chosen(loaded)
+    return loaded
+
+
+@contextmanager
+def _told_if_none_begins(loaded: Settings) -> Iterator[None]:
+    """What is raised here keeps every run from beginning, so no run can tell of it."""
+    began = datetime.now(UTC)
+    try:
+        yield
+    except DcycleError as error:
+        note_failure(error, loaded, began)
+        raise
+
+
 def _run_in_dagster(
     loaded: Settings, shown: Progress, organizations: list[str], accepted_drops: Sequence[str]
 ) -> Mapping[str, Outcome]:
@@ -59,17 +84,19 @@ def _run_in_dagster(
     from dcycle_pipeline.orchestration.step import Environment
 
     environment = Environment(lambda: loaded, shown, wait_for_folder_seconds=0)
-    return run_job(environment, organizations, accepted_drops)
+    with _told_if_none_begins(loaded):
+        return run_job(environment, organizations, accepted_drops)
 
 
 def _run_here(
     loaded: Settings, shown: Progress, organizations: list[str], accepted_drops: Sequence[str]
 ) -> Mapping[str, Outcome]:
     """The same steps without Dagster, which nobody could look at without a DAGSTER_HOME."""
-    organizations_to_sync(loaded, [*organizations, *accepted_drops])
+    with _told_if_none_begins(loaded):
+        organizations_to_sync(loaded, [*organizations, *accepted_drops])
     outcomes = {}
     for named in [[each] for each in organizations] or [[]]:
-        accepted = frozenset(accepted_drops)
+        accepted, began = frozenset(accepted_drops), datetime.now(UTC)
         with Run(str(uuid4()), loaded, shown, wait_for_folder_seconds=0, accepted_drops=accepted) as run:
             outcome = outcomes[run.run_id] = Outcome()
             try:
@@ -78,6 +105,7 @@ def _run_here(
                 write_report(run.folder.published, run.folder.report)
             except Exception as error:
                 outcome.fail(error)
+        note_ending(loaded, run.run_id, began, outcome)
     return outcomes
 
 

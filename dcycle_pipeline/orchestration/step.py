@@ -3,14 +3,16 @@
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import dagster as dg
 
 from dcycle_pipeline import signals
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
-from dcycle_pipeline.errors import DcycleError, UnavailableError
+from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
 from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.notify.endings import note_ending, note_failure
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.endings import STOPPED, canceled_at_signals, is_interruption, seen_alive
 from dcycle_pipeline.settings import Settings
@@ -68,6 +70,7 @@ class OpenRun:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._run: Run | None = None
+        self._began = datetime.now(UTC)
         self._held = ExitStack()
 
     def of(self, context: dg.AssetExecutionContext) -> Run:
@@ -76,7 +79,7 @@ class OpenRun:
         if self._run is None:
             partitions.refuse_none(context.run, PARTITIONED)
             selected = context.run.asset_selection  # none, or an empty one, is all
-            settings = environment.settings()
+            settings = self._settings()
             self._held.enter_context(seen_alive(context.instance, DataFolder(settings.data_dir), context.run.run_id))
             self._run = Run(
                 context.run.run_id,
@@ -88,10 +91,21 @@ class OpenRun:
         self._run.progress = environment.progress or LogProgress(context.log)
         return self._run
 
+    def _settings(self) -> Settings:
+        try:
+            return self._environment.settings()
+        except SettingsError as error:
+            note_failure(error, None, self._began)
+            raise
+
     def close(self) -> None:
         if self._run is not None:
             self._run.close()
         self._held.close()
+        if self._run is not None:
+            note_ending(
+                self._run.settings, self._run.run_id, self._began, self._environment.outcome_of(self._run.run_id)
+            )
 
 
 def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
@@ -117,11 +131,12 @@ def step(context: dg.AssetExecutionContext, environment: Environment) -> Iterato
     try:
         with signals.unraised():
             yield context.resources.open_run.of(context)
+        outcome.succeed(context.op_def.name)
     except BaseException as error:
         if is_interruption(error):  # Dagster's retry policy would repeat what somebody has stopped
             raise dg.Failure(STOPPED, allow_retries=False) from None
         if isinstance(error, Exception):
-            outcome.fail(error)
+            outcome.fail(error, context.op_def.name)
         if isinstance(error, DcycleError):
             raise dg.Failure(plain(str(error)), allow_retries=isinstance(error, UnavailableError)) from None
         raise

@@ -12,6 +12,7 @@ from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings.budgets import Budgets
 from dcycle_pipeline.settings.destinations import Destinations
 from dcycle_pipeline.settings.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
+from dcycle_pipeline.settings.notification import Notification
 from dcycle_pipeline.settings.organizations_file import OrganizationsFile, read_organizations_file
 from dcycle_pipeline.settings.postgres import Postgres
 from dcycle_pipeline.settings.sources import DATA_DIR, ENV_FILE, PREFIX, UTF8, absolute, env_file, variables
@@ -22,7 +23,7 @@ _SOURCES = SettingsConfigDict(
 )  # fmt: skip
 
 
-class Settings(Budgets, Destinations, Postgres, BaseSettings):
+class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES
@@ -165,3 +166,15 @@ class ScheduleSettings(BaseSettings):
     organization_id: str | None = None
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
     schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
+
+
+class NotificationSettings(Notification, BaseSettings):
+    """What it takes to say that the other settings are wrong."""
+
+    model_config = _SOURCES
+    data_dir: Path = Field(default=DATA_DIR, validate_default=True)
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _whole_path(cls, value: Any) -> Path:
+        return absolute(str(value))

@@ -30,8 +30,10 @@ class Trouble:
     since: datetime | None = None
 
     def __str__(self) -> str:
-        whose = f"{self.organization or 'organisation'} ({self.organization_id}), " if self.organization_id else ""
-        return f"{whose}{self.what}" + (f", since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else "")
+        whose = f"{self.organization or 'organisation'} ({self.organization_id})" if self.organization_id else ""
+        since = f"since {self.since:%Y-%m-%d %H:%M} UTC" if self.since else ""
+        where = ", ".join(filter(None, (whose, since)))
+        return f"{where}: {self.what}" if where else self.what
 
 
 def troubles(result: Row) -> list[Trouble]:

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
-from dcycle_pipeline import settings
+from dcycle_pipeline import log_lines, settings
 from dcycle_pipeline.cli import console, screen
 from dcycle_pipeline.cli.results import tell
 from dcycle_pipeline.data_folder import DataFolder
@@ -42,7 +42,7 @@ def sync_and_tell(
     runs = [result_of(folder.published, run_id, organizations) for run_id in outcomes]
     worst = max(runs, key=lambda run: run["exit_code"])
     for failed in (outcome for outcome in outcomes.values() if outcome.failure):
-        console.say(f"Published, but the report was not written: {failed.failure}")
+        console.say(f"Published, but the report was not written: {failed.failure}", "warning")
         worst["exit_code"] = GAPS
     worst["duration_seconds"] = round(time.monotonic() - started, 3)
     if as_json:
@@ -97,15 +97,17 @@ def _run_here(
     outcomes = {}
     for named in [[each] for each in organizations] or [[]]:
         accepted, began = frozenset(accepted_drops), datetime.now(UTC)
-        with Run(str(uuid4()), loaded, shown, wait_for_folder_seconds=0, accepted_drops=accepted) as run:
-            outcome = outcomes[run.run_id] = Outcome()
+        run = Run(str(uuid4()), loaded, shown, wait_for_folder_seconds=0, accepted_drops=accepted)
+        outcome = outcomes[run.run_id] = Outcome()
+        with log_lines.about(run_id=run.run_id):
             try:
-                sync_whole(run, named)
-                outcome.published = True
-                write_report(run.folder.published, run.folder.report)
+                with run:
+                    sync_whole(run, named)
+                    outcome.published = True
+                    write_report(run.folder.published, run.folder.report)
             except Exception as error:
                 outcome.fail(error)
-        note_ending(loaded, run.run_id, began, outcome)
+            note_ending(loaded, run.run_id, began, outcome)
     return outcomes
 
 

@@ -1,5 +1,6 @@
 """From a Dagster step to a run: settings, progress, one open working file a process, and errors that people can read."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -7,7 +8,7 @@ from datetime import UTC, datetime
 
 import dagster as dg
 
-from dcycle_pipeline import signals
+from dcycle_pipeline import log_lines, signals
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
@@ -57,11 +58,20 @@ class LogProgress:
         self._log = log
 
     def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
-        self._log.info(plain(f"{endpoint}: {lists_count} lists to read for organisation {organization_id}"))
+        text = f"{endpoint}: {lists_count} lists to read for organisation {organization_id}"
+        self._say("info", text, organization_id=organization_id, endpoint=endpoint)
 
     def finished(self, result: ListResult) -> None:
         if not result.nothing_missing:
-            self._log.warning(plain(f"{result.key}: {result.outcome}: {result.reason}"))
+            key, text = result.key, f"{result.key}: {result.outcome}: {result.reason}"
+            where = {"organization_id": key.organization_id, "endpoint": key.endpoint, "facility_id": key.facility_id}
+            self._say("warning", text, **where)
+
+    def _say(self, level: str, text: str, **where: object) -> None:
+        self._log.log(level.upper(), plain(text))
+        if log_lines.are_json():
+            with log_lines.about(**where):
+                log_lines.write(level, plain(text))
 
 
 class OpenRun:
@@ -80,6 +90,7 @@ class OpenRun:
             partitions.refuse_none(context.run, PARTITIONED)
             selected = context.run.asset_selection  # none, or an empty one, is all
             settings = self._settings()
+            _write_lines(settings)
             self._held.enter_context(seen_alive(context.instance, DataFolder(settings.data_dir), context.run.run_id))
             self._run = Run(
                 context.run.run_id,
@@ -108,6 +119,14 @@ class OpenRun:
             )
 
 
+def _write_lines(settings: Settings) -> None:
+    """With DCYCLE_LOG=json, what the package warns of is written to stderr too, beside Dagster's own log."""
+    log_lines.choose(settings.log)
+    ours = logging.getLogger("dcycle_pipeline")
+    if log_lines.are_json() and not ours.handlers:
+        ours.addHandler(log_lines.Logged(logging.WARNING))
+
+
 def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
     """The resource that all steps use; Dagster makes one a process and run, and closes it at the end."""
 
@@ -129,7 +148,7 @@ def step(context: dg.AssetExecutionContext, environment: Environment) -> Iterato
     """The run, to call a step of it; what the step raises becomes a failure in one line, retried only if that can help."""
     outcome = environment.outcome_of(context.run.run_id)
     try:
-        with signals.unraised():
+        with signals.unraised(), log_lines.about(run_id=context.run.run_id):
             yield context.resources.open_run.of(context)
         outcome.succeed(context.op_def.name)
     except BaseException as error:

@@ -5,7 +5,7 @@ Secrets are SecretStr, so no repr, log or error shows them. Who asks for the dat
 
 from typing import TYPE_CHECKING, Any
 
-from dcycle_pipeline.settings.sources import dagster_home, data_dir, turn_off_dagster_telemetry
+from dcycle_pipeline.settings.sources import dagster_home, data_dir, log_format, turn_off_dagster_telemetry
 
 if TYPE_CHECKING:
     from dcycle_pipeline.settings.loading import load, load_notification, load_offline, load_schedule, secrets_in_reach
@@ -21,6 +21,7 @@ __all__ = [
     "load_notification",
     "load_offline",
     "load_schedule",
+    "log_format",
     "secrets_in_reach",
     "turn_off_dagster_telemetry",
 ]

@@ -63,6 +63,7 @@ class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
     memory_limit_mb: int = Field(512, ge=128, description="DuckDB memory limit, MB")
     schedule_cron: str = Field("0 3 * * *", description="when the daily sync starts")
     schedule_timezone: str = Field("UTC", description="time zone of the schedule")
+    log: Literal["text", "json"] = Field("text", description="how log lines are written on stderr")
     telemetry: bool = Field(False, description="let libraries send telemetry")
 
     @field_validator("base_url")

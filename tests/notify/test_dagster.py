@@ -85,7 +85,10 @@ def test_a_schedule_that_cannot_ask_the_api_notifies_although_no_run_begins(
     (schedule,) = pipeline.definitions.schedules or ()
     assert isinstance(schedule, dg.ScheduleDefinition)
     for _ in range(2):
-        with dg.build_schedule_context(pipeline.instance) as context, pytest.raises(dg.Failure):
+        with (
+            dg.build_schedule_context(pipeline.instance) as context,
+            pytest.raises(dg.DagsterUserCodeExecutionError, match="daily_sync"),
+        ):
             schedule.evaluate_tick(context)
     assert titles(webhook) == ["something is wrong"]
     pipeline.sandbox.behaviour = Behaviour()

@@ -75,6 +75,10 @@ def _safely(notified: Notified, note: Callable[[DataFolder], None]) -> None:
 
 def _turn(folder: DataFolder, notified: Notified, endings: Endings) -> None:
     """Decide whether things are well or wrong, note it, and tell each address that was told otherwise."""
+    if not notified.notify_urls:
+        endings.wrong_since, endings.told = None, {}
+        _write(folder, endings)
+        return
     now, last = datetime.now(UTC), endings.runs[-1:]
     max_age = None if endings.max_age_seconds is None else timedelta(seconds=endings.max_age_seconds)
     stands = _stands(folder, now, max_age)

@@ -46,11 +46,12 @@ def send(url: str, title: str, text: str) -> str:
 def _send(url: str, title: str, text: str) -> str:
     from apprise import Apprise, NotifyFormat  # noqa: PLC0415 - as below
 
-    with _quiet() as heard:
+    with _quiet():
         service = _service(url)
-        if service is None:
-            return _NOT_UNDERSTOOD
-        whom = Apprise()
+    if service is None:
+        return _NOT_UNDERSTOOD
+    whom = Apprise()
+    with _quiet() as heard:
         whom.add(service)
         taken = bool(whom.notify(title=title, body=text, body_format=NotifyFormat.TEXT))  # escaped where markup acts
     return "" if taken else " ".join(heard) or "it was refused"

@@ -8,7 +8,7 @@ from typing import Any
 
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.readers import published_file
-from dcycle_pipeline.sync.endings import read_endings
+from dcycle_pipeline.sync.endings import Ending, read_endings
 from dcycle_pipeline.sync.freshness import Freshness, freshness
 from dcycle_pipeline.sync.outcome import GAPS, OK
 from dcycle_pipeline.sync.result import result_in
@@ -56,7 +56,7 @@ def _with_endings(folder: DataFolder, noted: list[dict[str, Any]]) -> list[dict[
     return sorted(runs, key=lambda run: run["started_at"], reverse=True)[:RUNS_SHOWN]
 
 
-def _reason_of(run: dict[str, Any], ending: Any) -> str:
+def _reason_of(run: dict[str, Any], ending: Ending | None) -> str:
     if ending is None and run["published_at"] is None:
         return "it died or was stopped before it published"
     return ending.reason if ending else ""

@@ -1,6 +1,7 @@
 """status: what is published, how fresh by proven data time, what is wrong since when, the last runs, and what to do next."""
 
 import json
+import shutil
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from itertools import cycle
@@ -15,15 +16,18 @@ from typer.testing import CliRunner, Result
 
 from dcycle_pipeline.cli import app
 from dcycle_pipeline.cli.durations import duration
+from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
+from dcycle_pipeline.sync.endings import Ending, Endings, write_endings
+from dcycle_pipeline.sync.organizations import refresh_organizations
 from dcycle_pipeline.sync.run import Run
 from tests.conftest import CHILD, FEW, ROOT, only, settings_for, small_world, steps
 
 NOW = datetime.now(UTC)
 GOOD, BROKEN = Behaviour(), Behaviour(denied={"f-large": 403})
 # Days ago, and how the API behaves then.
-NIGHTS = [(9, BROKEN), (8, GOOD), (7, GOOD), (6, GOOD), (5, GOOD), (4, GOOD), (3, BROKEN), (2, BROKEN)]
+NIGHTS = [(9, BROKEN), (4, GOOD), (3, BROKEN), (2, BROKEN)]
 
 
 def night(sandbox: Sandbox, data: Path, days_ago: float, behaviour: Behaviour) -> None:
@@ -94,11 +98,10 @@ def test_one_screen_says_what_is_wrong_since_when_and_what_to_do(nights: tuple[S
     assert lines[-1] == "Next: `dcycle-pipeline doctor`"
     assert lines[-2].startswith(f"Fresh: all of it proven since {NOW - timedelta(days=4):%Y-%m-%d}")
     runs = [line for line in lines if line.startswith("Run ")]
-    assert len(runs) == 7
+    assert len(runs) == len(NIGHTS)
     assert "1 lists unproven" in runs[0]
     assert runs[0].startswith(f"Run {NOW - timedelta(days=2):%Y-%m-%d %H:%M}")
-    assert runs[6].endswith("requests")
-    assert len(said(data)["runs"]) == 7
+    assert runs[2].endswith("requests")
 
 
 @pytest.mark.parametrize("max_age", ["26", "h", "26 hours", "-2d", "0h", "1e3h", "1d12h", "", "9999999d"])
@@ -119,6 +122,37 @@ def test_a_span_is_its_number_in_its_unit(count: int, unit: str) -> None:
 def test_any_other_text_is_no_span(text: str) -> None:
     with pytest.raises(SettingsError):
         duration("--max-age", text)
+
+
+def test_a_run_that_died_is_named_by_the_next(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with only((*FEW, "organization_tree", "missing_members", "data_quality")), Sandbox(small_world()) as sandbox:
+        night(sandbox, data, 0.2, GOOD)
+        with Run(str(uuid4()), settings_for(sandbox, data)) as died:
+            refresh_organizations(died)
+        night(sandbox, data, 0, GOOD)
+        runs = [line for line in status(data).stdout.splitlines() if line.startswith("Run ")]
+        assert [line.partition("UTC: ")[2].partition(",")[0] for line in runs] == [
+            "published",
+            "nothing published: it died or was stopped before it published",
+            "published",
+        ]
+
+
+def test_the_last_seven_runs_are_shown_also_those_that_published_nothing(
+    nights: tuple[Sandbox, Path], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(nights[1], data, symlinks=True)
+    failed = [Ending("", NOW - timedelta(hours=hours), NOW, f"failed {hours} h ago") for hours in (6, 5, 4, 3, 70)]
+    write_endings(DataFolder(data), Endings(failed))
+    runs = [line for line in status(data).stdout.splitlines() if line.startswith("Run ")]
+    assert len(runs) == len(said(data)["runs"]) == 7
+    assert [run.partition("UTC: ")[2] for run in runs[:4]] == [
+        f"nothing published: failed {hours} h ago" for hours in (3, 4, 5, 6)
+    ]
+    assert ["published with gaps" in run for run in runs[4:]] == [True, False, True]
+    assert "failed 70 h ago" in runs[5]
 
 
 def test_what_was_never_proven_is_not_fresh_and_a_good_night_is(tmp_path: Path) -> None:

@@ -61,6 +61,9 @@ class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
     keep_runs: int = Field(10, ge=1, description="runs whose landed pages are kept")
     keep_snapshots: int = Field(3, ge=1, description="published snapshots kept for rollback")
     memory_limit_mb: int = Field(512, ge=128, description="DuckDB memory limit, MB")
+    max_age_hours: float = Field(
+        26, gt=0, le=87840, description="age of the oldest proof at which Dagster calls data stale"
+    )
     schedule_cron: str = Field("0 3 * * *", description="when the daily sync starts")
     schedule_timezone: str = Field("UTC", description="time zone of the schedule")
     log: Literal["text", "json"] = Field("text", description="how log lines are written on stderr")

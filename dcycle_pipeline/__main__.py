@@ -12,6 +12,7 @@ import traceback
 import warnings
 from typing import Any
 
+from dcycle_pipeline.log_lines import write
 from dcycle_pipeline.settings import dagster_home
 from dcycle_pipeline.signals import end_at_signals
 
@@ -57,7 +58,7 @@ def main() -> None:
 
         run()
     except Exception as error:
-        print(f"Error: {_told(error)}", file=sys.stderr, flush=True)
+        write("error", f"Error: {_told(error)}")
         sys.exit(DEFECT)
 
 

@@ -10,6 +10,8 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
+from dcycle_pipeline.log_lines import as_line
+
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = b"\x1b[?25h"
 # A store that does not answer must not hold up the end.
@@ -85,9 +87,9 @@ def _listen(reader: int, heeded: list[signal.Signals]) -> None:
 
 def _end(number: signal.Signals) -> None:
     cursor = SHOW_CURSOR if os.isatty(2) else b""
-    line = f"Stopped by {number.name}: readers see a whole publication; what landed is taken over by the next sync.\n"
+    line = f"Stopped by {number.name}: readers see a whole publication; what landed is taken over by the next sync."
     try:
-        os.write(2, cursor + line.encode())
+        os.write(2, cursor + f"{as_line('warning', line)}\n".encode())
         if _last_words:
             speaking = threading.Thread(target=_speak, daemon=True)
             speaking.start()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from dcycle_pipeline import log_lines, settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.errors import DcycleError
 from dcycle_pipeline.sync.outcome import NOTHING_PUBLISHED, exit_code_of
@@ -25,10 +26,11 @@ def end(run: Callable[[], int], as_json: bool) -> None:
     _show_warnings()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
+        log_lines.choose(settings.log_format())
         code = run()
     except DcycleError as error:
         code = exit_code_of(error)
-        console.say(f"Error: {error}")
+        console.say(f"Error: {error}", "error")
         if as_json:
             console.as_json({"exit_code": code, "error": str(error)})
     except KeyboardInterrupt:
@@ -41,12 +43,7 @@ def _show_warnings() -> None:
     """What the package warns of while a command runs is a line on stderr, at once."""
     ours = logging.getLogger("dcycle_pipeline")
     if not ours.handlers:
-        ours.addHandler(_Lines(logging.WARNING))
-
-
-class _Lines(logging.Handler):
-    def emit(self, record: logging.LogRecord) -> None:
-        console.say(record.getMessage())
+        ours.addHandler(log_lines.Logged(logging.WARNING))
 
 
 def main() -> None:

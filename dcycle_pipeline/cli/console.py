@@ -1,18 +1,18 @@
 """What every verb says: a plain line on stderr or stdout, or one JSON object with --json. Bars and tables belong to `screen`."""
 
 import json
-import sys
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+from dcycle_pipeline.log_lines import write
 from dcycle_pipeline.text import plain
 
 
-def say(text: str) -> None:
-    """One plain line for people, on stderr."""
-    print(plain(text), file=sys.stderr, flush=True)
+def say(text: str, level: str = "info") -> None:
+    """One plain line for people, on stderr; with DCYCLE_LOG=json, one JSON object for who collects logs."""
+    write(level, plain(text))
 
 
 def show(text: str) -> None:

@@ -12,6 +12,7 @@ from dcycle_pipeline.api.connection import trusted_certificates, way
 from dcycle_pipeline.cli.diagnosis import Diagnosis, Level
 from dcycle_pipeline.cli.doctor_destinations import examine_destinations
 from dcycle_pipeline.cli.doctor_folder import examine_folder, examine_output
+from dcycle_pipeline.cli.doctor_notification import examine_notification
 from dcycle_pipeline.cli.results import renaming
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import declared
@@ -25,8 +26,8 @@ MOST_CLOCK_DIFFERENCE_SECONDS = 60
 _CODES = {"ok": 0, "warn": 1, "error": 2, "down": 3}
 
 
-def examine() -> list[Diagnosis]:
-    """Everything that can be looked at without writing data."""
+def examine(notify: bool = False) -> list[Diagnosis]:
+    """Everything that can be looked at without writing data. With `notify`, each address of DCYCLE_NOTIFY gets a trial message."""
     findings = [Diagnosis("ok", "versions", _versions()), examine_output()]
     try:
         loaded = settings.load()
@@ -39,7 +40,7 @@ def examine() -> list[Diagnosis]:
     )
     network = [_way(loaded), _certificates(loaded)]
     usable = all(finding.level == "ok" for finding in network)
-    looked = [*_folder(loaded), *examine_destinations(loaded)]
+    looked = [*_folder(loaded), *examine_destinations(loaded), *examine_notification(loaded, notify)]
     return [*findings, *looked, *network, *(_api(loaded) if usable else ())]
 
 

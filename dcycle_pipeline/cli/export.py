@@ -34,8 +34,9 @@ def write_for_others(
     """
 
     def run() -> int:
-        from dcycle_pipeline.cli.results import result_of, tell
+        from dcycle_pipeline.cli.results import tell
         from dcycle_pipeline.data_folder import DataFolder
+        from dcycle_pipeline.sync.result import result_of
 
         published = DataFolder(settings.data_dir()).published
         run_id, line, more = _writer(what, folder)(published)

@@ -9,36 +9,45 @@ import typer
 from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
+from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.sync.outcome import OK
 
 
 @app.command()
-def status(json: AsJson = False) -> None:
-    """What is published, how fresh it is, and which lists are unproven."""
+def status(
+    max_age: Annotated[
+        str | None,
+        typer.Option(help="Exit with 0 if every list was proven within this time (90m, 26h, 2d), else with 1."),
+    ] = None,
+    notify: Annotated[
+        bool,
+        typer.Option(
+            "--notify", help="With --max-age: tell DCYCLE_NOTIFY once if it turned older, and once it is well again."
+        ),
+    ] = False,
+    json: AsJson = False,
+) -> None:
+    """What is published, how fresh it is, what is wrong since when, the last runs, and what to do next."""
 
     def run() -> int:
-        from dcycle_pipeline.cli.results import renaming, result_in, tell
+        from dcycle_pipeline.cli.durations import duration
+        from dcycle_pipeline.cli.standing import tell_standing
         from dcycle_pipeline.data_folder import DataFolder
-        from dcycle_pipeline.readers import published_file
+        from dcycle_pipeline.sync.standing import standing
 
+        wanted = None if max_age is None else duration("--max-age", max_age)
+        if notify and wanted is None:
+            raise SettingsError("--notify needs --max-age too: it says how old data may get, as in 26h.")
         folder = DataFolder(settings.data_dir())
-        with published_file.Published(folder.readable) as published:
-            result = result_in(published, published.rows(published_file.LAST_RUN)[0]["run_id"], [])
-            result["organizations"] = published.rows(published_file.BY_ORGANIZATION)
-            result["missing_members"] = published.rows(published_file.MISSING_MEMBERS)
+        result = standing(folder, datetime.now(UTC), wanted)
+        if notify and wanted is not None:
+            from dcycle_pipeline.notify.endings import note_age
+
+            note_age(settings.load_notification(), wanted)
         if json:
             console.as_json(result)
         else:
-            from dcycle_pipeline.cli import screen
-
-            screen.table("Organisations", result["organizations"])
-            for row in result["missing_members"]:
-                console.show(
-                    f"Incomplete: figures of {row['organization_id']} lack {row['member_organization_id']}: {row['reason']}"
-                )
-            tell(result)
-            if said := renaming(folder):
-                console.show(said)
+            tell_standing(folder, result)
         return int(result["exit_code"])
 
     end(run, json)
@@ -54,9 +63,10 @@ def report(
     """Write the emissions report over the published file: one HTML page that works offline."""
 
     def run() -> int:
-        from dcycle_pipeline.cli.results import result_of, tell
+        from dcycle_pipeline.cli.results import tell
         from dcycle_pipeline.data_folder import DataFolder
         from dcycle_pipeline.report.writing import write_report
+        from dcycle_pipeline.sync.result import result_of
 
         folder = DataFolder(settings.data_dir())
         written = write_report(folder.readable, output or folder.report)
@@ -76,13 +86,18 @@ def report(
 
 
 @app.command(name="doctor")
-def check_up(json: AsJson = False) -> None:
+def check_up(
+    notify: Annotated[
+        bool, typer.Option("--notify", help="Send a trial message to each address of DCYCLE_NOTIFY.")
+    ] = False,
+    json: AsJson = False,
+) -> None:
     """Check settings, folder, disk, file, versions, proxy, certificates, network, clock and credentials; say what to do about each."""
 
     def run() -> int:
         from dcycle_pipeline.cli import doctor
 
-        findings = doctor.examine()
+        findings = doctor.examine(notify)
         if json:
             console.as_json(
                 {"findings": [vars(finding) for finding in findings], "exit_code": doctor.exit_code(findings)}

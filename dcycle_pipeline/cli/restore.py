@@ -145,8 +145,9 @@ def _show_doubtful(json: bool) -> int:
 
 def _tell_published(data_dir: Path, run_id: str, json: bool, **more: int) -> int:
     """What a run published, with `more` for machines. Returns the exit code."""
-    from dcycle_pipeline.cli.results import result_of, tell
+    from dcycle_pipeline.cli.results import tell
     from dcycle_pipeline.data_folder import DataFolder
+    from dcycle_pipeline.sync.result import result_of
 
     result = result_of(DataFolder(data_dir).published, run_id, [])
     if json:

@@ -1,67 +1,12 @@
-"""What a run published, for machines as one result and for people as lines; with the exit code that belongs to it."""
+"""What a run published, told to people as lines. What it published, and the exit code, belong to `sync.result`."""
 
-from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.errors import few
-from dcycle_pipeline.landing.lists import NOT_READ
-from dcycle_pipeline.publish.sendings import last_sendings
-from dcycle_pipeline.readers.published_file import RUN, Published
-from dcycle_pipeline.sync.clock import noted_ahead
-from dcycle_pipeline.sync.outcome import GAPS, OK
-from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.sync.result import undelivered
 from dcycle_pipeline.warehouse.deliveries import DELIVERED
-
-
-def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
-    return not organizations or row["organization_id"] in organizations
-
-
-def _is_told(row: dict[str, Any], organizations: list[str]) -> bool:
-    """What no run has read, and what of the tree cannot be used, is missing from the file whoever was asked for."""
-    return row.get("outcome") == NOT_READ or row["endpoint"] == ORGANIZATIONS.name or _asked(row, organizations)
-
-
-def result_of(file: Path, run_id: str, organizations: list[str]) -> dict[str, Any]:
-    """What `result_in` says of the file as it is now."""
-    with Published(file) as published:
-        return result_in(published, run_id, organizations)
-
-
-def result_in(published: Published, run_id: str, organizations: list[str]) -> dict[str, Any]:
-    """What one run published, what is unproven or quarantined of the organisations asked for (all, if none is named), and what the
-    destinations have of it.
-    """
-    facts = published.rows(RUN, [run_id])[0]
-    unproven_lists = [row for row in published.rows(run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)]
-    quarantined = [row for row in published.rows(run_tables.QUARANTINED) if _is_told(row, organizations)]
-    doubtful = [row for row in published.rows(run_tables.DOUBTFUL) if _asked(row, organizations)]
-    twice = [
-        row
-        for row in published.rows(run_tables.LISTED_TWICE)
-        if not organizations or not set(organizations).isdisjoint(row["organization_ids"])
-    ]
-    sent = last_sendings(DataFolder(published.file.parent), facts["published_at"]) if facts["published_at"] else []
-    undelivered = _undelivered(sent)
-    return {
-        "exit_code": GAPS if unproven_lists or quarantined or doubtful or twice or undelivered else OK,
-        "file": published.file.absolute(),
-        "clock": noted_ahead(facts["published_at"], datetime.now(UTC)) if facts["published_at"] else "",
-        **facts,
-        "unproven_lists": unproven_lists,
-        "quarantined": quarantined,
-        "doubtful_rows": doubtful,
-        "listed_twice": twice,
-        "destinations": sent,
-    }
-
-
-def _undelivered(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [one for one in sent if one["outcome"] != DELIVERED]
 
 
 def tell(result: dict[str, Any]) -> None:
@@ -84,6 +29,11 @@ def tell(result: dict[str, Any]) -> None:
     for found in result["unproven_lists"]:
         where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
         console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
+    tell_publication(result)
+
+
+def tell_publication(result: dict[str, Any]) -> None:
+    """What one run published as a whole, a line for each thing to know, and last what may be missing in numbers."""
     if former := result.get("former_root_organization_id"):
         console.show(f"Root: {result['root_organization_id']} now stands above {former}; history goes on.")
     changed = "changed" if result["content_changed"] else "unchanged"
@@ -103,8 +53,8 @@ def tell(result: dict[str, Any]) -> None:
             f"With gaps: {len(result['unproven_lists'])} lists unproven ({few(named, 5)}), {len(result['quarantined'])} items quarantined, "
             f"{len(result['doubtful_rows'])} rows in doubt, {len(result['listed_twice'])} listed twice; the last rows stay, and each counts once."
         )
-    if undelivered := _undelivered(result["destinations"]):
-        failed = "; ".join(f"{one['destination']} ({one['outcome']}: {one['reason']})" for one in undelivered)
+    if lacking := undelivered(result["destinations"]):
+        failed = "; ".join(f"{one['destination']} ({one['outcome']}: {one['reason']})" for one in lacking)
         console.show(f"Not delivered: {failed}. The published file is in place.")
 
 

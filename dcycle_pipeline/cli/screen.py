@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from dcycle_pipeline import log_lines
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.sync.progress import Progress
@@ -38,13 +39,15 @@ class Lines:
         key = (result.key.endpoint, result.key.organization_id)
         self._left[key] -= 1
         self._rows[key] += result.rows_count
-        if not result.nothing_missing:
-            console.say(f"{result.key}: {result.outcome}: {result.reason}")
-        if self._left[key] == 0:
-            seconds = time.monotonic() - self._started
-            console.say(
-                f"organisation {key[1]}, {key[0]}: {self._total[key]} lists, {self._rows[key]} rows ({seconds:.1f} s)"
-            )
+        with log_lines.about(organization_id=key[1], endpoint=key[0]):
+            if not result.nothing_missing:
+                with log_lines.about(facility_id=result.key.facility_id):
+                    console.say(f"{result.key}: {result.outcome}: {result.reason}", "warning")
+            if self._left[key] == 0:
+                seconds = time.monotonic() - self._started
+                console.say(
+                    f"organisation {key[1]}, {key[0]}: {self._total[key]} lists, {self._rows[key]} rows ({seconds:.1f} s)"
+                )
 
     def stop(self) -> None:
         return None
@@ -52,9 +55,9 @@ class Lines:
 
 @contextmanager
 def progress() -> Iterator[Progress]:
-    """Bars on a terminal, lines elsewhere; both on stderr, so that stdout holds the result alone."""
+    """Bars on a terminal, lines elsewhere and in logs; all on stderr, so that stdout holds the result alone."""
     terminal = Console(stderr=True)
-    shown = _bars(terminal) if terminal.is_terminal else Lines()
+    shown = _bars(terminal) if terminal.is_terminal and not log_lines.are_json() else Lines()
     try:
         yield shown
     finally:

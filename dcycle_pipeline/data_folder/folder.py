@@ -16,7 +16,7 @@ from filelock import Timeout
 
 from dcycle_pipeline.data_folder import ours
 from dcycle_pipeline.data_folder.files import write_whole
-from dcycle_pipeline.data_folder.lock import SOFT, lock_of
+from dcycle_pipeline.data_folder.lock import SOFT, endings_lock_of, lock_of
 from dcycle_pipeline.data_folder.paths import Paths
 from dcycle_pipeline.data_folder.permissions import PRIVATE_FOLDER, private, tighten
 from dcycle_pipeline.errors import SettingsError, UnavailableError, after, few
@@ -177,6 +177,15 @@ class DataFolder(Paths):
                     f"{purpose}, process {os.getpid()} on {socket.gethostname()}, since {datetime.now(UTC):%Y-%m-%d %H:%M:%S} UTC".encode(),
                 )
             yield
+
+    @contextmanager
+    def noting_an_ending(self, wait_seconds: float) -> Iterator[None]:
+        """Hold `endings` until the block ends; who writes the data may be another process. Raises UnavailableError if that fails."""
+        try:
+            with private(), endings_lock_of(self.working).acquire(timeout=wait_seconds):
+                yield
+        except Timeout:
+            raise UnavailableError(f"{self.endings} is in use by another process for too long.") from None
 
     def _held_by(self, holder: Path) -> str:
         who = holder.read_text(encoding="utf-8") if holder.exists() else "another process"

@@ -19,6 +19,11 @@ def lock_of(working: Path) -> BaseFileLock:
     return kind(working / ("lock" if kind is FileLock else SOFT), is_singleton=True, thread_local=False)
 
 
+def endings_lock_of(working: Path) -> BaseFileLock:
+    """The lock of whoever notes how a run ended. It is another one than the folder's: the next run may hold that already."""
+    return _kind(working)(working / "endings.lock", is_singleton=True, thread_local=False)
+
+
 def life_of(file: Path, *, mine: bool) -> BaseFileLock:
     """The lock by which a run shows that it lives: the run's own, or what another process tries it with."""
     return _kind(file.parent)(file, is_singleton=mine, thread_local=False)

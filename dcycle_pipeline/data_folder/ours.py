@@ -17,6 +17,8 @@ _WRITTEN = (
     "compacted_bytes",
     "destinations.json",
     "drawings.json",
+    "endings.json",
+    "endings.lock",
     "lock",
     "lock.holder",
     "lock.soft",

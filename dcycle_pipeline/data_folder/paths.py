@@ -94,6 +94,11 @@ class Paths:
         return self.working / "destinations.json"
 
     @property
+    def endings(self) -> Path:
+        """How the last runs ended, and who was notified of it."""
+        return self.working / "endings.json"
+
+    @property
     def pictures(self) -> Path:
         """The pictures of the last report."""
         return self.working / "drawings.json"

@@ -4,6 +4,7 @@ Which lists are read, and what becomes of one that fails, belongs to `fetch`.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, replace
 
 from dcycle_pipeline.api.client import DcycleApi
@@ -19,6 +20,7 @@ from dcycle_pipeline.landing.last_proven import LastProven
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.landing.page_body import PageBody, read_page
 from dcycle_pipeline.landing.personal_data import Policy
+from dcycle_pipeline.log_lines import about
 
 
 @dataclass(frozen=True)
@@ -82,9 +84,10 @@ class OneList:
     def _asker(self, paging: Paging) -> Callable[[Query, int], Awaitable[Page]]:
         async def ask(variant: Query, number: int) -> Page:
             where, query = self._where(paging, number), self._query(paging, variant, number)
-            return await self.api.ask(
-                paging.path, query, self.key.organization_id, where, lambda body: self._page(number, body, where)
-            )
+            with self._about(number):
+                return await self.api.ask(
+                    paging.path, query, self.key.organization_id, where, lambda body: self._page(number, body, where)
+                )
 
         return ask
 
@@ -103,11 +106,16 @@ class OneList:
             def understand(body: bytes) -> Answer:
                 return self._answer(number, body, came, before, where)
 
-            return await self.api.ask(
-                paging.path, query, self.key.organization_id, where, understand, recognise=recognise
-            )
+            with self._about(number):
+                return await self.api.ask(
+                    paging.path, query, self.key.organization_id, where, understand, recognise=recognise
+                )
 
         return ask
+
+    def _about(self, page: int) -> AbstractContextManager[None]:
+        key = self.key
+        return about(organization_id=key.organization_id, endpoint=key.endpoint, facility_id=key.facility_id, page=page)
 
     def _where(self, paging: Paging, number: int) -> str:
         return f"GET {paging.path} ({self.key}, page {number})"

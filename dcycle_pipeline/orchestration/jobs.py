@@ -4,6 +4,7 @@ import dagster as dg
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, totals_asset
+from dcycle_pipeline.orchestration.freshness import freshness_sensor
 from dcycle_pipeline.orchestration.publication_assets import published_asset, report_asset, summary_assets
 from dcycle_pipeline.orchestration.schedules import daily_sync
 from dcycle_pipeline.orchestration.step import OPEN_RUN, Environment, open_run_resource
@@ -37,6 +38,7 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
         ],
         jobs=[job],
         schedules=[daily_sync(environment, JOB, schedule)],
+        sensors=[freshness_sensor(environment)],
         resources={OPEN_RUN: open_run_resource(environment)},
         executor=dg.in_process_executor,
     )

@@ -9,8 +9,16 @@ import duckdb
 from dcycle_pipeline.errors import UnsoundError
 from dcycle_pipeline.orchestration.assets import OWNERS, columns
 from dcycle_pipeline.orchestration.checks import note_blocked, result_of, spec
+from dcycle_pipeline.orchestration.freshness import freshness_result
 from dcycle_pipeline.orchestration.step import OPEN_RUN, PUBLISHED_FILE, Environment, step
-from dcycle_pipeline.publish.checks import DESTINATIONS_REACHED, MOST_NAMED, Finding, is_blocking, summary_checks
+from dcycle_pipeline.publish.checks import (
+    DATA_IS_FRESH,
+    DESTINATIONS_REACHED,
+    MOST_NAMED,
+    Finding,
+    is_blocking,
+    summary_checks,
+)
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import COUNTED, Summary
@@ -111,7 +119,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
         required_resource_keys={OPEN_RUN},
         retry_policy=environment.retry,
         deps=upstream,
-        check_specs=[spec(DESTINATIONS_REACHED, PUBLISHED_FILE, blocking=False)],
+        check_specs=[spec(name, PUBLISHED_FILE, blocking=False) for name in (DESTINATIONS_REACHED, DATA_IS_FRESH)],
     )
     def published_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
@@ -137,7 +145,7 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
                 or "none",
                 **{name: facts[name] for name in counts},
             },
-            check_results=[result_of(_reached(publication))],
+            check_results=[result_of(_reached(publication)), freshness_result(run.settings)],
         )
 
     return published_file

@@ -1,8 +1,11 @@
 """When the sync runs by itself."""
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
 from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.notify.endings import note_failure
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.settings import ScheduleSettings
@@ -31,9 +34,12 @@ def _daily(environment: Environment, job: str, schedule: ScheduleSettings) -> dg
         description="Sync every organisation; DCYCLE_SCHEDULE_CRON and DCYCLE_SCHEDULE_TIMEZONE say when.",
     )
     def daily_sync(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        began, loaded = datetime.now(UTC), None
         try:
-            found = wanted_organizations(environment.settings())
-        except DcycleError as error:
+            loaded = environment.settings()
+            found = wanted_organizations(loaded)
+        except DcycleError as error:  # no run begins, so none can tell of it
+            note_failure(error, loaded, began)
             raise dg.Failure(plain(str(error))) from None
         partitions.keep_in_step(context.instance, found, environment.account)
         if not found:

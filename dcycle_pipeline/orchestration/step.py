@@ -1,16 +1,19 @@
 """From a Dagster step to a run: settings, progress, one open working file a process, and errors that people can read."""
 
+import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import dagster as dg
 
-from dcycle_pipeline import signals
+from dcycle_pipeline import log_lines, signals
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
-from dcycle_pipeline.errors import DcycleError, UnavailableError
+from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
 from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.notify.endings import note_ending, note_failure
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.endings import STOPPED, canceled_at_signals, is_interruption, seen_alive
 from dcycle_pipeline.settings import Settings
@@ -55,11 +58,20 @@ class LogProgress:
         self._log = log
 
     def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
-        self._log.info(plain(f"{endpoint}: {lists_count} lists to read for organisation {organization_id}"))
+        text = f"{endpoint}: {lists_count} lists to read for organisation {organization_id}"
+        self._say("info", text, organization_id=organization_id, endpoint=endpoint)
 
     def finished(self, result: ListResult) -> None:
         if not result.nothing_missing:
-            self._log.warning(plain(f"{result.key}: {result.outcome}: {result.reason}"))
+            key, text = result.key, f"{result.key}: {result.outcome}: {result.reason}"
+            where = {"organization_id": key.organization_id, "endpoint": key.endpoint, "facility_id": key.facility_id}
+            self._say("warning", text, **where)
+
+    def _say(self, level: str, text: str, **where: object) -> None:
+        self._log.log(level.upper(), plain(text))
+        if log_lines.are_json():
+            with log_lines.about(**where):
+                log_lines.write(level, plain(text))
 
 
 class OpenRun:
@@ -68,6 +80,7 @@ class OpenRun:
     def __init__(self, environment: Environment) -> None:
         self._environment = environment
         self._run: Run | None = None
+        self._began = datetime.now(UTC)
         self._held = ExitStack()
 
     def of(self, context: dg.AssetExecutionContext) -> Run:
@@ -76,7 +89,8 @@ class OpenRun:
         if self._run is None:
             partitions.refuse_none(context.run, PARTITIONED)
             selected = context.run.asset_selection  # none, or an empty one, is all
-            settings = environment.settings()
+            settings = self._settings()
+            _write_lines(settings)
             self._held.enter_context(seen_alive(context.instance, DataFolder(settings.data_dir), context.run.run_id))
             self._run = Run(
                 context.run.run_id,
@@ -88,10 +102,29 @@ class OpenRun:
         self._run.progress = environment.progress or LogProgress(context.log)
         return self._run
 
+    def _settings(self) -> Settings:
+        try:
+            return self._environment.settings()
+        except SettingsError as error:
+            note_failure(error, None, self._began)
+            raise
+
     def close(self) -> None:
         if self._run is not None:
             self._run.close()
         self._held.close()
+        if self._run is not None:
+            note_ending(
+                self._run.settings, self._run.run_id, self._began, self._environment.outcome_of(self._run.run_id)
+            )
+
+
+def _write_lines(settings: Settings) -> None:
+    """With DCYCLE_LOG=json, what the package warns of is written to stderr too, beside Dagster's own log."""
+    log_lines.choose(settings.log)
+    ours = logging.getLogger("dcycle_pipeline")
+    if log_lines.are_json() and not ours.handlers:
+        ours.addHandler(log_lines.Logged(logging.WARNING))
 
 
 def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
@@ -115,13 +148,14 @@ def step(context: dg.AssetExecutionContext, environment: Environment) -> Iterato
     """The run, to call a step of it; what the step raises becomes a failure in one line, retried only if that can help."""
     outcome = environment.outcome_of(context.run.run_id)
     try:
-        with signals.unraised():
+        with signals.unraised(), log_lines.about(run_id=context.run.run_id):
             yield context.resources.open_run.of(context)
+        outcome.succeed(context.op_def.name)
     except BaseException as error:
         if is_interruption(error):  # Dagster's retry policy would repeat what somebody has stopped
             raise dg.Failure(STOPPED, allow_retries=False) from None
         if isinstance(error, Exception):
-            outcome.fail(error)
+            outcome.fail(error, context.op_def.name)
         if isinstance(error, DcycleError):
             raise dg.Failure(plain(str(error)), allow_retries=isinstance(error, UnavailableError)) from None
         raise

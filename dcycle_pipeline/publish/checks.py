@@ -23,6 +23,7 @@ EVERY_TOTAL_READ = "every_total_read"
 KILOGRAMS_CONSERVED = "kilograms_conserved"
 LISTED_ONCE = "listed_once"
 DESTINATIONS_REACHED = "destinations_reached"
+DATA_IS_FRESH = "data_is_fresh"
 MOST_NAMED = 20  # lists, rows or totals in one message; the rest is counted
 MEANINGS = {
     EVERY_LIST_PROVEN: "Every list is proven. The last rows of an unproven list stay, so this only warns.",
@@ -31,6 +32,7 @@ MEANINGS = {
     EVERY_TOTAL_READ: "Every total was read and understood. If one was not, its last row stays. Totals inform, so this only warns.",
     KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of what it is made from, to the last decimal.",
     LISTED_ONCE: "One organisation lists each facility and record. One that several list counts once, so this only warns.",
+    DATA_IS_FRESH: "Every list was proven within DCYCLE_MAX_AGE_HOURS, whatever runs did since. It blocks nothing.",
     DESTINATIONS_REACHED: "Each destination that is set got the publication. The file is in place whatever they say, so this only warns.",
 }
 

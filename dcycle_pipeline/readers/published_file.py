@@ -174,6 +174,11 @@ RELATIONS = """SELECT schema_name || '.' || table_name AS "table", comment FROM 
 UNION ALL SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"""
 LAST_RUN = "SELECT * FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT 1"
 RUN = "SELECT * FROM sync.runs WHERE run_id = ?"
+LAST_RUNS = """SELECT run_id, started_at, published_at, outcome, rows_count, requests_count, lists_proven_count, lists_unproven_count,
+    quarantined_count, doubtful_count, content_changed FROM sync.runs ORDER BY started_at DESC LIMIT ?"""
+# Null if a list of an organisation that is synced was never proven.
+PROVEN_AT = """SELECT CASE WHEN count(*) = count(oldest_proof_at) THEN min(oldest_proof_at) END AS proven_at
+FROM dcycle.organizations LEFT JOIN summaries.data_quality USING (organization_id)"""
 MISSING_MEMBERS = "SELECT * FROM summaries.missing_members ORDER BY ALL"
 BY_ORGANIZATION = """SELECT o.organization_id, o.name,
     (SELECT count(*) FROM dcycle.facilities f WHERE f.organization_id = o.organization_id) AS facilities,
@@ -181,5 +186,6 @@ BY_ORGANIZATION = """SELECT o.organization_id, o.name,
     (SELECT sum(co2e_kg) FROM summaries.emissions_by_facility_month m WHERE m.organization_id = o.organization_id) AS wwt_co2e_kg,
     (SELECT count(*) FROM summaries.missing_members m WHERE m.organization_id = o.organization_id) AS members_missing,
     (SELECT max(finished_at) FROM sync.lists s WHERE s.organization_id = o.organization_id AND outcome = 'proven'
-        AND endpoint <> 'total_impacts') AS read_at
+        AND endpoint <> 'total_impacts') AS read_at,
+    (SELECT oldest_proof_at FROM summaries.data_quality q WHERE q.organization_id = o.organization_id) AS proven_at
 FROM dcycle.organizations o ORDER BY o.depth, o.name"""

@@ -5,20 +5,23 @@ Secrets are SecretStr, so no repr, log or error shows them. Who asks for the dat
 
 from typing import TYPE_CHECKING, Any
 
-from dcycle_pipeline.settings.sources import dagster_home, data_dir, turn_off_dagster_telemetry
+from dcycle_pipeline.settings.sources import dagster_home, data_dir, log_format, turn_off_dagster_telemetry
 
 if TYPE_CHECKING:
-    from dcycle_pipeline.settings.loading import load, load_offline, load_schedule, secrets_in_reach
-    from dcycle_pipeline.settings.model import ScheduleSettings, Settings
+    from dcycle_pipeline.settings.loading import load, load_notification, load_offline, load_schedule, secrets_in_reach
+    from dcycle_pipeline.settings.model import NotificationSettings, ScheduleSettings, Settings
 
 __all__ = [
+    "NotificationSettings",
     "ScheduleSettings",
     "Settings",
     "dagster_home",
     "data_dir",
     "load",
+    "load_notification",
     "load_offline",
     "load_schedule",
+    "log_format",
     "secrets_in_reach",
     "turn_off_dagster_telemetry",
 ]

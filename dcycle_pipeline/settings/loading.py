@@ -7,7 +7,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.settings.model import ScheduleSettings, Settings
+from dcycle_pipeline.settings.model import NotificationSettings, ScheduleSettings, Settings
+from dcycle_pipeline.settings.notification import notify_secrets_of
 from dcycle_pipeline.settings.postgres import secrets_of
 from dcycle_pipeline.settings.sources import PREFIX, env_file, variables
 
@@ -35,15 +36,26 @@ def load_schedule() -> ScheduleSettings:
     return ScheduleSettings()
 
 
+def load_notification() -> NotificationSettings:
+    """Whom to notify if the other settings are wrong. Raises SettingsError if nobody can tell."""
+    env_file()
+    try:
+        return NotificationSettings()
+    except ValidationError as error:
+        raise SettingsError(_problems(error)) from None
+
+
 def secrets_in_reach() -> list[str]:
     """Every secret that the environment or `.env` may hold, also if the settings are wrong: to mask it in a trace."""
     named = [value for name, value in os.environ.items() if re.search("KEY|PASSWORD|TOKEN|SECRET", name) and value]
     named += secrets_of(os.environ.get(f"{PREFIX}POSTGRES_URL", ""))
+    named += [each for url in os.environ.get(f"{PREFIX}NOTIFY", "").split() for each in notify_secrets_of(url)]
     try:
         loaded = load()
     except SettingsError:
         return named
-    return [*named, *loaded.secrets, *loaded.postgres_secrets, *(loaded.proxy.secrets if loaded.proxy else ())]
+    of_proxy = loaded.proxy.secrets if loaded.proxy else ()
+    return [*named, *loaded.secrets, *loaded.postgres_secrets, *loaded.notify_secrets, *of_proxy]
 
 
 def _problems(error: ValidationError) -> str:

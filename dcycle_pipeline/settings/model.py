@@ -12,6 +12,7 @@ from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.settings.budgets import Budgets
 from dcycle_pipeline.settings.destinations import Destinations
 from dcycle_pipeline.settings.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
+from dcycle_pipeline.settings.notification import Notification
 from dcycle_pipeline.settings.organizations_file import OrganizationsFile, read_organizations_file
 from dcycle_pipeline.settings.postgres import Postgres
 from dcycle_pipeline.settings.sources import DATA_DIR, ENV_FILE, PREFIX, UTF8, absolute, env_file, variables
@@ -22,7 +23,7 @@ _SOURCES = SettingsConfigDict(
 )  # fmt: skip
 
 
-class Settings(Budgets, Destinations, Postgres, BaseSettings):
+class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES
@@ -65,8 +66,12 @@ class Settings(Budgets, Destinations, Postgres, BaseSettings):
     keep_runs: int = Field(10, ge=1, description="runs whose landed pages are kept")
     keep_snapshots: int = Field(3, ge=1, description="published snapshots kept for rollback")
     memory_limit_mb: int = Field(512, ge=128, description="DuckDB memory limit, MB")
+    max_age_hours: float = Field(
+        26, gt=0, le=87840, description="age of the oldest proof at which Dagster calls data stale"
+    )
     schedule_cron: str = Field("0 3 * * *", description="when the daily sync starts")
     schedule_timezone: str = Field("UTC", description="time zone of the schedule")
+    log: Literal["text", "json"] = Field("text", description="how log lines are written on stderr")
     telemetry: bool = Field(False, description="let libraries send telemetry")
 
     @field_validator("base_url")
@@ -170,3 +175,15 @@ class ScheduleSettings(BaseSettings):
     organization_id: str | None = None
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
     schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
+
+
+class NotificationSettings(Notification, BaseSettings):
+    """What it takes to say that the other settings are wrong."""
+
+    model_config = _SOURCES
+    data_dir: Path = Field(default=DATA_DIR, validate_default=True)
+
+    @field_validator("data_dir", mode="before")
+    @classmethod
+    def _whole_path(cls, value: Any) -> Path:
+        return absolute(str(value))

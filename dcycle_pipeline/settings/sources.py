@@ -29,6 +29,11 @@ def data_dir() -> Path:
     return absolute(variables().get("DCYCLE_DATA_DIR", ""))
 
 
+def log_format() -> str:
+    """DCYCLE_LOG alone, for who writes lines before the settings are read. Raises what `variables` does."""
+    return variables().get(f"{PREFIX}LOG", "text")
+
+
 def absolute(text: str) -> Path:
     """A path that means the same from every working folder; `~` is the home. Raises SettingsError if there is no such home."""
     path = Path(text.strip() or DATA_DIR)  # an empty text is not "the working folder"

@@ -30,7 +30,9 @@ WITH organizations AS (
     SELECT current_lists.organization_id,
         count(*) FILTER (NOT is_unproven) AS proven_list_count,
         count(*) FILTER (is_unproven) AS unproven_list_count,
-        CASE WHEN count(*) = count(proven_at) THEN min(proven_at) END AS oldest_proof_at,
+        -- An organisation that the tree does not show, and facilities that nobody could know, are no lists: those that name them count.
+        CASE WHEN count(*) FILTER (proven_at IS NULL AND current_lists.endpoint <> 'organizations' AND outcome <> 'facilities_not_read') = 0
+            THEN min(proven_at) END AS oldest_proof_at,
         max(proven_at) AS newest_proof_at
     FROM current_lists
     LEFT JOIN proofs ON proofs.organization_id = current_lists.organization_id AND proofs.endpoint = current_lists.endpoint

@@ -16,14 +16,21 @@ class Outcome:
     failure: str = ""
     exit_code: int = OK
     defect: Exception | None = None
+    failed_step: str = ""
 
-    def fail(self, error: Exception) -> None:
+    def fail(self, error: Exception, step: str = "") -> None:
         """Note what failed; what failed first stays."""
         if not self.failure:
+            self.failed_step = step
             told = isinstance(error, DcycleError)
             self.failure = str(error) if told else f"{type(error).__name__}: {error}"
             self.exit_code = exit_code_of(error)
             self.defect = None if told else error
+
+    def succeed(self, step: str) -> None:
+        """Note that a step went well: if it is the one that failed, it was tried again with success."""
+        if self.failure and self.failed_step == step:
+            self.failure, self.exit_code, self.defect = "", OK, None
 
 
 def exit_code_of(error: Exception) -> int:

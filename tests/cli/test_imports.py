@@ -37,7 +37,7 @@ VERBS = [
 ]
 FIGURE = ["explain", "f-large", "2025-03"]
 # What no command without a DAGSTER_HOME loads, but the one that is made for it; what looks and what only helps load less.
-HEAVY = {"dagster", "starlette", "uvicorn", "vl_convert", "xlsxwriter", "yaml", "psycopg", *UNUSED}
+HEAVY = {"apprise", "dagster", "starlette", "uvicorn", "vl_convert", "xlsxwriter", "yaml", "psycopg", *UNUSED}
 NOT_TO_READ = HEAVY | {"aiohttp", "httpx", "httpx_aiohttp", "jinja2", "pyarrow", "pydantic", "rich.progress"}
 NOT_TO_HELP = NOT_TO_READ | {"duckdb", "filelock", "msgspec", "rich", "zstandard"}
 

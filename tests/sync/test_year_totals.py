@@ -12,13 +12,13 @@ import httpx
 import pytest
 import zstandard
 
-from dcycle_pipeline.cli.results import result_of
 from dcycle_pipeline.endpoints.total_impacts import ENDPOINT, PATH, kilograms_in
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox, World
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.lists import sync_endpoint
 from dcycle_pipeline.sync.organizations import refresh_organizations
 from dcycle_pipeline.sync.replay import replay
+from dcycle_pipeline.sync.result import result_of
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.sync.year_totals import MOST_YEARS, sync_totals
 from tests.conftest import CHILD, ROOT, Published, Synced, settings_for, sync

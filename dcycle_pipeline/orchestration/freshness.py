@@ -1,0 +1,78 @@
+"""Whether what is published is fresh, by proven data time: a check of the published file, and a sensor that asks when nothing runs.
+
+Dagster's own freshness policies and checks look at when an asset was last made: a run that proves nothing would be fresh to them.
+"""
+
+from datetime import UTC, datetime, timedelta
+
+import dagster as dg
+
+from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.notify.endings import note_age
+from dcycle_pipeline.orchestration.step import PUBLISHED_FILE, Environment
+from dcycle_pipeline.publish.checks import DATA_IS_FRESH
+from dcycle_pipeline.readers.published_file import Published
+from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.sync.clock import in_words
+from dcycle_pipeline.sync.freshness import Freshness, freshness
+from dcycle_pipeline.text import markdown, plain
+
+LOOK_SECONDS = 1800
+
+
+def freshness_result(settings: Settings) -> dg.AssetCheckResult:
+    """Whether everything published was proven within DCYCLE_MAX_AGE_HOURS. It fails as an error, and blocks nothing."""
+    judged, max_age = _judged(settings), _max_age(settings)
+    return dg.AssetCheckResult(
+        check_name=DATA_IS_FRESH,
+        asset_key=PUBLISHED_FILE,
+        passed=judged.is_within(max_age),
+        severity=dg.AssetCheckSeverity.ERROR,
+        description=_said(judged, max_age),
+    )
+
+
+def freshness_sensor(environment: Environment) -> dg.SensorDefinition:
+    """The same check twice an hour without a run; DCYCLE_NOTIFY is told once if it fails, and once if it passes again."""
+
+    @dg.sensor(
+        name="freshness",
+        minimum_interval_seconds=LOOK_SECONDS,
+        default_status=dg.DefaultSensorStatus.RUNNING,
+        description="Check how old the oldest proof of the published file is, also if no run starts.",
+    )
+    def look() -> dg.SensorResult | dg.SkipReason:
+        try:
+            settings = environment.settings()
+            judged, max_age = _judged(settings), _max_age(settings)
+        except SettingsError as error:
+            raise dg.Failure(plain(str(error))) from None
+        except DcycleError as error:  # nothing is published yet
+            return dg.SkipReason(plain(str(error)))
+        note_age(settings, max_age)
+        passed = judged.is_within(max_age)
+        evaluation = dg.AssetCheckEvaluation(
+            asset_key=dg.AssetKey(PUBLISHED_FILE),
+            check_name=DATA_IS_FRESH,
+            passed=passed,
+            metadata={},
+            severity=dg.AssetCheckSeverity.ERROR,
+            description=_said(judged, max_age),
+        )
+        return dg.SensorResult(asset_events=[evaluation])
+
+    return look
+
+
+def _max_age(settings: Settings) -> timedelta:
+    return timedelta(hours=settings.max_age_hours)
+
+
+def _judged(settings: Settings) -> Freshness:
+    with Published(DataFolder(settings.data_dir).readable) as published:
+        return freshness(published, datetime.now(UTC))
+
+
+def _said(judged: Freshness, max_age: timedelta) -> str:
+    return markdown(f"{judged}; it may be {in_words(max_age)} old")

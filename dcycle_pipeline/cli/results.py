@@ -37,27 +37,28 @@ def result_in(published: Published, run_id: str, organizations: list[str]) -> di
     destinations have of it.
     """
     facts = published.rows(RUN, [run_id])[0]
-    unproven_lists = [row for row in published.rows(run_tables.UNPROVEN_LISTS) if _is_told(row, organizations)]
-    quarantined = [row for row in published.rows(run_tables.QUARANTINED) if _is_told(row, organizations)]
-    doubtful = [row for row in published.rows(run_tables.DOUBTFUL) if _asked(row, organizations)]
-    twice = [
-        row
-        for row in published.rows(run_tables.LISTED_TWICE)
-        if not organizations or not set(organizations).isdisjoint(row["organization_ids"])
-    ]
+    gaps = told_gaps({name: published.rows(query) for name, query in run_tables.GAPS.items()}, organizations)
     sent = last_sendings(DataFolder(published.file.parent), facts["published_at"]) if facts["published_at"] else []
     undelivered = _undelivered(sent)
     return {
-        "exit_code": GAPS if unproven_lists or quarantined or doubtful or twice or undelivered else OK,
+        "exit_code": GAPS if any(gaps.values()) or undelivered else OK,
         "file": published.file.absolute(),
         "clock": noted_ahead(facts["published_at"], datetime.now(UTC)) if facts["published_at"] else "",
         **facts,
-        "unproven_lists": unproven_lists,
-        "quarantined": quarantined,
-        "doubtful_rows": doubtful,
-        "listed_twice": twice,
+        **gaps,
         "destinations": sent,
     }
+
+
+def told_gaps(gaps: dict[str, list[dict[str, Any]]], organizations: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Of what a file may lack, by the names of `run_tables.GAPS`, that which concerns the organisations asked for (all, if none is named)."""
+
+    def is_told(name: str, row: dict[str, Any]) -> bool:
+        if name == "listed_twice":
+            return not organizations or not set(organizations).isdisjoint(row["organization_ids"])
+        return _asked(row, organizations) if name == "doubtful_rows" else _is_told(row, organizations)
+
+    return {name: [row for row in rows if is_told(name, row)] for name, rows in gaps.items()}
 
 
 def _undelivered(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -68,22 +69,7 @@ def tell(result: dict[str, Any]) -> None:
     """What one run published, a line each, and last what may be missing."""
     for field in result["drift"] if result["drift"] is not None else ():
         console.show(f"Not read: {field}")
-    for item in result["quarantined"]:
-        where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
-        console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
-    for row in result["doubtful_rows"]:
-        where = f"organisation {row['organization_id']}, {row['endpoint']}, row {row['item_id']}"
-        console.show(
-            f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
-        )
-    for row in result["listed_twice"]:
-        console.show(
-            f"Listed twice: {row['endpoint']}, {row['item_id']}, by organisations {', '.join(row['organization_ids'])}: it counts once, in "
-            f"{row['counted_organization_id']}. Ask Dcycle whose it is."
-        )
-    for found in result["unproven_lists"]:
-        where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
-        console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
+    tell_gaps(result)
     if former := result.get("former_root_organization_id"):
         console.show(f"Root: {result['root_organization_id']} now stands above {former}; history goes on.")
     changed = "changed" if result["content_changed"] else "unchanged"
@@ -94,7 +80,7 @@ def tell(result: dict[str, Any]) -> None:
             console.show(f"Delivered to {one['destination']} at {one['finished_at']:%Y-%m-%d %H:%M:%S} UTC.")
     counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
-    if any(result[gaps] for gaps in ("unproven_lists", "quarantined", "doubtful_rows", "listed_twice")):
+    if any(result[gap] for gap in run_tables.GAPS):
         named = [
             f"{found['endpoint']} of {found['facility_id'] or found['organization_id']} {found['outcome']}"
             for found in result["unproven_lists"]
@@ -106,6 +92,26 @@ def tell(result: dict[str, Any]) -> None:
     if undelivered := _undelivered(result["destinations"]):
         failed = "; ".join(f"{one['destination']} ({one['outcome']}: {one['reason']})" for one in undelivered)
         console.show(f"Not delivered: {failed}. The published file is in place.")
+
+
+def tell_gaps(gaps: dict[str, Any]) -> None:
+    """What a file lacks, by the names of `run_tables.GAPS`, a line each."""
+    for item in gaps["quarantined"]:
+        where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
+        console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
+    for row in gaps["doubtful_rows"]:
+        where = f"organisation {row['organization_id']}, {row['endpoint']}, row {row['item_id']}"
+        console.show(
+            f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
+        )
+    for row in gaps["listed_twice"]:
+        console.show(
+            f"Listed twice: {row['endpoint']}, {row['item_id']}, by organisations {', '.join(row['organization_ids'])}: it counts once, in "
+            f"{row['counted_organization_id']}. Ask Dcycle whose it is."
+        )
+    for found in gaps["unproven_lists"]:
+        where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
+        console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
 
 
 def renaming(folder: DataFolder) -> str:

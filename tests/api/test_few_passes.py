@@ -225,9 +225,7 @@ NEW_HIDDEN = {0: [("insert", 1, 0)]}  # archived, on a server that shows active 
 TOO_LOW = ("offset", 0, 0)
 # All that the counter tells of is on the first page, and one of these rows goes before the look behind it.
 GOES_BEFORE_THE_LOOK = {0: [("insert", 1, 0), ("delete", 1, 0), TOO_LOW], 2: [("delete", 0, 0)]}
-SHOWN_AT_LAST = {
-    2: [("status", 26, 1)]
-}  # the third row is left out, and is shown when the server is asked for what it left out
+SHOWN_AT_LAST = {2: [("status", 26, 1)]}  # the third row is left out, and is shown when the server is asked for what it left out
 COMES_AND_IS_SHOWN = {0: [("status", 4, 0)], 3: [("status", 4, 1)], 4: [("status", 4, 1)]}
 
 
@@ -240,9 +238,7 @@ COMES_AND_IS_SHOWN = {0: [("status", 4, 0)], 3: [("status", 4, 1)], 4: [("status
 @example((["active"] * 6, ("active",), 3, "empty", False, False, False, [{}, NEW_HIDDEN, {}]))
 @example((["active"] * 2, ("active",), 100, "empty", False, True, True, [{}, NEW_HIDDEN, {}]))
 @example((["active"] * 4, STATUSES, 3, "empty", False, False, False, [{}, GOES_BEFORE_THE_LOOK]))
-@example(
-    (["active", "archived"], STATUSES, 1, "repeat", False, False, True, [{}, {0: [TOO_LOW], 2: [("insert", 0, 0)]}])
-)
+@example((["active", "archived"], STATUSES, 1, "repeat", False, False, True, [{}, {0: [TOO_LOW], 2: [("insert", 0, 0)]}]))
 @example((["active"] * 3 + ["archived", "review"], STATUSES, 4, "empty", False, False, False, [{}, {0: [TOO_LOW]}]))
 @example((["archived", "archived", "active"], ("archived",), 3, "empty", False, False, False, [{}, SHOWN_AT_LAST]))
 @example((["archived"] * 4 + ["review"], ("archived",), 2, "empty", False, False, False, [{}, COMES_AND_IS_SHOWN]))

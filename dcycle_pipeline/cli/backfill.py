@@ -1,6 +1,5 @@
 """The verb `backfill`: what may be asked for, and that somebody is there to say yes. What it does belongs to `backfilling`."""
 
-from datetime import date
 from typing import Annotated
 
 import typer
@@ -9,6 +8,7 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.sync.period import period_of
 
 
 @app.command(name="backfill")
@@ -38,9 +38,7 @@ def read_again(
     def run() -> int:
         given = {"--dry-run": dry_run, "--preview": preview, "--yes": yes}
         _refuse_contradictions([name for name, is_given in given.items() if is_given], json)
-        days = _day("--from", first), _day("--to", last)
-        if days[0] > days[1]:
-            raise SettingsError(f"--from {first} is after --to {last}: give the first day of the period first.")
+        days = period_of({"--from": first, "--to": last})
         from dcycle_pipeline.cli.backfilling import Asked, backfill_and_tell
         from dcycle_pipeline.landing.lists import Backfill
 
@@ -60,10 +58,3 @@ def _refuse_contradictions(given: list[str], json: bool) -> None:
         raise SettingsError(
             f"A backfill asks before it publishes, and {why}: give --yes to publish, --preview or --dry-run. Nothing was done."
         )
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError:
-        raise SettingsError(f"{option} is {text!r}; it must be a day as 2023-01-31.") from None

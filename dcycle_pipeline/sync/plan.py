@@ -9,7 +9,7 @@ What may be left out is what nobody asked for: other organisations, and lists of
 counts on. If there is none, or its pages are gone, the list is in.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 import duckdb
@@ -77,20 +77,23 @@ def make_plan(
     with run.working_file() as connection:
         due = {each: _due(run, connection, each) for each in asked}
         owners = _with_facilities(due, wanted) if wanted else asked
-        lists, kept_count = list[PlannedList](), 0
-        for endpoint in run.endpoints:
-            if endpoint.parent is not None:
-                for each in owners:
-                    keys = _to_ask(run, connection, endpoint, due[each][endpoint.name], wanted)
-                    kept_count += len(due[each][endpoint.name]) - len(keys)
-                    lists += _planned(connection, endpoint, each, keys, backfill)
-        totals = sum(len(totals_due(connection, total, each)) for total in YEAR_TOTALS for each in owners)
-        requests_count = sum(each.requests_count for each in lists) + totals
-        pace = connection.execute(_SECONDS_A_REQUEST).fetchall()[0][0]
+        lists = [one for each in owners for one in _planned(run, connection, due[each], wanted, backfill)]
+        due_count = sum(len(keys) for each in owners for keys in due[each].values())
         asked_count = run_log.run_facts(connection, run.run_id)["requests_count"]
-        seconds = None if pace is None else pace * requests_count
+        requests_count, seconds = _cost(connection, lists, owners)
         unread = [(row[0], row[4]) for row in run_log.unproven_lists(connection) if _is_unread(run, row, owners)]
+    kept_count = due_count - len(lists)
     return Plan(backfill, owners, wanted, lists, kept_count, asked_count, requests_count, seconds, unread)
+
+
+def _cost(
+    connection: duckdb.DuckDBPyConnection, lists: list[PlannedList], organization_ids: list[str]
+) -> tuple[int, float | None]:
+    """The requests to come, those for year totals included, and their seconds; None if nothing was read yet."""
+    totals = sum(len(totals_due(connection, total, each)) for total in YEAR_TOTALS for each in organization_ids)
+    requests_count = totals + sum(each.requests_count for each in lists)
+    pace = connection.execute(_SECONDS_A_REQUEST).fetchall()[0][0]
+    return requests_count, None if pace is None else pace * requests_count
 
 
 def _is_unread(run: Run, row: tuple[str, str, str | None, str, str], owners: Collection[str]) -> bool:
@@ -111,7 +114,12 @@ def _owners(run: Run, facility_ids: Collection[str], organization_ids: list[str]
 
 
 def _due(run: Run, connection: duckdb.DuckDBPyConnection, organization_id: str) -> dict[str, list[ListKey]]:
-    return {endpoint.name: lists_due(connection, endpoint, organization_id) for endpoint in run.endpoints}
+    """The lists of an organisation that are still to be read, by endpoint: those of its facilities."""
+    return {
+        endpoint.name: lists_due(connection, endpoint, organization_id)
+        for endpoint in run.endpoints
+        if endpoint.parent is not None
+    }
 
 
 def _with_facilities(due: dict[str, dict[str, list[ListKey]]], facility_ids: frozenset[str]) -> list[str]:
@@ -138,21 +146,26 @@ def _to_ask(
 
 
 def _planned(
+    run: Run,
     connection: duckdb.DuckDBPyConnection,
-    endpoint: Endpoint,
-    organization_id: str,
-    keys: list[ListKey],
+    due: dict[str, list[ListKey]],
+    wanted: frozenset[str],
     backfill: Backfill,
-) -> list[PlannedList]:
-    overlapping = connection.execute(
-        f"""SELECT {endpoint.parent_parameter}, count(*) FROM {endpoint.table.qualified}
-        WHERE organization_id = ? AND start_date <= ? AND end_date >= ? GROUP BY ALL""",
-        [organization_id, backfill.last_day, backfill.first_day],
-    ).fetchall()
-    pages = connection.execute(
-        f"""SELECT facility_id, arg_max(pages_count, merged_at) FROM {run_tables.LISTS.qualified}
-        WHERE organization_id = ? AND endpoint = ? AND pages_count > 0 GROUP BY ALL""",
-        [organization_id, endpoint.name],
-    ).fetchall()
-    known, took = dict(overlapping), dict(pages)
-    return [PlannedList(key, known.get(key.facility_id, 0), took.get(key.facility_id, 1)) for key in keys]
+) -> Iterator[PlannedList]:
+    """The lists of one organisation that will be asked for, with what is known of each."""
+    for endpoint in run.endpoints:
+        keys = _to_ask(run, connection, endpoint, due.get(endpoint.name, []), wanted)
+        if keys:
+            where = [keys[0].organization_id]
+            overlapping = connection.execute(
+                f"""SELECT {endpoint.parent_parameter}, count(*) FROM {endpoint.table.qualified}
+                WHERE organization_id = ? AND start_date <= ? AND end_date >= ? GROUP BY ALL""",
+                [*where, backfill.last_day, backfill.first_day],
+            ).fetchall()
+            pages = connection.execute(
+                f"""SELECT facility_id, arg_max(pages_count, merged_at) FROM {run_tables.LISTS.qualified}
+                WHERE organization_id = ? AND endpoint = ? AND pages_count > 0 GROUP BY ALL""",
+                [*where, endpoint.name],
+            ).fetchall()
+            known, took = dict(overlapping), dict(pages)
+            yield from (PlannedList(key, known.get(key.facility_id, 0), took.get(key.facility_id, 1)) for key in keys)

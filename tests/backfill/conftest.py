@@ -1,9 +1,10 @@
 """What the tests of backfills share: a folder that a sync filled, the verb, and a world that goes on."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,10 @@ class Folder:
     def run(self, *words: str) -> Result:
         return CliRunner().invoke(app, list(words), env=self.environment | {"DAGSTER_HOME": ""})
 
-    def backfill(self, *words: str, code: int = 0) -> dict[str, Any]:
-        """`backfill --json` over the period of these tests; its one object."""
-        result = self.run("backfill", *PERIOD, *words, "--json")
+    def backfill(self, *words: str, code: int = 0, period: Sequence[date] = ()) -> dict[str, Any]:
+        """`backfill --json` over a period, usually the one of these tests; its one object."""
+        dates = ["--from", str(period[0]), "--to", str(period[1])] if period else PERIOD
+        result = self.run("backfill", *dates, *words, "--json")
         assert result.exit_code == code, result.output
         (line,) = result.stdout.splitlines()
         told: dict[str, Any] = json.loads(line)

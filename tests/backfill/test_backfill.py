@@ -6,26 +6,15 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-import duckdb
 import pytest
 
 from dcycle_pipeline.sandbox import Behaviour
 from tests.backfill.conftest import PERIOD, Folder, files, go_on
+from tests.backfill.exact import check_months
 from tests.conftest import CHILD, ROOT
 
-Rows = list[tuple[Any, ...]]
+QUARTER = (date(2025, 1, 1), date(2025, 3, 31))
 FACILITIES = {"f-large", "f-old", "f-empty", "f-north"}
-MONTHS = """SELECT organization_id, facility_id, month::VARCHAR, co2e_kg::VARCHAR, co2e_biomass_kg::VARCHAR, record_count,
-    pending_record_count FROM summaries.emissions_by_facility_month"""
-
-
-def between(before: Path, after: Path, sql: str) -> tuple[dict[Any, Any], dict[Any, Any]]:
-    """The rows of a query in two snapshots, by their first three columns."""
-    found = []
-    for file in (before, after):
-        with duckdb.connect(str(file), read_only=True) as connection:
-            found.append({row[:3]: row[3:] for row in connection.execute(sql).fetchall()})
-    return found[0], found[1]
 
 
 def counted(rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], int]:
@@ -64,33 +53,14 @@ def test_a_preview_publishes_nothing_and_says_what_the_publication_changes(folde
     assert not list((folder.data / "working").glob("draft*"))
     published = folder.backfill("--yes", "--reason", "the auditor asked", "--by", "Ana")
     assert published["preview"] == seen, "the same world gives the same preview"
-    check_months(before, folder.file.resolve(), seen)
+    check_months(before, folder.file.resolve(), seen, QUARTER)
+    assert {row["facility_id"] for row in seen["months"]} == FACILITIES | {"f-new"}
+    differences = [Decimal(row["co2e_kg_difference"]) for row in seen["totals"]]
+    assert len(differences) == 4
+    assert all(differences), "each place has a change to be seen"
     check_changes(folder, published)
     again = folder.sync()
     assert (again.content_changed, again.outcome) == (False, "published")
-
-
-def check_months(before: Path, after: Path, seen: dict[str, Any]) -> None:
-    """Each month that differs between two snapshots is in the preview, to the last decimal, and no other one."""
-    old, new = between(before, after, MONTHS)
-    differing = {key for key in old.keys() | new.keys() if old.get(key) != new.get(key)}
-    rows = {(row["organization_id"], row["facility_id"], row["month"]): row for row in seen["months"]}
-    assert rows.keys() == differing
-    assert {key[1] for key in differing} == FACILITIES | {"f-new"}
-    nothing = (None, None, None, None)
-    difference = dict.fromkeys([(ROOT, "inside"), (ROOT, "outside"), (CHILD, "inside"), (CHILD, "outside")], Decimal(0))
-    for key, row in rows.items():
-        sides = [[row[f"{name}_{side}"] for name in ("co2e_kg", "co2e_biomass_kg", "record_count", "pending_record_count")]
-                 for side in ("before", "after")]  # fmt: skip
-        assert sides == [list(old.get(key, nothing)), list(new.get(key, nothing))]
-        is_inside = date(2025, 1, 1) <= date.fromisoformat(row["month"]) <= date(2025, 3, 31)
-        assert row["period"] == ("inside" if is_inside else "outside")
-        exact = Decimal(sides[1][0] or 0) - Decimal(sides[0][0] or 0)
-        assert Decimal(row["co2e_kg_difference"]) == exact
-        difference[key[0], row["period"]] += exact
-    totals = {(row["organization_id"], row["period"]): Decimal(row["co2e_kg_difference"]) for row in seen["totals"]}
-    assert totals == difference
-    assert all(difference.values()), "each place has a change to be seen"
 
 
 def check_changes(folder: Folder, published: dict[str, Any]) -> None:
@@ -113,8 +83,7 @@ def check_changes(folder: Folder, published: dict[str, Any]) -> None:
                for row in published["preview"]["pending"]}  # fmt: skip
     assert pending[CHILD, "waste_water_treatments", "inside"] == (3, 2)
     query = "SELECT backfill_from, backfill_to, backfill_reason, backfill_by FROM sync.runs ORDER BY started_at"
-    period = (date(2025, 1, 1), date(2025, 3, 31))
-    assert folder.query(query) == [(None,) * 4, (*period, "the auditor asked", "Ana")]
+    assert folder.query(query) == [(None,) * 4, (*QUARTER, "the auditor asked", "Ana")]
     assert published["backfill_from"] == "2025-01-01"
 
 
@@ -165,11 +134,11 @@ def test_any_published_moment_can_be_compared_with(folder: Folder) -> None:
     for name in (run_id, first.parent.name, moment.isoformat()[:23]):
         told = folder.backfill("--preview", "--since-snapshot", name)["preview"]
         assert told["since"]["run_id"] == run_id
-        check_months(first, folder.file.resolve(), told)
+        check_months(first, folder.file.resolve(), told, QUARTER)
     folder.run("rollback")
     told = folder.backfill("--yes")["preview"]
     assert told["since"]["run_id"] == run_id, "readers see the first again"
-    check_months(first, folder.file.resolve(), told)
+    check_months(first, folder.file.resolve(), told, QUARTER)
 
 
 def test_an_empty_folder_can_begin_with_a_backfill(untouched: Folder, tmp_path: Path) -> None:
@@ -206,6 +175,7 @@ REFUSED = [
 def test_what_cannot_be_asked_for_is_refused_before_a_record_is_read(
     untouched: Folder, period: list[str], words: list[str], said: str
 ) -> None:
+    untouched.asked()
     published, landed = untouched.file.resolve(), files(untouched.data / "landing")
     result = untouched.run("backfill", *period, *words)
     assert (result.exit_code, result.stdout) == (2, "")

@@ -1,6 +1,5 @@
 """Over random records and periods: the plan has every list with a record that overlaps, and none is lost at an edge."""
 
-import json
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -37,10 +36,7 @@ def overlaps(record: dict[str, Any], period: list[date]) -> bool:
 
 def check(folder: Folder, known: set[str], period: list[date]) -> None:
     """A preview of the period over what the world holds now."""
-    dates = ["--from", str(period[0]), "--to", str(period[1])]
-    result = folder.run("backfill", *dates, "--preview", "--json")
-    assert result.exit_code == 0, result.output
-    told = json.loads(result.stdout)
+    told = folder.backfill("--preview", period=period)
     world = folder.sandbox.world
     held = [item for each in world.organization_ids() for item in world.records(each)]
     planned = {each["key"]["facility_id"]: each["overlapping_count"] for each in told["plan"]["lists"]}

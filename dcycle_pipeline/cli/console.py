@@ -1,9 +1,9 @@
 """What every verb says: a plain line on stderr or stdout, or one JSON object with --json. Bars and tables belong to `screen`."""
 
 import json
+import sys
 from datetime import datetime
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 from dcycle_pipeline.log_lines import write
@@ -20,6 +20,17 @@ def show(text: str) -> None:
     print(plain(text), flush=True)
 
 
+def somebody_is_there() -> bool:
+    """Whether a terminal can ask a question and be answered."""
+    return sys.stdin.isatty() and sys.stderr.isatty()
+
+
+def agrees(question: str) -> bool:
+    """Whether the person at the terminal says yes; no is what any other answer means."""
+    print(f"{plain(question)} [y/N] ", file=sys.stderr, end="", flush=True)
+    return sys.stdin.readline().strip().lower() in ("y", "yes")
+
+
 def as_json(result: dict[str, Any]) -> None:
     """One machine-readable object on stdout; decimals as text, so that nothing is rounded."""
     print(json.dumps(result, default=_jsonable, ensure_ascii=True), flush=True)
@@ -28,6 +39,6 @@ def as_json(result: dict[str, Any]) -> None:
 def _jsonable(value: Any) -> Any:
     if isinstance(value, datetime):
         return value.isoformat()
-    if isinstance(value, Decimal | Path):
-        return str(value)
+    if isinstance(value, Decimal):
+        return f"{value:f}"  # str() would say 0E-9
     return value.tolist() if hasattr(value, "tolist") else str(value)

@@ -6,6 +6,7 @@ from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import few
 from dcycle_pipeline.sync.result import undelivered
+from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.deliveries import DELIVERED
 
 
@@ -13,22 +14,7 @@ def tell(result: dict[str, Any]) -> None:
     """What one run published, a line each, and last what may be missing."""
     for field in result["drift"] if result["drift"] is not None else ():
         console.show(f"Not read: {field}")
-    for item in result["quarantined"]:
-        where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
-        console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
-    for row in result["doubtful_rows"]:
-        where = f"organisation {row['organization_id']}, {row['endpoint']}, row {row['item_id']}"
-        console.show(
-            f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
-        )
-    for row in result["listed_twice"]:
-        console.show(
-            f"Listed twice: {row['endpoint']}, {row['item_id']}, by organisations {', '.join(row['organization_ids'])}: it counts once, in "
-            f"{row['counted_organization_id']}. Ask Dcycle whose it is."
-        )
-    for found in result["unproven_lists"]:
-        where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
-        console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
+    tell_gaps(result)
     tell_publication(result)
 
 
@@ -44,7 +30,7 @@ def tell_publication(result: dict[str, Any]) -> None:
             console.show(f"Delivered to {one['destination']} at {one['finished_at']:%Y-%m-%d %H:%M:%S} UTC.")
     counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
-    if any(result[gaps] for gaps in ("unproven_lists", "quarantined", "doubtful_rows", "listed_twice")):
+    if any(result[gap] for gap in run_tables.GAPS):
         named = [
             f"{found['endpoint']} of {found['facility_id'] or found['organization_id']} {found['outcome']}"
             for found in result["unproven_lists"]
@@ -56,6 +42,26 @@ def tell_publication(result: dict[str, Any]) -> None:
     if lacking := undelivered(result["destinations"]):
         failed = "; ".join(f"{one['destination']} ({one['outcome']}: {one['reason']})" for one in lacking)
         console.show(f"Not delivered: {failed}. The published file is in place.")
+
+
+def tell_gaps(gaps: dict[str, Any]) -> None:
+    """What a file lacks, by the names of `run_tables.GAPS`, a line each."""
+    for item in gaps["quarantined"]:
+        where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
+        console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
+    for row in gaps["doubtful_rows"]:
+        where = f"organisation {row['organization_id']}, {row['endpoint']}, row {row['item_id']}"
+        console.show(
+            f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
+        )
+    for row in gaps["listed_twice"]:
+        console.show(
+            f"Listed twice: {row['endpoint']}, {row['item_id']}, by organisations {', '.join(row['organization_ids'])}: it counts once, in "
+            f"{row['counted_organization_id']}. Ask Dcycle whose it is."
+        )
+    for found in gaps["unproven_lists"]:
+        where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
+        console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
 
 
 def renaming(folder: DataFolder) -> str:

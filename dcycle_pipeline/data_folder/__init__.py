@@ -16,9 +16,11 @@ from dcycle_pipeline.data_folder.files import (
 from dcycle_pipeline.data_folder.folder import DataFolder
 from dcycle_pipeline.data_folder.ours import (
     DAMAGED_STAMP,
+    DRAFT,
     FORGOTTEN,
     LOGS,
     PUBLISHED,
+    WAREHOUSE,
     is_link_of_ours,
     is_run,
     is_within,
@@ -26,9 +28,11 @@ from dcycle_pipeline.data_folder.ours import (
 
 __all__ = [
     "DAMAGED_STAMP",
+    "DRAFT",
     "FORGOTTEN",
     "LOGS",
     "PUBLISHED",
+    "WAREHOUSE",
     "DataFolder",
     "beside",
     "copy_anew",

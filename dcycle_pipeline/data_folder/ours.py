@@ -11,6 +11,7 @@ from stat import S_ISDIR, S_ISLNK, S_ISREG
 SPILLED = "duckdb_temp_*"  # how DuckDB names what it spills
 FORGOTTEN = ".forgotten"  # how folders in `landing` begin that are being deleted
 LOGS = (".wal", ".wal.checkpoint", ".wal.recovery")  # what DuckDB may leave beside a file
+WAREHOUSE, DRAFT = "warehouse.duckdb", "draft.duckdb"  # the working file, and a copy of it that a backfill works on
 FOLDERS = ("landing", "working", "snapshots", "working/spill")
 _WRITTEN = (
     "about.json",
@@ -24,8 +25,7 @@ _WRITTEN = (
     "lock.soft",
     "pseudonym.key",
     "snapshots.json",
-    "warehouse.duckdb",
-    *(f"warehouse.duckdb{log}" for log in LOGS),
+    *(f"{file}{log}" for file in (WAREHOUSE, DRAFT) for log in ("", *LOGS)),
 )
 # DuckDB names the catalog after the file that it finds, so a link and what it leads to have one name, and no schema has it.
 PUBLISHED = "dcycle_warehouse.duckdb"
@@ -76,7 +76,7 @@ _LEFT = {
     "": re.compile(rf"\.report\.html{_UNIQUE}part|\.dcycle(_warehouse)?\.duckdb{_UNIQUE}(link|part)"),
     "snapshots": re.compile(rf"\.{_SNAPSHOT_BEFORE.pattern}\.part"),
     "working": re.compile(
-        rf"\.({'|'.join(map(re.escape, _WRITTEN))}){_UNIQUE}part|\.replacing\.duckdb\.part{_LOG}|\.(writable|trial).*"
+        rf"\.({'|'.join(map(re.escape, _WRITTEN))}){_UNIQUE}part|\.replacing\.duckdb\.part{_LOG}|{re.escape(DRAFT)}{_LOG}|\.(writable|trial).*"
     ),
     "working/spill": re.compile("duckdb_temp_.*"),
 }

@@ -9,9 +9,10 @@ from dcycle_pipeline.data_folder import ours
 
 @dataclass(frozen=True)
 class Paths:
-    """Where things are below DCYCLE_DATA_DIR, which is `root`."""
+    """Where things are below DCYCLE_DATA_DIR, which is `root`. `working_file` is the name of the file that a run works on."""
 
     root: Path
+    working_file: str = ours.WAREHOUSE
 
     @property
     def published(self) -> Path:
@@ -62,7 +63,7 @@ class Paths:
 
     def left_over(self) -> Iterator[Path]:
         """What killed runs left half-written outside of `landing`."""
-        return ours.left_over(self.root)
+        return (path for path in ours.left_over(self.root) if not path.name.startswith(self.working_file))
 
     def damaged(self) -> dict[str, list[Path]]:
         """The working files that were set aside as damaged, by when that was, oldest first."""
@@ -86,7 +87,7 @@ class Paths:
     @property
     def warehouse(self) -> Path:
         """The working file."""
-        return self.working / "warehouse.duckdb"
+        return self.working / self.working_file
 
     @property
     def destinations(self) -> Path:

@@ -4,7 +4,7 @@ Which lists there are, and what becomes of their rows, belongs to `sync`.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from urllib.parse import quote
@@ -39,7 +39,8 @@ class Resume:
 class ListReader:
     """Reads lists of one organisation and endpoint for one run. `report` is called with each result as soon as it is known.
 
-    `last` are the last proven reads. `unchanged` are the lists of which nothing differs from what the tables hold.
+    `last` are the last proven reads. `not_asked` are lists of which the last proven read counts, if the tables rest on it and its
+    pages are whole; all others are asked for. `unchanged` are the lists of which nothing differs from what the tables hold.
     """
 
     def __init__(
@@ -54,6 +55,7 @@ class ListReader:
         limits: Limits,
         server: Server | None = None,
         last: Mapping[ListKey, LastProven] | None = None,
+        not_asked: Collection[ListKey] = (),
     ) -> None:
         self._api = api
         self._landing = landing
@@ -64,6 +66,7 @@ class ListReader:
         self._limits = limits
         self._server = server or Server()
         self._last = last or {}
+        self._not_asked = not_asked
         self._at_once = asyncio.Semaphore(api.max_connections)
         self._unauthorized: dict[str, UnauthorizedError] = {}
         self.unchanged: set[ListKey] = set()
@@ -89,7 +92,7 @@ class ListReader:
         by_status: dict[str, ListKey] = {}
         longest, rows = list[ListKey](), 0
         for key in keys:
-            for page in last.fingerprint.pages if (last := self._last.get(key)) else ():
+            for page in last.fingerprint.pages if (last := self._last.get(key)) and key not in self._not_asked else ():
                 by_status |= dict.fromkeys(page.statuses, key)
                 longest, rows = ([key], page.rows) if page.rows > rows else (longest, rows)
         return longest, list(dict.fromkeys(by_status.values()))
@@ -97,9 +100,18 @@ class ListReader:
     async def _one(self, key: ListKey, again: bool) -> ListResult:
         async with self._at_once:
             self.unchanged.discard(key)
-            result = (None if again else self._taken_over(key)) or await self._asked(key, again)
+            known = None if again else self._as_last_read(key) or self._taken_over(key)
+            result = known or await self._asked(key, again)
         self._report(result)
         return result
+
+    def _as_last_read(self, key: ListKey) -> ListResult | None:
+        """The last read of a list that need not be asked for, with its pages in this run's folder too."""
+        last = self._last.get(key) if key in self._not_asked else None
+        if last is None or not (last.still_counts() and self._landing.link(last.path, key)):
+            return None
+        self.unchanged.add(key)
+        return replace(last.result, run_id=self._landing.run_id, landed_file=self._landing.file(key))
 
     def _taken_over(self, key: ListKey) -> ListResult | None:
         if not self._resume.within:

@@ -27,10 +27,11 @@ SUFFIX = ".ndjson.zst"
 ENDED = "ended.json"
 SWEEP_SUFFIX = ".sweep.json"
 TREE = "tree.json"
+DRAFT = "draft.json"
 HALF = ".part"
 # The names of our files within the folder of a run.
 _OURS = re.compile(
-    rf"\.?({re.escape(TREE)}|{re.escape(ENDED)}|[^/]+/\.?[^/]+({re.escape(SWEEP_SUFFIX)}|{re.escape(SUFFIX)})|[^/]+/[^/]+/[^/]+{re.escape(SUFFIX)})"
+    rf"\.?({re.escape(TREE)}|{re.escape(ENDED)}|{re.escape(DRAFT)}|[^/]+/\.?[^/]+({re.escape(SWEEP_SUFFIX)}|{re.escape(SUFFIX)})|[^/]+/[^/]+/[^/]+{re.escape(SUFFIX)})"
     rf"(\.[0-9a-f]+)?({re.escape(HALF)})?"
 )
 _LEVEL = 3  # zstd's default: 837 MB of pages become 126 MB in 1.4 s (gzip: 205 MB in 5.7 s)

@@ -11,12 +11,19 @@ from dcycle_pipeline.landing.files import HALF, holds_only_ours, is_ours, runs, 
 
 
 def forget_runs(root: Path, but: Collection[str]) -> None:
-    """Delete the landed pages of all runs but those named in `but`.
+    """Delete the landed pages of all runs but those named in `but`."""
+    _forget(root, lambda folder: folder.name not in but)
 
-    Each folder is first moved out of sight: a half-deleted one, without its end, would look like a run that died.
-    """
+
+def forget_run(root: Path, run_id: str) -> None:
+    """Delete what one run landed and decided."""
+    _forget(root, lambda folder: folder.name == run_id)
+
+
+def _forget(root: Path, chosen: Callable[[Path], bool]) -> None:
+    """Delete the folders of runs. Each is first moved out of sight: a half-deleted one, without its end, would look like a run that died."""
     _delete_forgotten(root)
-    if old := [folder for folder in runs(root) if folder.name not in but and holds_only_ours(folder)]:
+    if old := [folder for folder in runs(root) if chosen(folder) and holds_only_ours(folder)]:
         forgotten = Path(tempfile.mkdtemp(prefix=FORGOTTEN, dir=root))
         for folder in old:
             os.replace(folder, forgotten / folder.name)

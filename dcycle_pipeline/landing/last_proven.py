@@ -46,6 +46,10 @@ class LastProven:
         except OSError:
             return False
 
+    def still_counts(self) -> bool:
+        """Whether the tables rest on this read, and its pages are there to show it."""
+        return self.is_merged and self.is_whole()
+
     def lines(self, pages: set[int]) -> Iterator[bytes]:
         """The lines of some pages. Raises UnavailableError if the file is not whole."""
         return (line for line in page_lines(self.path) if raw_page(line).page in pages)

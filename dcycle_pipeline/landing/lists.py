@@ -4,7 +4,7 @@ How its pages are asked for belongs to `fetch`; where they land, to `files`.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from dcycle_pipeline.api.fingerprint import Fingerprint
 from dcycle_pipeline.api.types import Proof
@@ -39,6 +39,16 @@ class Decision:
     decision: str
     decided_by: str
     reason: str
+
+
+@dataclass(frozen=True)
+class Backfill:
+    """What a backfill is for: the days of its period, both inclusive, and why and by whom it was asked for, as given."""
+
+    first_day: date
+    last_day: date
+    reason: str = ""
+    by: str = ""
 
 
 @dataclass(frozen=True)

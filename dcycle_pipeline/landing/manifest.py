@@ -11,10 +11,10 @@ from typing import TypeVar
 
 import msgspec
 
-from dcycle_pipeline.data_folder import is_within, make_folders, write_whole
+from dcycle_pipeline.data_folder import delete, is_within, make_folders, write_whole
 from dcycle_pipeline.endpoints.organizations import Organization, UnusableNode
-from dcycle_pipeline.landing.files import ENDED, SWEEP_SUFFIX, TREE, organization_folder, runs, runs_that_died
-from dcycle_pipeline.landing.lists import Decision, DoubtfulRow, ListResult
+from dcycle_pipeline.landing.files import DRAFT, ENDED, SWEEP_SUFFIX, TREE, organization_folder, runs, runs_that_died
+from dcycle_pipeline.landing.lists import Backfill, Decision, DoubtfulRow, ListResult
 
 T = TypeVar("T")
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class TreeManifest:
     """The organisations as a run saw them, the ids of those that are `absent` although they are still synced, what of the tree
-    cannot be used, and the organisations that are `excluded`.
+    cannot be used, and the organisations that are `excluded`. `backfill` says what the run is for, if it is one.
     """
 
     run_id: str
@@ -33,6 +33,7 @@ class TreeManifest:
     absent: list[str]
     unusable: list[UnusableNode] = field(default_factory=list)
     excluded: list[Organization] = field(default_factory=list)
+    backfill: Backfill | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,16 @@ def write_sweep(root: Path, sweep: SweepManifest) -> None:
     _write(root, organization_folder(root / sweep.run_id, sweep.organization_id) / f"{name}{SWEEP_SUFFIX}", sweep)
 
 
+def begin_draft(root: Path, run_id: str) -> None:
+    """Note that a run decides nothing yet: until `end_draft`, nobody finds its tree and sweeps. Others may take over its pages."""
+    _write(root, root / run_id / DRAFT, {})
+
+
+def end_draft(root: Path, run_id: str) -> None:
+    """Let what a run decided count."""
+    delete(root / run_id / DRAFT)
+
+
 def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> None:
     """Note that the run is over, so that no other run takes over what it landed. Raises UnavailableError if that cannot be written."""
     _write(root, root / run_id / ENDED, RunEnd(published_at))
@@ -108,16 +119,21 @@ def sweeps(root: Path) -> Iterator[SweepManifest]:
 
 def tree_paths(root: Path) -> Iterator[Path]:
     """The files that hold a tree."""
-    return _found(root, TREE)
+    return _decided(root, TREE)
 
 
 def sweep_paths(root: Path) -> Iterator[Path]:
     """The files that hold a sweep."""
-    return _found(root, f"*/*{SWEEP_SUFFIX}")
+    return _decided(root, f"*/*{SWEEP_SUFFIX}")
 
 
 def _end_paths(root: Path) -> Iterator[Path]:
     return _found(root, ENDED)
+
+
+def _decided(root: Path, pattern: str) -> Iterator[Path]:
+    drafts = {path.parent.name for path in _found(root, DRAFT)}
+    return (path for path in _found(root, pattern) if path.relative_to(root).parts[0] not in drafts)
 
 
 def _found(root: Path, pattern: str) -> Iterator[Path]:

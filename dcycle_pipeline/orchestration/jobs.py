@@ -1,9 +1,10 @@
-"""All definitions put together: the job over every asset, its schedule, and the run that its steps share."""
+"""All definitions put together: the job over every asset, its schedule, the job of a backfill, and the run that steps share."""
 
 import dagster as dg
 
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.orchestration.assets import endpoint_asset, organizations_asset, totals_asset
+from dcycle_pipeline.orchestration.backfill import backfill_job
 from dcycle_pipeline.orchestration.freshness import freshness_sensor
 from dcycle_pipeline.orchestration.publication_assets import published_asset, report_asset, summary_assets
 from dcycle_pipeline.orchestration.schedules import daily_sync
@@ -36,7 +37,7 @@ def build(environment: Environment, schedule: ScheduleSettings) -> dg.Definition
             published_asset(environment, upstream),
             report_asset(environment),
         ],
-        jobs=[job],
+        jobs=[job, backfill_job(environment)],
         schedules=[daily_sync(environment, JOB, schedule)],
         sensors=[freshness_sensor(environment)],
         resources={OPEN_RUN: open_run_resource(environment)},

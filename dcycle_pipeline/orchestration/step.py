@@ -12,7 +12,7 @@ from dcycle_pipeline import log_lines, signals
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
-from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.landing.lists import Backfill, ListResult
 from dcycle_pipeline.notify.endings import note_ending, note_failure
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.endings import STOPPED, canceled_at_signals, is_interruption, seen_alive
@@ -83,11 +83,12 @@ class OpenRun:
         self._began = datetime.now(UTC)
         self._held = ExitStack()
 
-    def of(self, context: dg.AssetExecutionContext) -> Run:
-        """The run that a step belongs to, with that step's log."""
+    def of(self, context: dg.AssetExecutionContext | dg.OpExecutionContext, backfill: Backfill | None = None) -> Run:
+        """The run that a step belongs to, with that step's log. `backfill` says what it is for, if it is one."""
         environment = self._environment
         if self._run is None:
-            partitions.refuse_none(context.run, PARTITIONED)
+            if backfill is None:
+                partitions.refuse_none(context.run, PARTITIONED)
             selected = context.run.asset_selection  # none, or an empty one, is all
             settings = self._settings()
             _write_lines(settings)
@@ -98,6 +99,7 @@ class OpenRun:
                 wait_for_folder_seconds=environment.wait_for_folder_seconds,
                 accepted_drops=frozenset(context.run.tags.get(ACCEPTED_DROPS_TAG, "").split()),
                 publishes=not selected or dg.AssetKey(PUBLISHED_FILE) in selected,
+                backfill=backfill,
             )
         self._run.progress = environment.progress or LogProgress(context.log)
         return self._run
@@ -144,12 +146,16 @@ def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
 
 
 @contextmanager
-def step(context: dg.AssetExecutionContext, environment: Environment) -> Iterator[Run]:
+def step(
+    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+    environment: Environment,
+    backfill: Callable[[], Backfill | None] = lambda: None,
+) -> Iterator[Run]:
     """The run, to call a step of it; what the step raises becomes a failure in one line, retried only if that can help."""
     outcome = environment.outcome_of(context.run.run_id)
     try:
         with signals.unraised(), log_lines.about(run_id=context.run.run_id):
-            yield context.resources.open_run.of(context)
+            yield context.resources.open_run.of(context, backfill())
         outcome.succeed(context.op_def.name)
     except BaseException as error:
         if is_interruption(error):  # Dagster's retry policy would repeat what somebody has stopped

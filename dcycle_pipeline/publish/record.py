@@ -1,9 +1,10 @@
-"""Records a publication, all or nothing: refreshes the summaries, runs the checks, and notes the hash of all content.
+"""Records a publication, all or nothing: refreshes the summaries, runs the checks, and notes the hash of all content. Or rehearses it.
 
 Putting the snapshot in place belongs to `snapshots`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -54,18 +55,41 @@ def record_publication(
     `known` are findings about endpoints that this run has checked already. Raises UnsoundError if a check blocks the publication,
     SettingsError if the mapping is wrong. Then nothing is noted.
     """
-    known = list(known)
     with transaction(connection):
-        run_log.mark_published(connection, run_id, published_at)
-        seen = {finding.subject for finding in known}
-        for endpoint in declared():
-            if endpoint.name not in seen:
-                known += endpoint_findings(connection, endpoint)
-        printer = Printer(connection)
-        refreshed = _refresh(connection, published_at, scope_mapping, known, printer)
-        run_log.finish(connection, run_id, content_hash(connection, content_tables(), printer))
-        bind_macros(connection)
-        return refreshed
+        return _record(connection, run_id, published_at, scope_mapping, known)
+
+
+@contextmanager
+def rehearsed(
+    connection: duckdb.DuckDBPyConnection, run_id: str, moment: datetime, scope_mapping: Path | None = None
+) -> Iterator[None]:
+    """The file as a publication would make it, until the block ends; then all is as before. Takes and raises what a publication does."""
+    connection.execute("BEGIN")
+    try:
+        _record(connection, run_id, moment, scope_mapping, [])
+        yield
+    finally:
+        connection.execute("ROLLBACK")
+
+
+def _record(
+    connection: duckdb.DuckDBPyConnection,
+    run_id: str,
+    published_at: datetime,
+    scope_mapping: Path | None,
+    known: Iterable[Finding],
+) -> Refreshed:
+    known = list(known)
+    run_log.mark_published(connection, run_id, published_at)
+    seen = {finding.subject for finding in known}
+    for endpoint in declared():
+        if endpoint.name not in seen:
+            known += endpoint_findings(connection, endpoint)
+    printer = Printer(connection)
+    refreshed = _refresh(connection, published_at, scope_mapping, known, printer)
+    run_log.finish(connection, run_id, content_hash(connection, content_tables(), printer))
+    bind_macros(connection)
+    return refreshed
 
 
 def is_recorded(connection: duckdb.DuckDBPyConnection, run_id: str) -> bool:

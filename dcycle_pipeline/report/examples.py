@@ -12,6 +12,10 @@ _ROOT = "6513270e-269e-4d37-b2a7-4de452e6b438"
 
 EXAMPLES = {
     "address": "Ctra. de Castellón, km 4, Zaragoza",
+    "backfill_by": "Ana Pérez",
+    "backfill_from": "2023-01-01",
+    "backfill_reason": "The auditor asked for 2023",
+    "backfill_to": "2023-12-31",
     "categories": "[electricity, water]",
     "category": "electricity",
     "change": "recalculated",

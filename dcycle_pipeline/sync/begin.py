@@ -10,22 +10,26 @@ import duckdb
 
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.landing.lists import Backfill
 from dcycle_pipeline.landing.upgrade import upgrade_manifests
 from dcycle_pipeline.publish.snapshots import set_aside_foreign_logs
 from dcycle_pipeline.publish.upgrade import upgrade_snapshots
 from dcycle_pipeline.sync import leftovers, recovery
-from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse import backfills, run_log
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What it takes to begin a run: its id, who it is for messages, the clock, DuckDB's memory, and patience for the lock."""
+    """What it takes to begin a run: its id, who it is for messages, the clock, DuckDB's memory, patience for the lock, and what the run
+    is for if it is a backfill.
+    """
 
     run_id: str
     purpose: str
     now: Callable[[], datetime]
     memory_limit_mb: int
     wait_for_folder_seconds: float
+    backfill: Backfill | None = None
 
 
 @contextmanager
@@ -62,4 +66,5 @@ def _heal(connection: duckdb.DuckDBPyConnection, folder: DataFolder, beginning: 
         set_aside_foreign_logs(folder)
     moment = run_log.moment(connection, beginning.now())
     run_log.note_run(connection, beginning.run_id, moment, root, version("dcycle_pipeline"))
+    backfills.note(connection, beginning.run_id, beginning.backfill)
     recovery.reconcile_publication(connection, folder)

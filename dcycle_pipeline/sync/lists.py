@@ -4,8 +4,8 @@ A list with a row that vanished without being deleted is read again, a bounded n
 """
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, field, replace
-from datetime import datetime
 from functools import partial
 
 import duckdb
@@ -16,8 +16,6 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ForbiddenError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import ListReader
-from dcycle_pipeline.landing.files import Landing
-from dcycle_pipeline.landing.last_proven import LastProven, last_proven
 from dcycle_pipeline.landing.lists import (
     FACILITIES_NOT_READ,
     FACILITY_DELETED,
@@ -31,12 +29,12 @@ from dcycle_pipeline.landing.lists import (
 from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.sync.decoding import Decoding
+from dcycle_pipeline.sync.due import landing_of, last_reads, left_out, lists_due, parents
 from dcycle_pipeline.sync.judgement import Judge, Verdict
 from dcycle_pipeline.sync.moves import end_moved_rows
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log, run_tables
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
-from dcycle_pipeline.warehouse.kept_items import proven_facilities
 from dcycle_pipeline.warehouse.load import load_lists, merge_sweep
 from dcycle_pipeline.warehouse.merge import Staging
 
@@ -56,14 +54,17 @@ class SweepResult:
     failure: str = ""
 
 
-def sync_endpoint(run: Run, endpoint: Endpoint, organization_ids: list[str]) -> SweepResult:
+def sync_endpoint(
+    run: Run, endpoint: Endpoint, organization_ids: list[str], facility_ids: Collection[str] = ()
+) -> SweepResult:
     """Sweep one endpoint of several organisations through one pool of connections and merge each as it is complete.
 
+    If `facility_ids` are named, a list of another facility is not asked for as long as its last proven read is there to count.
     What cannot be read is in the result and in `sync.lists`. Raises UnavailableError if the data folder fails.
     """
     with run.working_file(LOADING_MEMORY_MB) as connection:
         try:
-            return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids))
+            return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids, facility_ids))
         except ExceptionGroup as group:
             raise first_error(group) from None
 
@@ -74,13 +75,17 @@ def first_error(error: Exception) -> Exception:
 
 
 async def _sync_endpoint(
-    run: Run, connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_ids: list[str]
+    run: Run,
+    connection: duckdb.DuckDBPyConnection,
+    endpoint: Endpoint,
+    organization_ids: list[str],
+    facility_ids: Collection[str],
 ) -> SweepResult:
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
     writing = asyncio.Lock()
     merged = run_log.last_merged_by(connection, endpoint.name)
-    landing = run.landing(endpoint.paging.path, (*endpoint.paging.query, *endpoint.paging.filter), merged)
-    keys = {organization_id: _keys(connection, endpoint, organization_id) for organization_id in organization_ids}
+    landing = landing_of(run, endpoint, merged)
+    keys = {each: lists_due(connection, endpoint, each) for each in organization_ids}
     policies = {each: Policy(endpoint, run.settings.personal_data, pseudonyms) for each in organization_ids}
     server = Server()
     async with (
@@ -99,7 +104,8 @@ async def _sync_endpoint(
                 resume=run.resume,
                 limits=run.limits,
                 server=server,
-                last=_last_proven(connection, landing, keys[each], merged.get(each)),
+                last=last_reads(connection, landing, keys[each], merged.get(each)),
+                not_asked=left_out(keys[each], facility_ids),
             )
             run.progress.expect(endpoint.name, each, len(keys[each]))
             one = _Organization(run, connection, endpoint, each, reader, decoding, writing)
@@ -115,35 +121,6 @@ def _landed(run: Run, decoding: Decoding, result: ListResult) -> None:
     run.progress.finished(result)
     if not result.rows_print:  # else the tables hold the rows already
         decoding.offer(result)
-
-
-def _last_proven(
-    connection: duckdb.DuckDBPyConnection, landing: Landing, keys: list[ListKey], merged: tuple[str, datetime] | None
-) -> dict[ListKey, LastProven]:
-    """The last proven reads of the lists of one organisation."""
-    if merged is None or not keys:
-        return {}
-    proven = proven_facilities(connection, merged[0], keys[0].organization_id, keys[0].endpoint)
-    return last_proven(landing.root, keys, landing.source, merged, proven)
-
-
-def _keys(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint, organization_id: str) -> list[ListKey]:
-    """What to read: the one list of the organisation, or one for every parent row and every parent of a known row."""
-    if endpoint.parent is None:
-        return [ListKey(organization_id, endpoint.name)]
-    rows = connection.execute(
-        f"""{_parents(endpoint)}
-        UNION SELECT {endpoint.parent_parameter} FROM {endpoint.table.qualified} WHERE organization_id = $1 ORDER BY 1""",
-        [organization_id],
-    ).fetchall()
-    return [ListKey(organization_id, endpoint.name, row[0]) for row in rows]
-
-
-def _parents(endpoint: Endpoint) -> str:
-    """A query for the parents of an organisation: the rows, and the items that have an id and cannot be used otherwise."""
-    return f"""SELECT {endpoint.parent_parameter} FROM dcycle.{endpoint.parent} WHERE organization_id = $1
-        UNION SELECT item_id FROM ({run_tables.CURRENT_QUARANTINE})
-        WHERE organization_id = $1 AND endpoint = '{endpoint.parent}' AND item_id <> ''"""
 
 
 @dataclass
@@ -169,7 +146,7 @@ class _Organization:
         if result.outcome not in (NOT_FOUND, ForbiddenError.outcome) or self.endpoint.parent is None:
             return result
         listed = self.connection.execute(
-            f"SELECT 1 FROM ({_parents(self.endpoint)}) WHERE {self.endpoint.parent_parameter} = $2",
+            f"SELECT 1 FROM ({parents(self.endpoint)}) WHERE {self.endpoint.parent_parameter} = $2",
             [self.organization_id, result.key.facility_id],
         ).fetchall()
         return result if listed else replace(result, outcome=FACILITY_DELETED, reason="")

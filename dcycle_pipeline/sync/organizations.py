@@ -101,7 +101,7 @@ def refresh_organizations(run: Run) -> list[Organization]:
         absent = _absent(connection, run.settings, {each.organization_id for each in tree.organizations})
         times = run.started_at(connection), run_log.moment(connection, run.now())
         excluded = [each for each in tree.organizations if each not in wanted]
-        landed = TreeManifest(run.run_id, *times, root, wanted, absent, tree.unusable, excluded)
+        landed = TreeManifest(run.run_id, *times, root, wanted, absent, tree.unusable, excluded, run.backfill)
         manifest.write_tree(run.folder.landing, landed)
         merge_tree(connection, landed)
         run_log.add_requests(connection, run.run_id, requests_count, set())

@@ -19,7 +19,7 @@ from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.publish import snapshots
 from dcycle_pipeline.publish.catalog import everything, filled_tables, replaced_file
 from dcycle_pipeline.publish.record import record_publication
-from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse import backfills, run_log
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, failure, opened
 from dcycle_pipeline.warehouse.load import merge_landed, merge_tree
 
@@ -161,10 +161,12 @@ def apply_landed(
     waiting = [step for step in steps if _kind(step) not in merged or step.merged_at > merged[_kind(step)]]
     ends = manifest.ends(folder.landing)
     last_of_run = {step.run_id: step for step in waiting}
-    roots = {step.run_id: step.root_organization_id for step in steps if isinstance(step, TreeManifest)}
+    trees = {step.run_id: step for step in steps if isinstance(step, TreeManifest)}
     for step in waiting:
-        root = roots.get(step.run_id) or str(folder.about()["root_organization_id"])
+        tree = trees.get(step.run_id)
+        root = tree.root_organization_id if tree else str(folder.about()["root_organization_id"])
         run_log.note_run(connection, step.run_id, step.run_started_at, root, version("dcycle_pipeline"))
+        backfills.note(connection, step.run_id, tree.backfill if tree else None)
         landed_now = replace(step, merged_at=run_log.moment(connection, step.merged_at))
         if isinstance(landed_now, TreeManifest):
             merge_tree(connection, landed_now)

@@ -15,6 +15,9 @@ from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.deliveries import DELIVERED
 from dcycle_pipeline.warehouse.unproven_since import UNPROVEN_SINCE
 
+# A published file knows since when a list is unproven.
+GAP_QUERIES = run_tables.GAPS | {"unproven_lists": UNPROVEN_SINCE}
+
 
 def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
     return not organizations or row["organization_id"] in organizations
@@ -36,27 +39,28 @@ def result_in(published: Published, run_id: str, organizations: list[str]) -> di
     destinations have of it.
     """
     facts = published.rows(RUN, [run_id])[0]
-    unproven_lists = [row for row in published.rows(UNPROVEN_SINCE) if _is_told(row, organizations)]
-    quarantined = [row for row in published.rows(run_tables.QUARANTINED) if _is_told(row, organizations)]
-    doubtful = [row for row in published.rows(run_tables.DOUBTFUL) if _asked(row, organizations)]
-    twice = [
-        row
-        for row in published.rows(run_tables.LISTED_TWICE)
-        if not organizations or not set(organizations).isdisjoint(row["organization_ids"])
-    ]
+    gaps = told_gaps({name: published.rows(query) for name, query in GAP_QUERIES.items()}, organizations)
     sent = last_sendings(DataFolder(published.file.parent), facts["published_at"]) if facts["published_at"] else []
     lacking = undelivered(sent)
     return {
-        "exit_code": GAPS if unproven_lists or quarantined or doubtful or twice or lacking else OK,
+        "exit_code": GAPS if any(gaps.values()) or lacking else OK,
         "file": published.file.absolute(),
         "clock": noted_ahead(facts["published_at"], datetime.now(UTC)) if facts["published_at"] else "",
         **facts,
-        "unproven_lists": unproven_lists,
-        "quarantined": quarantined,
-        "doubtful_rows": doubtful,
-        "listed_twice": twice,
+        **gaps,
         "destinations": sent,
     }
+
+
+def told_gaps(gaps: dict[str, list[dict[str, Any]]], organizations: list[str]) -> dict[str, list[dict[str, Any]]]:
+    """Of what a file may lack, by the names of `run_tables.GAPS`, that which concerns the organisations asked for (all, if none is named)."""
+
+    def is_told(name: str, row: dict[str, Any]) -> bool:
+        if name == "listed_twice":
+            return not organizations or not set(organizations).isdisjoint(row["organization_ids"])
+        return _asked(row, organizations) if name == "doubtful_rows" else _is_told(row, organizations)
+
+    return {name: [row for row in rows if is_told(name, row)] for name, rows in gaps.items()}
 
 
 def undelivered(sent: list[dict[str, Any]]) -> list[dict[str, Any]]:

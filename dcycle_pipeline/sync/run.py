@@ -16,12 +16,13 @@ import duckdb
 from dcycle_pipeline.api.breaker import Outages
 from dcycle_pipeline.api.meter import Limits
 from dcycle_pipeline.api.types import Query
-from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.data_folder import DRAFT, WAREHOUSE, DataFolder
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import Resume
 from dcycle_pipeline.landing.files import Landing
+from dcycle_pipeline.landing.lists import Backfill
 from dcycle_pipeline.publish import destinations
 from dcycle_pipeline.publish.checks import Finding
 from dcycle_pipeline.settings import Settings
@@ -37,7 +38,8 @@ class Run:
 
     The first step that asks for the working file begins the run; the file and the folder's lock then stay with the run until it
     is closed, in this process, or until a step fails. `accepted_drops` are organisations whose rows may vanish in any number;
-    `publishes` is whether the run ends with a publication. `clock` counts seconds, and nobody puts it back.
+    `publishes` is whether the run ends with a publication. `backfill` says what it is for, if it is one, and `is_draft` that it works
+    on a copy of the working file. `clock` counts seconds, and nobody puts it back.
     """
 
     run_id: str
@@ -48,6 +50,8 @@ class Run:
     wait_for_folder_seconds: float = 600
     accepted_drops: frozenset[str] = frozenset()
     publishes: bool = True
+    backfill: Backfill | None = None
+    is_draft: bool = False
     outages: Outages = field(default_factory=Outages)
     # What this run has checked since it opened the working file, by endpoint: nobody else writes meanwhile.
     findings: dict[str, list[Finding]] = field(default_factory=dict)
@@ -60,7 +64,7 @@ class Run:
 
     @property
     def folder(self) -> DataFolder:
-        return DataFolder(self.settings.data_dir)
+        return DataFolder(self.settings.data_dir, DRAFT if self.is_draft else WAREHOUSE)
 
     @property
     def endpoints(self) -> tuple[Endpoint, ...]:
@@ -85,7 +89,7 @@ class Run:
     @property
     def _beginning(self) -> Beginning:
         patience, limit = self.wait_for_folder_seconds, self.settings.memory_limit_mb
-        return Beginning(self.run_id, f"run {self.run_id}", self.now, limit, patience)
+        return Beginning(self.run_id, f"run {self.run_id}", self.now, limit, patience, self.backfill)
 
     def __enter__(self) -> Self:
         return self

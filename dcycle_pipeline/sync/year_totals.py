@@ -38,7 +38,7 @@ def sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> S
 
 def _sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> SweepResult:
     with run.working_file(LOADING_MEMORY_MB) as connection:
-        keys = {each: _keys(connection, endpoint, each) for each in organization_ids}
+        keys = {each: totals_due(connection, endpoint, each) for each in organization_ids}
         for each in organization_ids:
             run.progress.expect(endpoint.name, each, len(keys[each]))
         policy = Policy(endpoint, run.settings.personal_data, Pseudonyms(run.folder.pseudonym_key()))
@@ -58,7 +58,7 @@ def _sync_totals(run: Run, endpoint: YearTotal, organization_ids: list[str]) -> 
     return SweepResult(merged, dict.fromkeys(merged, undeclared), requests_count)
 
 
-def _keys(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal, organization_id: str) -> list[ListKey]:
+def totals_due(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal, organization_id: str) -> list[ListKey]:
     """The calendar years that active records of an organisation touch; if they are too many, those of most records."""
     rows = connection.execute(
         """SELECT year FROM (SELECT unnest(range(year(start_date), year(end_date) + 1)) AS year

@@ -16,6 +16,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.lists import Decision, ListResult
 from dcycle_pipeline.schema import Column
 from dcycle_pipeline.warehouse import history
+from dcycle_pipeline.warehouse.changes import compared_columns, differs, is_change, kind_of_change, of_role
 from dcycle_pipeline.warehouse.compared import NO_ROWS, STAGED, Comparison
 from dcycle_pipeline.warehouse.decode import QuarantinedItem, Unreadable, add_unreadable, batches
 from dcycle_pipeline.warehouse.decoded import Decoded
@@ -44,7 +45,7 @@ class Staging:
         self._landing = landing
         self._decoded = decoded
         self._versions = history.versions(endpoint).qualified
-        self._columns = (*endpoint.table.content, *(multi_value.column for multi_value in endpoint.multi_values))
+        self._columns = compared_columns(endpoint)
         self._id = endpoint.id_column
         self.compared = Comparison(connection, endpoint, organization_id)
         self.quarantined: list[QuarantinedItem] = []
@@ -140,34 +141,19 @@ class Staging:
 
     def _insert_versions(self, moment: datetime) -> None:
         """Insert a version for each row that differs from its current version, with the kind of change."""
-        edited, recalculated, noted = (self._differs(role) for role in ("activity", "emission", "note"))
-        pending = self._endpoint.pending_column
+        change = kind_of_change(self._endpoint, was_there=f"deleted.{self._id} IS NOT NULL")
         names = ", ".join(f"new.{column.name}" for column in self._columns)
         self.connection.execute(
             f"""INSERT INTO {self._versions} BY NAME SELECT {names}, coalesce(old.first_seen_at, deleted.first_seen_at, $2) AS first_seen_at,
                 $2::TIMESTAMPTZ AS valid_from, NULL::TIMESTAMPTZ AS valid_to,
-                CASE WHEN old.{self._id} IS NULL AND deleted.{self._id} IS NULL THEN 'new'
-                    WHEN old.{self._id} IS NULL OR old.change = 'unlisted' THEN 'restored'
-                    WHEN {edited} THEN 'edited' WHEN old.{pending} IS NULL AND new.{pending} IS NOT NULL THEN 'settled' WHEN {recalculated} THEN 'recalculated'
-                    ELSE 'edited' END AS change, new.run_id, new.page
+                {change} AS change, new.run_id, new.page
             FROM {STAGED} AS new
             LEFT JOIN (SELECT * FROM {self._versions} WHERE {history.VALID_NOW} AND organization_id = $1) AS old USING ({self._id})
             LEFT JOIN (SELECT {self._id}, min(first_seen_at) AS first_seen_at FROM {self._versions}
                 WHERE change = 'deleted' AND organization_id = $1 GROUP BY {self._id}) AS deleted USING ({self._id})
-            WHERE old.{self._id} IS NULL OR old.change = 'unlisted' OR {edited} OR {recalculated} OR {noted}""",
+            WHERE {is_change(self._endpoint)}""",
             [self._organization_id, moment],
         )
-
-    def _of_role(self, role: str) -> list[str]:
-        return [
-            column.name
-            for column in self._columns
-            if column.role == role and column.name not in self._endpoint.table.key
-        ]
-
-    def _differs(self, role: str) -> str:
-        parts = [f"old.{name} IS DISTINCT FROM new.{name}" for name in self._of_role(role)]
-        return f"({' OR '.join(parts)})" if parts else "false"
 
     def _insert_last_values(
         self, change: str, ids: Sequence[str], moment: datetime, run_id: str, decision: Decision | None = None
@@ -198,12 +184,12 @@ class Staging:
 
     def _update_person_ids(self, moment: datetime) -> None:
         """Write changed ids of persons into the current version: such a change does not make a new one."""
-        persons = self._of_role("person")
+        persons = of_role(self._endpoint, "person")
         if persons:
             sets = ", ".join(f"{name} = new.{name}" for name in persons)
             self.connection.execute(
                 f"""UPDATE {self._versions} AS old SET {sets} FROM {STAGED} AS new WHERE old.{history.VALID_NOW}
-                AND old.organization_id = ? AND old.valid_from < ? AND old.{self._id} = new.{self._id} AND {self._differs("person")}""",
+                AND old.organization_id = ? AND old.valid_from < ? AND old.{self._id} = new.{self._id} AND {differs(self._endpoint, "person")}""",
                 [self._organization_id, moment],
             )
 

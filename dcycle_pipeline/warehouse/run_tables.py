@@ -72,6 +72,10 @@ RUNS = Table(
             "Root of the run before, if another organisation has come above it since; else null",
         ),
         _column("pipeline_version", "VARCHAR", "Version of dcycle_pipeline"),
+        _column("backfill_from", "DATE", "First day of the period of a backfill; null if the run is none"),
+        _column("backfill_to", "DATE", "Last day of the period of a backfill, inclusive; null if the run is none"),
+        _column("backfill_reason", "VARCHAR", "Why the backfill was made, as given; else null"),
+        _column("backfill_by", "VARCHAR", "Who asked for the backfill, as given; else null"),
     ),
 )
 
@@ -236,4 +240,11 @@ LISTED_TWICE = """SELECT endpoint, item_id, counted_organization_id, list(organi
 FROM summaries.listed_twice
 WHERE endpoint = 'facilities' OR facility_id NOT IN (SELECT item_id FROM summaries.listed_twice WHERE endpoint = 'facilities')
 GROUP BY endpoint, item_id, counted_organization_id ORDER BY ALL"""
+# What the file may lack, by the names that results have for it.
+GAPS = {
+    "unproven_lists": UNPROVEN_LISTS,
+    "quarantined": QUARANTINED,
+    "doubtful_rows": DOUBTFUL,
+    "listed_twice": LISTED_TWICE,
+}
 PUBLISHED = "('published', 'published_with_gaps')"

@@ -22,6 +22,7 @@ except SystemExit:
 print(json.dumps(list(sys.modules)))
 """
 VERBS = [
+    "backfill",
     "demo",
     "doctor",
     "explain",

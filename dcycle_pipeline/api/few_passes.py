@@ -24,13 +24,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
-from dcycle_pipeline.api.asking import may_go_on
+from dcycle_pipeline.api.asking import ask_side_by_side, may_go_on
 from dcycle_pipeline.api.fingerprint import Fingerprint, PagePrint, digest_of_ids
 from dcycle_pipeline.api.meter import Meter
 from dcycle_pipeline.api.one_pass import Answer, AskFor, OnePass
 from dcycle_pipeline.api.types import PageSink, Paging, Proof, Server, read_counter
 from dcycle_pipeline.errors import RejectedError
 
+FIRST = range(1, 2)
 IdsOfPages = Callable[[set[int]], dict[int, tuple[str, ...]]]
 
 
@@ -94,15 +95,18 @@ async def _hides_none(ask_for: AskFor, first: OnePass, read: "_Read", missing: s
     """Whether the API, asked by the filter, says that the list has no row but those that came."""
     filter_, meter = first.paging.filter, first.meter
     meter.pages += 1
-    answer = await ask_for(filter_)(1, first.answers[0].print)
+    (answer,) = await ask_side_by_side(lambda page: ask_for(filter_)(page, first.answers[0].print), FIRST)
+    if answer is None:
+        return False
     rows, counter = answer.print.rows, first.counted_on(answer)
     if counter != sum(first.statuses[status] for _, status in filter_) or not read.has_all_of(answer):
         return False
     if counter == rows and not may_go_on(first.paging, first.server, first.envelope, rows, rows):
         return True  # the answer has all of them
     meter.pages += 1
-    answer = await ask_for(tuple(each for each in filter_ if each[1] in missing))(1, None)
-    return not answer.print.rows and first.counted_on(answer) == 0
+    named = tuple(each for each in filter_ if each[1] in missing)
+    (answer,) = await ask_side_by_side(lambda page: ask_for(named)(page, None), FIRST)
+    return answer is not None and not answer.print.rows and first.counted_on(answer) == 0
 
 
 def _given_up(one: OnePass) -> Found:

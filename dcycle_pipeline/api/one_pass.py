@@ -83,8 +83,17 @@ class OnePass:
         (beyond,) = await ask_side_by_side(self._one, range(number, number + 1))
         if beyond is None:
             return True
+        if not beyond.print.rows and self.counted_on(beyond) in (0, None):
+            return await self._is_still_last(number - 1)
         has_moved = self.counted_on(beyond) != self.counter
         return not has_moved and (not beyond.print.rows or self._repeats(beyond))
+
+    async def _is_still_last(self, number: int) -> bool:
+        """Whether the last page is as it was: a server that counts nothing behind it does not tell if anything moved."""
+        self.meter.pages += 1
+        self.asked += 1
+        (last,) = await ask_side_by_side(lambda number: self.ask(number, None), range(number, number + 1))
+        return last is not None and self.counted_on(last) == self.counter and self._repeats(last)
 
     async def _one(self, number: int) -> Answer:
         self.meter.pages += 1

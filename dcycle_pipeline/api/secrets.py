@@ -63,8 +63,8 @@ class Secrets:
             _born.append(secret)
 
     def _know(self, more: set[str]) -> None:
-        # The longest first: one secret may be part of another.
-        self._known = sorted({*self._known, *more} - {""}, key=len, reverse=True)
+        # The longest first: one secret may be part of another. Of equal length in one order, so that the same text lands alike.
+        self._known = sorted({*self._known, *more} - {""}, key=lambda each: (-len(each), each))
         self._strong = [each for each in self._known if _is_safe(each) and each not in self._words]
         needles = {needle.encode("utf-8", "surrogatepass") for each in self._strong for needle in _needles(each)}
         self._needles = Needles(needles)

@@ -4,6 +4,7 @@ Each line of the input is the result of a list as JSON. The answer to it is a li
 null: then something about the list is odd, and whoever loads it decodes it, and says what.
 """
 
+import os
 import sys
 from pathlib import Path
 
@@ -11,7 +12,7 @@ import msgspec
 
 from dcycle_pipeline.endpoints import declared
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import DcycleError
+from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.landing.lists import ListResult
 from dcycle_pipeline.warehouse.decode import batches
 from dcycle_pipeline.warehouse.decoded import Place, append
@@ -37,8 +38,11 @@ def _decoded(endpoint: Endpoint, result: ListResult, landing: Path, file: int, e
                 return None
             places.append(append(file, end, batch.items))
             end = sum(places[-1])
-    except (DcycleError, OSError):
+    except UnavailableError:
         return None
+    except OSError:
+        os.ftruncate(file, end)  # the disk is full, and others need the rest of it
+        raise SystemExit(1) from None
     return places
 
 

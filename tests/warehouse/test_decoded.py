@@ -1,5 +1,6 @@
 """The other process answers each list, ends with its input, and what it wrote reads as what is decoded here."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -88,6 +89,18 @@ def test_the_order_of_rows_does_not_depend_on_who_decoded_them(
                 decoded.add(result, places)
                 end = sum(places[-1])
         assert here(results, root, decoded).equals(here(results, root))
+
+
+def test_a_full_disk_ends_the_process_and_gives_its_part_back(tmp_path: Path, file: IO[bytes]) -> None:
+    asked = landed(tmp_path, "a", *records("a", 2_000))
+    command = [sys.executable, "-m", decoding_process.__name__, "v1", RECORDS.name, str(tmp_path), str(file.fileno())]
+    small = ["sh", "-c", 'ulimit -f 16; exec "$@"', "sh", *command]  # blocks: a file of that size is the disk
+    ended = subprocess.run(
+        small, input=msgspec.json.encode(asked) + b"\n", capture_output=True, check=False, pass_fds=[file.fileno()]
+    )
+    assert ended.returncode == 1, ended.stderr
+    assert ended.stdout == b""
+    assert os.fstat(file.fileno()).st_size == 0
 
 
 def test_a_list_that_was_read_again_is_another_one(tmp_path: Path, file: IO[bytes]) -> None:

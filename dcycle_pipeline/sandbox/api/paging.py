@@ -116,6 +116,8 @@ def cut_page(rows: Sequence[Row], asked: Asked, behaviour: Behaviour) -> ServedP
         number = last if behaviour.past_end == "repeat" else number
     echoed = size if behaviour.clamp_echo else asked.size
     counter = max(0, len(rows) + behaviour.counter_offset)
+    if number > last and behaviour.past_end == "uncounted":
+        counter = 0
     return ServedPage(rows[(number - 1) * size : number * size], asked.page, echoed, counter)
 
 

@@ -129,7 +129,7 @@ class Published:
     def _counts(self, tables: Sequence[str]) -> dict[str, int]:
         """How many rows each table has."""
         each = (f"SELECT {quoted(table)} AS t, count(*) AS n FROM {_path(table)}" for table in tables)
-        return {row["t"]: row["n"] for row in self.rows(" UNION ALL ".join(each))}
+        return {row["t"]: row["n"] for row in self.rows(" UNION ALL ".join(each))} if tables else {}
 
     def _unavailable(self, error: duckdb.Error, sql: str = "") -> UnavailableError:
         # The second line has DuckDB's own suggestion, if there is one; then it shows the query.

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline import open_published
@@ -58,12 +58,13 @@ def test_a_table_becomes_a_frame_of_ordinary_types(synced: Synced) -> None:
     assert (row["water_in_m3"], row["co2e_kg"], row["month"]) == (float(EXACT), 0.1, datetime(2024, 2, 1))  # noqa: DTZ001
 
 
-@given(st.decimals(-(10**28), 10**28, places=9))
-@example(Decimal("0.1"))
-@example(Decimal("236086.728259580"))
-def test_a_float_is_the_nearest_to_the_decimal(synced: Synced, value: Decimal) -> None:
+@given(st.lists(st.decimals(-(10**28), 10**28, places=9), min_size=1, max_size=100))
+@settings(max_examples=20)
+@example([Decimal("0.1"), Decimal("236086.728259580")])
+def test_a_float_is_the_nearest_to_the_decimal(synced: Synced, kg: list[Decimal]) -> None:
     with open_published(synced.file) as published:
-        assert published.query("SELECT ?::DECIMAL(38,9) AS kg", [value])["kg"].tolist() == [float(value)]
+        found = published.query("SELECT unnest($kg::DECIMAL(38,9)[]) AS kg", {"kg": kg})
+    assert found["kg"].tolist() == [float(value) for value in kg]
 
 
 @pytest.mark.parametrize(

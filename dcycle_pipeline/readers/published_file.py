@@ -155,7 +155,7 @@ class Published:
 def open_published(path: str | Path | None = None, *, exact: bool = False) -> Published:
     """Open the published file at `path`, which is the file or its data folder; without `path`, the one in DCYCLE_DATA_DIR.
 
-    Frames hold float64 and datetime64, with which all of pandas works. `exact=True` keeps decimals and dates as they are in the
+    Frames hold float64 and datetime64, with which pandas calculates. `exact=True` keeps decimals and dates as they are in the
     file: take it for figures that somebody signs. Raises UnavailableError if nothing is published there.
 
     Example::

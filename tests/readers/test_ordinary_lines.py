@@ -149,7 +149,7 @@ def told(synced: Synced, sql: str) -> list[Any]:
 
 def is_near(found: Any, expected: Any) -> bool:
     if isinstance(expected, Decimal | float):
-        return found is not None and math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-12)
+        return found is not None and math.isclose(found, expected, rel_tol=1e-12, abs_tol=1e-15)
     return bool(found == (expected if expected is None or isinstance(expected, str | int) else pd.Timestamp(expected)))
 
 

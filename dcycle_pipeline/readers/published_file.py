@@ -1,4 +1,4 @@
-"""Reads the published file: read-only, with exact numbers, as pandas frames or plain Python values.
+"""Reads the published file: read-only, as pandas frames or as plain Python values with exact numbers.
 
 Notebooks use `open_published` (`from dcycle_pipeline import open_published`). The queries of the command line are here;
 those of the report belong to `report`.
@@ -14,6 +14,7 @@ import duckdb
 from dcycle_pipeline import settings
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.readers.table_names import did_you_mean, listed, unknown_table
 from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.warehouse.run_tables import RUNS
 
@@ -27,14 +28,15 @@ _AT_ONCE = 2_000  # rows
 class Published:
     """The published file at one moment: all answers come from the snapshot that was current when it was opened.
 
-    It neither waits for a sync nor makes one wait. Use it with `with`, or call `close`. Raises UnavailableError if nothing is
-    published, or if a query fails.
+    It neither waits for a sync nor makes one wait. Use it with `with`, or call `close`. Frames hold ordinary numbers, or decimals
+    if `exact`. Raises UnavailableError if nothing is published, or if a query fails.
     """
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, *, exact: bool = False) -> None:
         if not file.exists():
             raise UnavailableError(f"Nothing is published at {file} yet: run `dcycle-pipeline sync` (or `demo`) first.")
         self.file = file
+        self.exact = exact
         try:
             self._connection = duckdb.connect()
             # Under a name of its own: in a file called dcycle, `dcycle.facilities` could be the file or the schema.
@@ -42,6 +44,15 @@ class Published:
             self._connection.execute("USE published; SET TimeZone = 'UTC'")
         except duckdb.Error as error:
             raise self._unavailable(error) from None
+
+    def __repr__(self) -> str:
+        try:
+            names = [row["table"] for row in self.rows(RELATIONS)]
+            # These grow with each publication, and counting them would take long.
+            counts = self._counts([name for name in names if not name.endswith("_as_published")])
+        except UnavailableError as error:
+            return f"<Published {error}>"
+        return f"<Published {self.file}, tables (rows):\n{listed({name: counts.get(name) for name in names})}>"
 
     def tables(self) -> "pd.DataFrame":
         """What is in the file: a frame with one row per table or view, and the columns `table` and `comment`.
@@ -60,20 +71,20 @@ class Published:
         return self.query(f"FROM {_path(table)} WHERE {where}", parameters)
 
     def query(self, sql: str, parameters: Parameters = ()) -> "pd.DataFrame":
-        """The rows of a query as a frame. Its columns are Arrow-backed: kg and m3 are exact decimals, dates are dates, times are in UTC.
+        """The rows of a query as a frame: kg and m3 are float64, dates are datetime64, times are in UTC.
 
+        If the file was opened with `exact=True`, the columns are Arrow-backed: kg and m3 are exact decimals, dates are dates.
         `parameters` are the values for each `?`, or by name for each `$name`. Raises UnavailableError if the query fails.
 
         Example: `open_published().query("SELECT sum(co2e_kg) AS co2e_kg FROM summaries.emissions_by_country_year WHERE year = ?", [2024])`.
         """
-        import pandas as pd  # noqa: PLC0415 - only frames need it, and it takes longer to load than most queries
+        from dcycle_pipeline.readers import frames  # noqa: PLC0415 - pandas takes longer to load than most queries
 
         try:
             table = self._connection.execute(sql, parameters).to_arrow_table()
         except duckdb.Error as error:
-            raise self._unavailable(error) from None
-        result: pd.DataFrame = table.to_pandas(types_mapper=pd.ArrowDtype)
-        return result
+            raise self._unavailable(error, sql) from None
+        return frames.exact_frame(table) if self.exact else frames.ordinary_frame(table)
 
     def rows(self, sql: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
         """The rows of a query as a list of dicts: plain Python values by column, kg and m3 as Decimal, times in UTC.
@@ -87,7 +98,7 @@ class Published:
             names = [column[0] for column in cursor.description or ()]
             return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
         except duckdb.Error as error:
-            raise self._unavailable(error) from None
+            raise self._unavailable(error, sql) from None
 
     def each(self, sql: str, parameters: Parameters = ()) -> Iterator[tuple[Any, ...]]:
         """The rows of a query one after the other, as tuples of what `rows` gives; not all are in memory at once.
@@ -101,7 +112,7 @@ class Published:
             while batch := cursor.fetchmany(_AT_ONCE):
                 yield from batch
         except duckdb.Error as error:
-            raise self._unavailable(error) from None
+            raise self._unavailable(error, sql) from None
 
     def close(self) -> None:
         """Release the snapshot. Frames and rows that were read stay."""
@@ -115,13 +126,22 @@ class Published:
     ) -> None:
         self.close()
 
-    def _unavailable(self, error: duckdb.Error) -> UnavailableError:
-        said = str(error).splitlines()[0]
+    def _counts(self, tables: Sequence[str]) -> dict[str, int]:
+        """How many rows each table has."""
+        each = (f"SELECT {quoted(table)} AS t, count(*) AS n FROM {_path(table)}" for table in tables)
+        return {row["t"]: row["n"] for row in self.rows(" UNION ALL ".join(each))} if tables else {}
+
+    def _unavailable(self, error: duckdb.Error, sql: str = "") -> UnavailableError:
+        # The second line has DuckDB's own suggestion, if there is one; then it shows the query.
+        said = " ".join(str(error).splitlines()[:2]).strip()
         if isinstance(error, duckdb.CatalogException | duckdb.BinderException) and self._is_of_older_layout():
             said = (
                 "an older dcycle_pipeline published it, with other names for some tables and columns. "
                 "Run `dcycle-pipeline sync`, which takes it over; nothing is lost."
             )
+        elif wrong := unknown_table(said, sql):
+            tables = [row[0] for row in self._connection.execute(RELATIONS).fetchall()]
+            said = f"there is no table {wrong}. {did_you_mean(wrong, tables)}"
         return UnavailableError(f"{self.file}: {said}")
 
     def _is_of_older_layout(self) -> bool:
@@ -132,10 +152,11 @@ class Published:
         return RUNS.qualified in tables and TREE_EMISSIONS_BY_YEAR.qualified not in tables
 
 
-def open_published(path: str | Path | None = None) -> Published:
+def open_published(path: str | Path | None = None, *, exact: bool = False) -> Published:
     """Open the published file at `path`, which is the file or its data folder; without `path`, the one in DCYCLE_DATA_DIR.
 
-    Raises UnavailableError if nothing is published there.
+    Frames hold float64 and datetime64, with which pandas calculates. `exact=True` keeps decimals and dates as they are in the
+    file: take it for figures that somebody signs. Raises UnavailableError if nothing is published there.
 
     Example::
 
@@ -143,7 +164,7 @@ def open_published(path: str | Path | None = None) -> Published:
             months = published.frame("summaries.emissions_by_facility_month")
     """
     given = Path(path) if path is not None else settings.data_dir()
-    return Published(DataFolder(given).readable if given.is_dir() or path is None else given)
+    return Published(DataFolder(given).readable if given.is_dir() or path is None else given, exact=exact)
 
 
 def rows(file: Path, query: str, parameters: Parameters = ()) -> list[dict[str, Any]]:
@@ -156,10 +177,8 @@ def contents(file: Path) -> list[dict[str, Any]]:
     """What is in the file: each table and view as a dict with `table`, `rows` (how many it has) and `comment`."""
     with Published(file) as published:
         relations = published.rows(RELATIONS)
-        counts = [published.rows(f"SELECT count(*) AS n FROM {_path(one['table'])}")[0]["n"] for one in relations]
-    return [
-        {"table": one["table"], "rows": n, "comment": one["comment"]} for one, n in zip(relations, counts, strict=True)
-    ]
+        counts = published._counts([one["table"] for one in relations])
+    return [{"table": one["table"], "rows": counts[one["table"]], "comment": one["comment"]} for one in relations]
 
 
 def _path(table: str) -> str:
@@ -171,7 +190,9 @@ def _identifier(name: str) -> str:
 
 
 RELATIONS = """SELECT schema_name || '.' || table_name AS "table", comment FROM duckdb_tables() WHERE NOT internal
-UNION ALL SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal ORDER BY ALL"""
+    AND database_name = current_database()
+UNION ALL SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal
+    AND database_name = current_database() ORDER BY ALL"""
 LAST_RUN = "SELECT * FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT 1"
 RUN = "SELECT * FROM sync.runs WHERE run_id = ?"
 LAST_RUNS = """SELECT run_id, started_at, published_at, outcome, rows_count, requests_count, lists_proven_count, lists_unproven_count,

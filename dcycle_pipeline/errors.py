@@ -35,6 +35,10 @@ class SettingsError(DcycleError):
     """Fix the settings or the usage; nothing was done (exit code 2)."""
 
 
+class FolderRefusedError(SettingsError):
+    """The data folder is another account's: choose another one. Nothing in it may change, not even a note of this."""
+
+
 class UnavailableError(DcycleError):
     """Nothing could be published this time; the settings may be right (exit code 3)."""
 

@@ -19,7 +19,7 @@ from dcycle_pipeline.data_folder.files import write_whole
 from dcycle_pipeline.data_folder.lock import SOFT, endings_lock_of, lock_of
 from dcycle_pipeline.data_folder.paths import Paths
 from dcycle_pipeline.data_folder.permissions import PRIVATE_FOLDER, private, tighten
-from dcycle_pipeline.errors import SettingsError, UnavailableError, after, few
+from dcycle_pipeline.errors import FolderRefusedError, SettingsError, UnavailableError, after, few
 
 LAYOUT_VERSION = 4
 # Layout 1 kept no history. Layouts 2 and 3 go over to 4 by themselves when a run begins.
@@ -129,7 +129,7 @@ class DataFolder(Paths):
     def claim(self, root_organization_id: str, members: Collection[str] = ()) -> str | None:
         """Tie the folder to one root organisation. If its root is now one of the `members` below another, that one takes its place.
 
-        Returns the root that the folder had before, if it is another one. Raises SettingsError if the folder is another account's.
+        Returns the root that the folder had before, if it is another one. Raises FolderRefusedError if it is another account's.
         """
         self._mark()
         about = self.about()
@@ -137,7 +137,7 @@ class DataFolder(Paths):
         if owner == root_organization_id:
             return None
         if owner is not None and owner not in members:
-            raise SettingsError(
+            raise FolderRefusedError(
                 f"DCYCLE_DATA_DIR {self.root} holds data of root organisation {owner}, but DCYCLE_ORGANIZATION_ID belongs to {root_organization_id}, "
                 f"whose tree does not show {owner}: choose another folder. Nothing was changed."
             )

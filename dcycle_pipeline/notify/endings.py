@@ -36,7 +36,7 @@ def note_ending(notified: Notified, run_id: str, started_at: datetime, outcome: 
         endings.add(Ending(run_id, started_at, datetime.now(UTC), _masked(outcome.failure, notified)))
         _turn(folder, notified, endings)
 
-    if outcome.failure or outcome.published:
+    if outcome.may_be_noted and (outcome.failure or outcome.published):
         _safely(notified, note)
 
 
@@ -66,6 +66,7 @@ def _safely(notified: Notified, note: Callable[[DataFolder], None]) -> None:
     try:
         if not folder.about():  # nothing was ever read: whoever sets it up is there
             return
+        folder.prepare()  # which refuses what a run would refuse
         with folder.noting_an_ending(_WAIT_SECONDS):
             note(folder)
     except Exception as error:  # what was published stays so

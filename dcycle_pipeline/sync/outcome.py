@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.errors import DcycleError, FolderRefusedError, SettingsError
 
 OK, GAPS, WRONG_SETTINGS, NOTHING_PUBLISHED = 0, 1, 2, 3
 UNKNOWN = "The run failed outside of its steps; with DAGSTER_HOME set, its log in the UI says where."
@@ -10,18 +10,23 @@ UNKNOWN = "The run failed outside of its steps; with DAGSTER_HOME set, its log i
 
 @dataclass
 class Outcome:
-    """How a run ended. `failure` is the message of the step that failed first, empty if none did. `defect` is one that nobody thought of."""
+    """How a run ended. `failure` is the message of the step that failed first, empty if none did. `defect` is one that nobody thought of.
+
+    `failed_step` is the step that failed, if steps have names. `may_be_noted` is whether the data folder may keep a note of it.
+    """
 
     published: bool = False
     failure: str = ""
     exit_code: int = OK
     defect: Exception | None = None
     failed_step: str = ""
+    may_be_noted: bool = True
 
     def fail(self, error: Exception, step: str = "") -> None:
         """Note what failed; what failed first stays."""
         if not self.failure:
             self.failed_step = step
+            self.may_be_noted = not isinstance(error, FolderRefusedError)
             told = isinstance(error, DcycleError)
             self.failure = str(error) if told else f"{type(error).__name__}: {error}"
             self.exit_code = exit_code_of(error)

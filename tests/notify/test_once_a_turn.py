@@ -82,6 +82,16 @@ def test_an_alarm_is_neither_lost_nor_repeated_if_its_note_is_damaged_or_the_add
         assert [said["title"].rpartition(": ")[2] for said in other.posted] == [WRONG, WRONG, WELL]
 
 
+def test_no_note_leaves_the_folder_through_a_link(published: Settings, tmp_path: Path) -> None:
+    shutil.copytree(published.data_dir, tmp_path / "data", symlinks=True)
+    (tmp_path / "data" / "working").rename(tmp_path / "elsewhere")
+    (tmp_path / "data" / "working").symlink_to(tmp_path / "elsewhere")
+    with Webhook() as webhook:
+        end(Settings(**published.model_dump() | {"data_dir": tmp_path / "data", "notify": webhook.url}), "failed")
+        assert webhook.posted == []
+    assert not (tmp_path / "elsewhere" / "endings.json").exists()
+
+
 def test_a_folder_in_which_nothing_was_read_tells_nobody_and_stays_empty(published: Settings, tmp_path: Path) -> None:
     with Webhook() as webhook:
         settings = Settings(**published.model_dump() | {"data_dir": tmp_path / "new", "notify": webhook.url})

@@ -151,6 +151,8 @@ def left_over(folder: Path, temporary: Path) -> list[str]:
         "snapshots.json",
         "destinations.json",
         "drawings.json",
+        "endings.json",
+        "endings.lock",
         "warehouse.duckdb",
         "dcycle_warehouse.duckdb",
         "report.html",

@@ -37,20 +37,20 @@ def _time(seconds: float) -> str:
 
 
 def _by_organization(plan: Plan) -> list[dict[str, Any]]:
-    lists, holding, records, requests = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
+    lists, holding, records, pages = Counter[str](), Counter[str](), Counter[str](), Counter[str]()
     for each in plan.lists:
         where = each.key.organization_id
         lists[where] += 1
         holding[where] += bool(each.overlapping_count)
         records[where] += each.overlapping_count
-        requests[where] += each.requests_count
+        pages[where] += each.pages_count
     return [
         {
             "organization_id": where,
             "lists": lists[where],
             "hold records of the period": holding[where],
             "records": records[where],
-            "requests": requests[where],
+            "pages at the last read": pages[where],
         }
         for where in plan.organization_ids
     ]

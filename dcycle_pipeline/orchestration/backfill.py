@@ -92,7 +92,7 @@ def _carry_out(run: Run, backfill: Backfill, asked: dict[str, Any]) -> dict[str,
 
 def _of_plan(plan: Plan) -> dict[str, Any]:
     rows = [
-        {"list": str(each.key), "records": each.overlapping_count, "requests": each.requests_count}
+        {"list": str(each.key), "records": each.overlapping_count, "pages at the last read": each.pages_count}
         for each in plan.lists
     ]
     numbers = {"lists": len(plan.lists), "lists_kept": plan.kept_count, "requests_to_come": plan.requests_count}

@@ -33,14 +33,19 @@ def drafted(run: Run) -> Iterator[None]:
             run.is_draft = True
             manifest.begin_draft(folder.landing, run.run_id)
             yield
-            if run.is_draft:
-                forget_run(folder.landing, run.run_id)
+            _forget(run)
         except (SettingsError, UnsoundError):  # the same pages would fail again
-            forget_run(folder.landing, run.run_id)
+            _forget(run)
             raise
         finally:
             run.close()
+            run.is_draft = False  # the run may be tried again
             _delete(folder)
+
+
+def _forget(run: Run) -> None:
+    if run.is_draft:  # else the working file rests on what it landed
+        forget_run(run.folder.landing, run.run_id)
 
 
 def adopt(run: Run) -> None:

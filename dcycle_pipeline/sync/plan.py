@@ -9,6 +9,7 @@ What may be left out is what nobody asked for: other organisations, and lists of
 counts on. If there is none, or its pages are gone, the list is in.
 """
 
+import math
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
@@ -26,21 +27,23 @@ from dcycle_pipeline.sync.year_totals import totals_due
 from dcycle_pipeline.warehouse import run_log, run_tables
 
 _LAST_RUNS = 5
-_SECONDS_A_REQUEST = f"""SELECT median(seconds) FROM (
-    SELECT (epoch(max(merged_at)) - epoch(any_value(run.started_at))) / any_value(requests_count) AS seconds
+# What the last runs took: requests a page, with those that no list counts as a page; and seconds a request, merging included.
+_PACE = f"""SELECT median(requests_count / pages), median(seconds / requests_count) FROM (
+    SELECT any_value(requests_count) AS requests_count, epoch(max(merged_at)) - epoch(any_value(run.started_at)) AS seconds,
+        sum(coalesce(pages_count, 1)) FILTER (list.started_at >= run.started_at) AS pages
     FROM {run_tables.RUNS.qualified} AS run JOIN {run_tables.LISTS.qualified} AS list USING (run_id)
     WHERE requests_count > 0 AND run.outcome IN {run_tables.PUBLISHED} GROUP BY run_id ORDER BY max(merged_at) DESC LIMIT {_LAST_RUNS})"""
 
 
 @dataclass(frozen=True)
 class PlannedList:
-    """A list that will be asked for: how many known records of it overlap the period, and how many requests its last read took (1 if it
-    was never read).
+    """A list that will be asked for: how many known records of it overlap the period, and the pages of its last read (1 if it was never
+    read).
     """
 
     key: ListKey
     overlapping_count: int
-    requests_count: int
+    pages_count: int
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,10 @@ def _cost(
 ) -> tuple[int, float | None]:
     """The requests to come, those for year totals included, and their seconds; None if nothing was read yet."""
     totals = sum(len(totals_due(connection, total, each)) for total in YEAR_TOTALS for each in organization_ids)
-    requests_count = totals + sum(each.requests_count for each in lists)
-    pace = connection.execute(_SECONDS_A_REQUEST).fetchall()[0][0]
-    return requests_count, None if pace is None else pace * requests_count
+    pages_count = totals + sum(each.pages_count for each in lists)
+    requests_a_page, seconds_a_request = connection.execute(_PACE).fetchall()[0]
+    requests_count = math.ceil(pages_count * (requests_a_page or 1))
+    return requests_count, None if seconds_a_request is None else seconds_a_request * requests_count
 
 
 def _is_unread(run: Run, row: tuple[str, str, str | None, str, str], owners: Collection[str]) -> bool:

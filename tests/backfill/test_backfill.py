@@ -90,6 +90,7 @@ def check_changes(folder: Folder, published: dict[str, Any]) -> None:
 def test_an_organisation_that_fails_leaves_the_rest_published_and_is_named(folder: Folder) -> None:
     go_on(folder.sandbox.world)
     folder.sandbox.behaviour = Behaviour(denied={"f-north": 403})
+    folder.backfill("--preview", code=1)
     told = folder.backfill("--yes", code=1)
     assert [(row["facility_id"], row["outcome"]) for row in told["unproven_lists"]] == [("f-north", "forbidden")]
     assert told["preview"]["gaps"]["unproven_lists"] == told["unproven_lists"]

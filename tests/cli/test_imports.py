@@ -26,6 +26,7 @@ VERBS = [
     "doctor",
     "explain",
     "export",
+    "init",
     "redate",
     "replay",
     "report",

@@ -47,12 +47,13 @@ def begin_worker() -> None:
 
 @dataclass(frozen=True)
 class Dev:
-    """`dagster dev` on a home of its own. `room` is where it meets the processes of runs."""
+    """Dagster's services on a home of its own. `room` is where we meet the processes of runs, `location` names the definitions."""
 
     url: str
     home: Path
     room: Path
     account: str
+    location: str = "dcycle_pipeline.definitions:defs"
 
     def run(self, place: Place | None = None, how: str | signal.Signals = TERMINATE) -> str:
         """Launch a run over every organisation, stop it where it comes to the place, and return its id when its process has ended."""
@@ -77,7 +78,7 @@ class Dev:
             tags = partitions.all_of_them(instance, self.account)
         run = {
             "selector": {
-                "repositoryLocationName": "dcycle_pipeline.definitions:defs",
+                "repositoryLocationName": self.location,
                 "repositoryName": "__repository__",
                 "jobName": "sync",
             },
@@ -100,33 +101,40 @@ class Dev:
         return result
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
+def others() -> dict[str, str]:
+    """The environment without what is Dagster's or ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
+
+
+def with_hook(room: Path) -> dict[str, str]:
+    """Variables for whoever starts the processes of runs, so that each begins with `begin_worker`. Makes the room."""
+    room.mkdir(parents=True)
+    os.mkfifo(room / "pipe")
+    hook = Path(__file__).with_name("worker_hook")
+    return {"PYTHONPATH": os.pathsep.join([str(hook), str(_REPOSITORY)]), ROOM: str(room)}
+
+
 @contextmanager
 def dagster_dev(folder: Path, account: str, organizations: list[str], environment: Mapping[str, str]) -> Iterator[Dev]:
     """`dagster dev` in the repository, as README has it, with those partitions, until the block ends."""
-    home, room = folder / "home", folder / "room"
-    for each in (home, room):
-        each.mkdir(parents=True)
-    os.mkfifo(room / "pipe")
+    home = folder / "home"
+    home.mkdir(parents=True)
     (home / "dagster.yaml").write_bytes((_REPOSITORY / ".dagster" / "dagster.yaml").read_bytes())
     with dg.DagsterInstance.from_config(str(home)) as instance:
         partitions.keep_in_step(instance, organizations, account)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
-    ours = {
-        "DAGSTER_HOME": str(home),
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).with_name("worker_hook")), str(_REPOSITORY)]),
-        ROOM: str(room),
-    }
-    program = [Path(sys.executable).with_name("dagster"), "dev", "--host", "127.0.0.1", "--port", str(_free_port())]
+    room = folder / "room"
+    ours = with_hook(room) | {"DAGSTER_HOME": str(home)}
+    program = [Path(sys.executable).with_name("dagster"), "dev", "--host", "127.0.0.1", "--port", str(free_port())]
     with subprocess.Popen(
         program,
         cwd=_REPOSITORY,
-        env=kept | environment | ours,
+        env=others() | environment | ours,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

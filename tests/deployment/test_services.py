@@ -1,0 +1,60 @@
+"""What `init` wrote, run: Dagster on PostgreSQL, with code server, webserver and daemon as processes of their own, over the sandbox."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import dagster as dg
+import pytest
+from typer.testing import CliRunner
+
+from dcycle_pipeline.cli import app
+from dcycle_pipeline.orchestration import partitions
+from dcycle_pipeline.sandbox import Sandbox
+from tests.cli.conftest import variables
+from tests.conftest import CHILD, ROOT, Published, records_of, small_world
+from tests.deployment.services import Services, services
+from tests.properties.dev import Dev, with_hook
+from tests.publish.postgres.cluster import Cluster
+
+pytestmark = pytest.mark.exhaustive
+
+
+@dataclass(frozen=True)
+class Installation:
+    """The services, a way to launch runs through their GraphQL, and the folder that they publish to."""
+
+    services: Services
+    dev: Dev
+    sandbox: Sandbox
+    data: Path
+
+
+@pytest.fixture(scope="module")
+def installation(postgres: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("installation")
+    written, home, data, room = (folder / name for name in ("written", "home", "data", "room"))
+    assert CliRunner().invoke(app, ["init", str(written)]).exit_code == 0
+    with (
+        Sandbox(small_world()) as sandbox,
+        services(written, home, postgres, variables(sandbox, data) | with_hook(room)) as running,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        with dg.DagsterInstance.from_config(str(home)) as instance:
+            partitions.keep_in_step(instance, [ROOT, CHILD], ROOT)
+        yield Installation(running, Dev(running.url, home, room, ROOT, "dcycle_pipeline"), sandbox, data)
+
+
+def test_dagster_finds_the_definitions_by_the_workspace(installation: Installation) -> None:
+    found = installation.services.run("dagster", "definitions", "validate", "--workspace", "workspace.yaml")
+    assert found.returncode == 0, found.stderr
+    assert "Validation successful for code location dcycle_pipeline" in found.stdout + found.stderr
+
+
+def test_a_sync_launched_in_the_ui_publishes_the_file(installation: Installation) -> None:
+    run = installation.dev.run()
+    assert installation.dev.status(run) == dg.DagsterRunStatus.SUCCESS, installation.services.log()
+    published = Published(installation.data / "dcycle_warehouse.duckdb")
+    assert published.records() == records_of(installation.sandbox.world)

@@ -1,5 +1,6 @@
 """What `init` wrote, run: Dagster on PostgreSQL, with code server, webserver and daemon as processes of their own, over the sandbox."""
 
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,11 +14,14 @@ from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.sandbox import Sandbox
 from tests.cli.conftest import variables
 from tests.conftest import CHILD, ROOT, Published, records_of, small_world
-from tests.deployment.services import Services, services
+from tests.deployment.services import Services, services, until
 from tests.properties.dev import Dev, with_hook
+from tests.properties.places import Place
 from tests.publish.postgres.cluster import Cluster
 
 pytestmark = pytest.mark.exhaustive
+# A run that has the folder, and has published nothing yet.
+UNDER_WAY = Place("sync/organizations.py", "manifest.write_tree(")
 
 
 @dataclass(frozen=True)
@@ -58,3 +62,26 @@ def test_a_sync_launched_in_the_ui_publishes_the_file(installation: Installation
     assert installation.dev.status(run) == dg.DagsterRunStatus.SUCCESS, installation.services.log()
     published = Published(installation.data / "dcycle_warehouse.duckdb")
     assert published.records() == records_of(installation.sandbox.world)
+
+
+def test_a_run_that_is_killed_is_marked_as_failed_and_the_next_goes_through(installation: Installation) -> None:
+    dev = installation.dev
+    killed = dev.run(UNDER_WAY, signal.SIGKILL)
+    until(lambda: dev.status(killed) == dg.DagsterRunStatus.FAILURE, "the run failed", installation.services.log)
+    assert dev.status(dev.run()) == dg.DagsterRunStatus.SUCCESS, installation.services.log()
+
+
+@pytest.mark.parametrize(
+    ("how", "ending"),
+    [(signal.SIGTERM, dg.DagsterRunStatus.CANCELED), (signal.SIGKILL, dg.DagsterRunStatus.FAILURE)],
+    ids=["stopped", "killed"],
+)
+def test_a_code_server_that_ends_with_its_run_blocks_nothing(
+    installation: Installation, how: signal.Signals, ending: dg.DagsterRunStatus
+) -> None:
+    """As `docker compose stop` and `kill` do it: each process of the container gets the signal."""
+    services, dev = installation.services, installation.dev
+    ended = dev.run(UNDER_WAY, lambda: services.stop("code", how))
+    services.start("code")
+    assert dev.status(dev.run()) == dg.DagsterRunStatus.SUCCESS, services.log()
+    assert dev.status(ended) == ending

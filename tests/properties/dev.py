@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +55,11 @@ class Dev:
     account: str
     location: str = "dcycle_pipeline.definitions:defs"
 
-    def run(self, place: Place | None = None, how: str | signal.Signals = TERMINATE) -> str:
-        """Launch a run over every organisation, stop it where it comes to the place, and return its id when its process has ended."""
+    def run(self, place: Place | None = None, how: str | signal.Signals | Callable[[], None] = TERMINATE) -> str:
+        """Launch a run over every organisation, stop it where it comes to the place, and return its id when its process has ended.
+
+        `how` is a signal, *terminate*, or what a test does itself.
+        """
         (self.room / "place").write_bytes(pickle.dumps(place))
         run_id = self._launch()
         with (self.room / "pipe").open("rb") as pipe:
@@ -88,9 +91,11 @@ class Dev:
         }
         return str(self._ask(_LAUNCH, "launchRun", run=run)["run"]["runId"])
 
-    def _stop(self, run_id: str, process: int, how: str | signal.Signals) -> None:
+    def _stop(self, run_id: str, process: int, how: str | signal.Signals | Callable[[], None]) -> None:
         if isinstance(how, signal.Signals):
             os.kill(process, how)
+        elif callable(how):
+            how()
         else:
             self._ask(_TERMINATE, "terminateRun", id=run_id)
 

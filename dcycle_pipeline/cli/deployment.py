@@ -1,5 +1,6 @@
 """The verb that writes what an installation starts from. What is in the files belongs to the room `deployment`."""
 
+import os
 import shlex
 from pathlib import Path
 from typing import Annotated
@@ -25,7 +26,12 @@ def write_installation(
         write_new(folder, texts(folder))
         if json:
             console.as_json(
-                {"folder": folder.absolute(), "files": list(FILES), "next_commands": _commands(folder), "exit_code": OK}
+                {
+                    "folder": os.path.abspath(folder),
+                    "files": list(FILES),
+                    "next_commands": _commands(folder),
+                    "exit_code": OK,
+                }
             )
             return OK
         for name, meaning in FILES.items():
@@ -44,7 +50,7 @@ def _commands(folder: Path) -> list[str]:
 
     pip = shlex.quote(str(program("pip")))
     return [
-        f"cd {shlex.quote(str(folder.absolute()))} && {shlex.quote(str(program('dcycle-pipeline')))} doctor",
+        f"cd {shlex.quote(os.path.abspath(folder))} && {shlex.quote(str(program('dcycle-pipeline')))} doctor",
         f"{pip} wheel --quiet --no-deps --wheel-dir wheels {shlex.quote(source())}",
         "docker compose up --build --detach",
     ]

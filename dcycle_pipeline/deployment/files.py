@@ -7,6 +7,7 @@ import secrets
 import sys
 from importlib.metadata import distribution, distributions, version
 from pathlib import Path
+from urllib.parse import unquote
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
@@ -31,6 +32,7 @@ FILES = {
 }
 
 
+_FILE = "file://"
 # systemd and a shell give these a meaning, each another one.
 _NOT_IN_PATHS = "\"'\\$"
 
@@ -46,7 +48,7 @@ def texts(folder: Path) -> dict[str, str]:
     )
     facts = {
         "dagster": version("dagster"),
-        "folder": _for_systemd(folder.absolute()),
+        "folder": _for_systemd(Path(os.path.abspath(folder))),
         "password": secrets.token_urlsafe(24),
         "program": _for_systemd(program("dcycle-pipeline")),
         "python": f"{sys.version_info.major}.{sys.version_info.minor}",
@@ -69,7 +71,7 @@ def source() -> str:
     if said is None:
         return f"{PACKAGE}=={version(PACKAGE)}"
     url: str = json.loads(said)["url"]
-    return url.removeprefix("file://")
+    return unquote(url.removeprefix(_FILE)) if url.startswith(_FILE) else url
 
 
 def _for_systemd(path: Path) -> str:

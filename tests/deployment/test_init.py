@@ -4,8 +4,10 @@ import json
 import os
 import re
 import stat
+import subprocess
 from io import StringIO
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from dotenv import dotenv_values
@@ -140,3 +142,17 @@ def test_each_folder_has_a_password_of_its_own(invoke: Invoke, tmp_path: Path) -
     ]
     assert all(found)
     assert found[0] != found[1]
+
+
+@pytest.mark.exhaustive
+def test_the_second_command_builds_what_the_image_installs(invoke: Invoke, tmp_path: Path) -> None:
+    said = json.loads(invoke("init", "--json", "new").stdout)
+    folder = tmp_path / "new"
+    subprocess.run(said["next_commands"][1], shell=True, cwd=folder, check=True, timeout=100)
+    (wheel,) = (folder / "wheels").iterdir()
+    assert f'"/build/wheels/{wheel.name}[deploy]"' in (folder / "Dockerfile").read_text()
+    with ZipFile(wheel) as built:
+        templates = {
+            Path(name).name for name in built.namelist() if name.startswith("dcycle_pipeline/deployment/templates/")
+        }
+    assert templates == {f"{name.lstrip('.')}.j2" for name in WRITTEN}

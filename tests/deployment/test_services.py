@@ -19,7 +19,7 @@ from tests.properties.dev import Dev, with_hook
 from tests.properties.places import Place
 from tests.publish.postgres.cluster import Cluster
 
-pytestmark = pytest.mark.exhaustive
+pytestmark = [pytest.mark.exhaustive, pytest.mark.timeout(600)]
 # A run that has the folder, and has published nothing yet.
 UNDER_WAY = Place("sync/organizations.py", "manifest.write_tree(")
 

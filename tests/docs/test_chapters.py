@@ -9,6 +9,7 @@ import typer
 
 from dcycle_pipeline.cli import app
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.deployment.files import FILES as DEPLOYED
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.orchestration.jobs import JOB
@@ -214,6 +215,18 @@ def test_settings_table_lists_every_variable_with_its_default() -> None:
 def test_the_organisations_file_is_one() -> None:
     (block,) = CHAPTERS["settings"].code("toml")
     assert OrganizationsFile.model_validate(tomllib.loads(block.text)).organization
+
+
+def test_deployment_names_every_file_that_init_writes_and_every_setting_of_retention() -> None:
+    chapter = CHAPTERS["deployment"]
+    assert [names(row[0])[0] for row in chapter.table("| file | what it is for |")] == list(DEPLOYED)
+    fields = Settings.model_fields
+    kept = {names(row[2])[0]: row[1] for row in chapter.table("| what | how long |") if "DCYCLE_" in row[2]}
+    assert f"last {fields['keep_runs'].default} " in kept["DCYCLE_KEEP_RUNS"]
+    assert (
+        f"the last {fields['keep_snapshots'].default} "
+        in f"{chapter.text.partition('| published snapshots | ')[2][:20]} "
+    )
 
 
 # Development and changelog.

@@ -11,7 +11,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -37,7 +37,7 @@ class Services:
     written: Path
     home: Path
     postgres: Cluster
-    for_code: Mapping[str, str]
+    for_code: dict[str, str]
     ports: dict[str, str] = field(default_factory=lambda: {each: str(free_port()) for each in ("3000", "4000")})
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
@@ -100,26 +100,28 @@ class Services:
             rest = [re.sub(rf"\b{re.escape(there)}\b", here, word) for word in rest]
         return [str(_PROGRAMS / program), *rest]
 
-    def run(self, *words: str) -> "subprocess.CompletedProcess[str]":
-        """A program in the folder, with the environment of the services."""
+    def run(self, *words: str, within: str = "webserver") -> "subprocess.CompletedProcess[str]":
+        """A program as in the container of this name."""
         return subprocess.run(
             [str(_PROGRAMS / words[0]), *words[1:]],
             cwd=self.home,
-            env=others() | self.environment,
+            env=self._environment_of(within),
             capture_output=True,
             text=True,
             check=False,
             timeout=DEADLINE_SECONDS,
         )
 
+    def _environment_of(self, name: str) -> dict[str, str]:
+        return others() | self.environment | (self.for_code if name == "code" else {})
+
     def start(self, name: str) -> None:
         """Start a service and wait until its health check says that it is up."""
-        of_its_own = self.for_code if name == "code" else {}
         with (self.home.parent / f"{name}.log").open("ab") as log:
             self.running[name] = subprocess.Popen(
                 self.command(name),
                 cwd=self.home,
-                env=others() | self.environment | of_its_own,
+                env=self._environment_of(name),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -161,7 +163,7 @@ def until(is_so: Callable[[], bool], what: str, log: Callable[[], str]) -> None:
 
 
 @contextmanager
-def services(written: Path, home: Path, postgres: Cluster, for_code: Mapping[str, str]) -> Iterator[Services]:
+def services(written: Path, home: Path, postgres: Cluster, for_code: dict[str, str]) -> Iterator[Services]:
     """All services of the folder, up, until the block ends."""
     found = Services(written, home, postgres, for_code)
     found.fill_home()

@@ -1,6 +1,7 @@
 """What cannot be run here passes the linters that there are for it; each test shows that its linter would find a mistake."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ import yaml
 from dagster import __version__ as dagster_version
 
 from dcycle_pipeline import definitions
+from dcycle_pipeline.settings import Settings
 from tests.cli.conftest import Invoke, invoke
 
 __all__ = ["invoke"]
@@ -98,3 +100,14 @@ def test_helm_values_name_what_the_image_and_the_chart_are(written: Path) -> Non
     assert f"USER {code['podSecurityContext']['runAsUser']}:" in (written / "Dockerfile").read_text()
     assert f"--version {dagster_version} " in (written / "helm-values.yaml").read_text()
     assert values["telemetry"]["enabled"] is False
+
+
+def test_nothing_ends_a_run_before_its_own_limit(written: Path) -> None:
+    longest_hours = Settings.model_fields["run_hours"].default + 1  # an hour of waiting for the lock
+    monitoring = yaml.safe_load((written / "dagster.yaml").read_text())["run_monitoring"]
+    assert monitoring["max_runtime_seconds"] > longest_hours * 3600
+    assert (
+        helm_values(written)["dagsterDaemon"]["runMonitoring"]["maxRuntimeSeconds"] == monitoring["max_runtime_seconds"]
+    )
+    (hours,) = re.findall(r"^TimeoutStartSec=(\d+)h$", (written / "dcycle-sync.service").read_text(), re.MULTILINE)
+    assert int(hours) > longest_hours

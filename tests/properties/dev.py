@@ -70,6 +70,13 @@ class Dev:
             pipe.read()
         return run_id
 
+    def next_run(self) -> dg.DagsterRun:
+        """The run that somebody else launches next, or has just launched, when its process has ended."""
+        (self.room / "pipe").read_bytes()
+        ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            return instance.get_runs(dg.RunsFilter(statuses=ended), limit=1)[0]
+
     def status(self, run_id: str) -> dg.DagsterRunStatus:
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
             run = instance.get_run_by_id(run_id)
@@ -121,6 +128,7 @@ def with_hook(room: Path) -> dict[str, str]:
     """Variables for whoever starts the processes of runs, so that each begins with `begin_worker`. Makes the room."""
     room.mkdir(parents=True)
     os.mkfifo(room / "pipe")
+    (room / "place").write_bytes(pickle.dumps(None))
     hook = Path(__file__).with_name("worker_hook")
     return {"PYTHONPATH": os.pathsep.join([str(hook), str(_REPOSITORY)]), ROOM: str(room)}
 

@@ -13,7 +13,7 @@ import pytest
 from dotenv import dotenv_values
 
 from dcycle_pipeline.settings import Settings, load
-from tests.cli.conftest import Invoke, invoke
+from tests.cli.conftest import PROGRAM, Invoke, invoke
 
 __all__ = ["invoke"]
 
@@ -156,3 +156,19 @@ def test_the_second_command_builds_what_the_image_installs(invoke: Invoke, tmp_p
             Path(name).name for name in built.namelist() if name.startswith("dcycle_pipeline/deployment/templates/")
         }
     assert templates == {f"{name.lstrip('.')}.j2" for name in WRITTEN}
+
+
+def test_what_could_be_written_only_in_part_is_taken_back(tmp_path: Path) -> None:
+    """A shell that limits files to 1 KiB stands for a disk that is full."""
+    done = subprocess.run(
+        ["bash", "-c", f"ulimit -f 1 && exec {PROGRAM} init new"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 2, done.stderr
+    assert "new cannot be written to" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list((tmp_path / "new").iterdir()) == []

@@ -1,7 +1,8 @@
 """The verbs that mend what was read before: replay, redate, rollback and resolve."""
 
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 from uuid import uuid4
 
 import typer
@@ -11,6 +12,9 @@ from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.sync.outcome import GAPS, OK
+
+if TYPE_CHECKING:
+    from dcycle_pipeline.sync.rollback import Snapshot
 
 
 @app.command(name="replay")
@@ -69,15 +73,12 @@ def put_back(
     """Show readers an earlier published snapshot again: the one before, or the one named."""
 
     def run() -> int:
-        from dcycle_pipeline.cli import screen
         from dcycle_pipeline.data_folder import DataFolder
         from dcycle_pipeline.sync import rollback
 
         folder = DataFolder(settings.data_dir())
         if only_list:
-            snapshots = [vars(snapshot) for snapshot in rollback.kept(folder)]
-            console.as_json({"snapshots": snapshots, "exit_code": OK}) if json else screen.table("Snapshots", snapshots)
-            return OK
+            return _show_snapshots(rollback.kept(folder), json)
         snapshot = rollback.roll_back(folder, to)
         if json:
             console.as_json({**vars(snapshot), "shown": True, "file": folder.published.absolute(), "exit_code": OK})
@@ -92,6 +93,21 @@ def put_back(
         return OK
 
     end(run, json)
+
+
+def _show_snapshots(kept: "Sequence[Snapshot]", json: bool) -> int:
+    from dcycle_pipeline.cli import screen
+
+    problems = [snapshot.problem for snapshot in kept if snapshot.problem]
+    code = GAPS if problems else OK
+    rows = [vars(snapshot) for snapshot in kept]
+    if json:
+        console.as_json({"snapshots": rows, "exit_code": code})
+    else:
+        screen.table("Snapshots", rows)
+        for problem in problems:
+            console.show(problem)
+    return code
 
 
 @app.command(name="resolve")

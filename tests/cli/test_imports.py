@@ -27,6 +27,7 @@ VERBS = [
     "doctor",
     "explain",
     "export",
+    "init",
     "redate",
     "replay",
     "report",
@@ -75,7 +76,7 @@ def test_what_reads_the_published_file_loads_neither_the_api_nor_what_writes(
 
 
 @pytest.mark.quick(1)
-@pytest.mark.parametrize("words", [["doctor"], ["rollback", "--list"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["doctor"], ["rollback", "--list"], ["init", "new"]], ids=" ".join)
 def test_what_looks_further_loads_neither_dagster_nor_a_server_nor_a_drawing_engine(
     words: list[str], synced: Account, tmp_path: Path
 ) -> None:

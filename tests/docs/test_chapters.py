@@ -9,6 +9,7 @@ import typer
 
 from dcycle_pipeline.cli import app
 from dcycle_pipeline.data_folder import DataFolder
+from dcycle_pipeline.deployment.files import FILES as DEPLOYED
 from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.orchestration.jobs import JOB
@@ -17,6 +18,7 @@ from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS_TAG, PUBLISHED_FIL
 from dcycle_pipeline.publish.catalog import all_relations, all_tables
 from dcycle_pipeline.publish.checks import MEANINGS
 from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.settings.declared import declared as declared_settings
 from dcycle_pipeline.settings.organizations_file import OrganizationsFile
 from dcycle_pipeline.sync.outcome import GAPS, NOTHING_PUBLISHED, OK, WRONG_SETTINGS
 from dcycle_pipeline.warehouse.history import CHANGES
@@ -25,7 +27,11 @@ from tests.docs.markdown import ALL, CHAPTERS, ROOT, Chapter, names
 EVERY = pytest.mark.parametrize("chapter", ALL, ids=lambda chapter: chapter.name)
 PACKAGE = ROOT / "dcycle_pipeline"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-WANTED = [*PROJECT["dependencies"], *PROJECT["optional-dependencies"]["test"]]
+EXTRAS = [PROJECT["optional-dependencies"][name] for name in ("deploy", "test")]
+# What the tests need of our own extras is named among those already.
+WANTED = [
+    each for found in (PROJECT["dependencies"], *EXTRAS) for each in found if not each.startswith(PROJECT["name"])
+]
 MOST_FILES = 20
 
 RELATIONS = {relation.qualified for relation in all_relations()}
@@ -203,16 +209,24 @@ def test_dagster_section_names_every_asset_and_check() -> None:
 def test_settings_table_lists_every_variable_with_its_default() -> None:
     table = CHAPTERS["settings"].table("| variable | default |")
     shown = {names(row[0])[0]: row[1].strip("`") for row in table}
-    expected = {}
-    for field_name, field in Settings.model_fields.items():
-        default = "" if field.is_required() or field.default is None else str(field.default).lower()
-        expected[f"DCYCLE_{field_name.upper()}"] = "./data" if field_name == "data_dir" else default
-    assert {name: default.lower() for name, default in shown.items()} == {k: v.lower() for k, v in expected.items()}
+    assert shown == {setting.variable: setting.default for setting in declared_settings()}
 
 
 def test_the_organisations_file_is_one() -> None:
     (block,) = CHAPTERS["settings"].code("toml")
     assert OrganizationsFile.model_validate(tomllib.loads(block.text)).organization
+
+
+def test_deployment_names_every_file_that_init_writes_and_every_setting_of_retention() -> None:
+    chapter = CHAPTERS["deployment"]
+    assert [names(row[0])[0] for row in chapter.table("| file | what it is for |")] == list(DEPLOYED)
+    fields = Settings.model_fields
+    kept = {names(row[2])[0]: row[1] for row in chapter.table("| what | how long |") if "DCYCLE_" in row[2]}
+    assert f"last {fields['keep_runs'].default} " in kept["DCYCLE_KEEP_RUNS"]
+    assert (
+        f"the last {fields['keep_snapshots'].default} "
+        in f"{chapter.text.partition('| published snapshots | ')[2][:20]} "
+    )
 
 
 # Development and changelog.

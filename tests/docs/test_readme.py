@@ -34,7 +34,9 @@ def chapter_lines() -> dict[str, str]:
 
 
 def test_it_leads_to_every_chapter() -> None:
-    assert chapter_lines().keys() == {chapter.name for chapter in CHAPTERS.values()}
+    """Deployment is a part of operations with a file of its own, and operations leads there in its first lines."""
+    assert chapter_lines().keys() | {"deployment.md"} == {chapter.name for chapter in CHAPTERS.values()}
+    assert "(deployment.md)" in CHAPTERS["operations"].text.partition("\n## ")[0]
 
 
 def test_ci_finds_its_two_commands() -> None:

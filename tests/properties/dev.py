@@ -10,7 +10,7 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +47,19 @@ def begin_worker() -> None:
 
 @dataclass(frozen=True)
 class Dev:
-    """`dagster dev` on a home of its own. `room` is where it meets the processes of runs."""
+    """Dagster's services on a home of its own. `room` is where we meet the processes of runs, `location` names the definitions."""
 
     url: str
     home: Path
     room: Path
     account: str
+    location: str = "dcycle_pipeline.definitions:defs"
 
-    def run(self, place: Place | None = None, how: str | signal.Signals = TERMINATE) -> str:
-        """Launch a run over every organisation, stop it where it comes to the place, and return its id when its process has ended."""
+    def run(self, place: Place | None = None, how: str | signal.Signals | Callable[[], None] = TERMINATE) -> str:
+        """Launch a run over every organisation, stop it where it comes to the place, and return its id when its process has ended.
+
+        `how` is a signal, *terminate*, or what a test does itself.
+        """
         (self.room / "place").write_bytes(pickle.dumps(place))
         run_id = self._launch()
         with (self.room / "pipe").open("rb") as pipe:
@@ -65,6 +69,13 @@ class Dev:
                 assert place is None, f"never came to {place}"
             pipe.read()
         return run_id
+
+    def next_run(self) -> dg.DagsterRun:
+        """The run that somebody else launches next, or has just launched, when its process has ended."""
+        (self.room / "pipe").read_bytes()
+        ended = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
+        with dg.DagsterInstance.from_config(str(self.home)) as instance:
+            return instance.get_runs(dg.RunsFilter(statuses=ended), limit=1)[0]
 
     def status(self, run_id: str) -> dg.DagsterRunStatus:
         with dg.DagsterInstance.from_config(str(self.home)) as instance:
@@ -77,7 +88,7 @@ class Dev:
             tags = partitions.all_of_them(instance, self.account)
         run = {
             "selector": {
-                "repositoryLocationName": "dcycle_pipeline.definitions:defs",
+                "repositoryLocationName": self.location,
                 "repositoryName": "__repository__",
                 "jobName": "sync",
             },
@@ -87,9 +98,11 @@ class Dev:
         }
         return str(self._ask(_LAUNCH, "launchRun", run=run)["run"]["runId"])
 
-    def _stop(self, run_id: str, process: int, how: str | signal.Signals) -> None:
+    def _stop(self, run_id: str, process: int, how: str | signal.Signals | Callable[[], None]) -> None:
         if isinstance(how, signal.Signals):
             os.kill(process, how)
+        elif callable(how):
+            how()
         else:
             self._ask(_TERMINATE, "terminateRun", id=run_id)
 
@@ -100,33 +113,41 @@ class Dev:
         return result
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as server:
         port: int = server.getsockname()[1]
         return port
 
 
+def others() -> dict[str, str]:
+    """The environment without what is Dagster's or ours."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
+
+
+def with_hook(room: Path) -> dict[str, str]:
+    """Variables for whoever starts the processes of runs, so that each begins with `begin_worker`. Makes the room."""
+    room.mkdir(parents=True)
+    os.mkfifo(room / "pipe")
+    (room / "place").write_bytes(pickle.dumps(None))
+    hook = Path(__file__).with_name("worker_hook")
+    return {"PYTHONPATH": os.pathsep.join([str(hook), str(_REPOSITORY)]), ROOM: str(room)}
+
+
 @contextmanager
 def dagster_dev(folder: Path, account: str, organizations: list[str], environment: Mapping[str, str]) -> Iterator[Dev]:
     """`dagster dev` in the repository, as README has it, with those partitions, until the block ends."""
-    home, room = folder / "home", folder / "room"
-    for each in (home, room):
-        each.mkdir(parents=True)
-    os.mkfifo(room / "pipe")
+    home = folder / "home"
+    home.mkdir(parents=True)
     (home / "dagster.yaml").write_bytes((_REPOSITORY / ".dagster" / "dagster.yaml").read_bytes())
     with dg.DagsterInstance.from_config(str(home)) as instance:
         partitions.keep_in_step(instance, organizations, account)
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
-    ours = {
-        "DAGSTER_HOME": str(home),
-        "PYTHONPATH": os.pathsep.join([str(Path(__file__).with_name("worker_hook")), str(_REPOSITORY)]),
-        ROOM: str(room),
-    }
-    program = [Path(sys.executable).with_name("dagster"), "dev", "--host", "127.0.0.1", "--port", str(_free_port())]
+    room = folder / "room"
+    ours = with_hook(room) | {"DAGSTER_HOME": str(home)}
+    program = [Path(sys.executable).with_name("dagster"), "dev", "--host", "127.0.0.1", "--port", str(free_port())]
     with subprocess.Popen(
         program,
         cwd=_REPOSITORY,
-        env=kept | environment | ours,
+        env=others() | environment | ours,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

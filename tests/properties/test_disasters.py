@@ -250,7 +250,7 @@ def test_a_spoiled_snapshot_is_named_and_does_not_stop_a_rollback(stage: Scene, 
     SPOILED[way](f"snapshots/{middle}/dcycle_warehouse.duckdb", folder)
     shown = newest(folder)
     listed = stage.children.run(command(stage, stage.life(folder), "rollback", "--list", "--json"))
-    assert listed.exit_code == 0, listed.said
+    assert listed.exit_code == 1, listed.said
     assert middle in listed.said
     refused = stage.children.run(command(stage, stage.life(folder), "rollback", middle))
     assert refused.exit_code == 3, refused.said

@@ -41,7 +41,9 @@ class Behaviour:
     seed: int = _switch(0, "decides every random choice below")
     max_size: int | None = _switch(None, "rows per page at most; larger sizes are accepted and clamped")
     clamp_echo: bool = _switch(True, "echo the clamped size (true) or the requested one (false)")
-    past_end: str = _switch("empty", "a page past the end: empty | uncounted (empty, and counts 0) | repeat (the last page) | 404 | 422")
+    past_end: str = _switch(
+        "empty", "a page past the end: empty | uncounted (empty, and counts 0) | repeat (the last page) | 404 | 422"
+    )
     ties: str = _switch("stable", "rows of equal sort value: stable | shuffled (another order at every request)")
     ignore_sort: bool = _switch(False, "ignore an explicit sort; all rows become one tie")
     counter_offset: int = _switch(0, "added to the counter that paging relies on")

@@ -86,7 +86,7 @@ class ListReader:
         return [found[key] for key in wanted]
 
     def _witnesses(self, keys: list[ListKey]) -> tuple[list[ListKey], list[ListKey]]:
-        """One list with rows of each status, and the one that had the longest page at its last read: read first, they spare the others
+        """The list that had the longest page at its last read, and one with rows of each status: read first, they spare the others
         requests, see `few_passes`.
         """
         by_status: dict[str, ListKey] = {}
@@ -95,7 +95,7 @@ class ListReader:
             for page in last.fingerprint.pages if (last := self._last.get(key)) and key not in self._not_asked else ():
                 by_status |= dict.fromkeys(page.statuses, key)
                 longest, rows = ([key], page.rows) if page.rows > rows else (longest, rows)
-        return list(dict.fromkeys(by_status.values())), longest
+        return longest, list(dict.fromkeys(by_status.values()))
 
     async def _one(self, key: ListKey, again: bool) -> ListResult:
         async with self._at_once:

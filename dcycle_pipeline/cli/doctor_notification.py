@@ -10,6 +10,8 @@ from dcycle_pipeline.settings import Settings
 
 def examine_notification(loaded: Settings, send: bool) -> Iterator[Diagnosis]:
     """Each address, by its place in the setting; nothing if none is set."""
+    if send and not loaded.notify_urls:
+        yield Diagnosis("warn", "notification", "no address is set, so no trial message was sent", "set DCYCLE_NOTIFY")
     for place, url in enumerate(loaded.notify_urls, start=1):
         subject = f"notification {place}"
         kind = sending.kind_of(url)

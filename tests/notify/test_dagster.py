@@ -106,4 +106,6 @@ def test_the_command_with_a_dagster_home_notifies_once_a_turn(
     for behaviour, code in ((Behaviour(), 0), (Behaviour(denied={CHILD: 403}), 1), (down, 3), (Behaviour(), 0)):
         sandbox.behaviour = behaviour
         assert invoke("sync", **settings).exit_code == code
+    ended = read_endings(DataFolder(tmp_path / "data")).runs
+    assert [bool(one.reason) for one in ended] == [False, False, True, False], "each run ends once"
     assert titles(webhook) == ["something is wrong", "all is well again"]

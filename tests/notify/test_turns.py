@@ -156,3 +156,4 @@ def test_doctor_tries_each_address_only_if_asked_to(
     assert wrong.exit_code == 2
     assert "address 2 of DCYCLE_NOTIFY" in wrong.stdout
     assert TOKEN not in looked.output + refused.output + wrong.output
+    assert invoke("doctor", "--notify", **settings | {"DCYCLE_NOTIFY": ""}).exit_code == 1, "nobody could be tried"

@@ -7,13 +7,21 @@ import subprocess
 import threading
 from datetime import date
 from pathlib import Path
+from uuid import uuid4
 
 import duckdb
 import pytest
 
+from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.landing.lists import Backfill
+from dcycle_pipeline.sync.backfill import publish_draft, read_planned
+from dcycle_pipeline.sync.draft import drafted
+from dcycle_pipeline.sync.plan import make_plan
+from dcycle_pipeline.sync.preview import preview, since_when
+from dcycle_pipeline.sync.run import Run
 from tests.backfill.conftest import PERIOD, Folder, go_on
 from tests.cli.conftest import PROGRAM, variables
-from tests.conftest import quick_only
+from tests.conftest import quick_only, settings_for
 from tests.properties.aftermath import Scene, contents, landed, left_over
 from tests.properties.nursery import Life
 from tests.properties.places import Place
@@ -61,6 +69,7 @@ def test_a_killed_preview_leaves_the_tables_to_whoever_comes_next(stage: Scene, 
     assert left_over(data, stage.children.temporary) == []
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(("answer", "changes"), [("y", True), ("n", False), ("", False)])
 def test_a_person_at_a_terminal_is_asked(folder: Folder, answer: str, changes: bool) -> None:
     go_on(folder.sandbox.world)
@@ -107,6 +116,27 @@ def test_what_a_backfill_was_for_survives_the_loss_of_the_working_file(folder: F
         "SELECT backfill_from, backfill_to, backfill_reason, backfill_by FROM sync.runs ORDER BY started_at"
     )
     assert told == [(None,) * 4, (date(2025, 1, 1), date(2025, 3, 31), "audit", "Ana"), (None,) * 4]
+
+
+def read_and_fail(run: Run, backfill: Backfill) -> None:
+    with drafted(run):
+        read_planned(run, make_plan(run, backfill))
+        raise UnavailableError("the disk went away")
+
+
+def test_a_run_that_failed_can_be_tried_again(folder: Folder) -> None:
+    go_on(folder.sandbox.world)
+    backfill = Backfill(date(2025, 1, 1), date(2025, 3, 31))
+    with Run(str(uuid4()), settings_for(folder.sandbox, folder.data), backfill=backfill) as run:
+        with pytest.raises(UnavailableError):
+            read_and_fail(run, backfill)
+        folder.asked()
+        with drafted(run):
+            read_planned(run, make_plan(run, backfill))
+            assert preview(run, backfill, since_when(run)).changes
+            assert publish_draft(run).content_changed
+    assert folder.asked() == set(), "what the run had landed is not asked for again"
+    assert folder.sync().content_changed is False
 
 
 def test_a_folder_from_before_there_were_backfills_goes_over(folder: Folder) -> None:

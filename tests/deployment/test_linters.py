@@ -106,8 +106,5 @@ def test_nothing_ends_a_run_before_its_own_limit(written: Path) -> None:
     longest_hours = Settings.model_fields["run_hours"].default + 1  # an hour of waiting for the lock
     monitoring = yaml.safe_load((written / "dagster.yaml").read_text())["run_monitoring"]
     assert monitoring["max_runtime_seconds"] > longest_hours * 3600
-    assert (
-        helm_values(written)["dagsterDaemon"]["runMonitoring"]["maxRuntimeSeconds"] == monitoring["max_runtime_seconds"]
-    )
     (hours,) = re.findall(r"^TimeoutStartSec=(\d+)h$", (written / "dcycle-sync.service").read_text(), re.MULTILINE)
     assert int(hours) > longest_hours

@@ -6,8 +6,8 @@ from dcycle_pipeline.cli import console
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import few
 from dcycle_pipeline.sync.result import undelivered
-from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.deliveries import DELIVERED
+from dcycle_pipeline.warehouse.gaps import GAPS
 
 
 def tell(result: dict[str, Any]) -> None:
@@ -30,7 +30,7 @@ def tell_publication(result: dict[str, Any]) -> None:
             console.show(f"Delivered to {one['destination']} at {one['finished_at']:%Y-%m-%d %H:%M:%S} UTC.")
     counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
-    if any(result[gap] for gap in run_tables.GAPS):
+    if any(result[gap] for gap in GAPS):
         named = [
             f"{found['endpoint']} of {found['facility_id'] or found['organization_id']} {found['outcome']}"
             for found in result["unproven_lists"]
@@ -45,7 +45,7 @@ def tell_publication(result: dict[str, Any]) -> None:
 
 
 def tell_gaps(gaps: dict[str, Any]) -> None:
-    """What a file lacks, by the names of `run_tables.GAPS`, a line each."""
+    """What a file lacks, by the names of `warehouse/gaps.py`, a line each."""
     for item in gaps["quarantined"]:
         where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
         console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")

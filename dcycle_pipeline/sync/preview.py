@@ -19,6 +19,7 @@ from dcycle_pipeline.summaries import VERSIONED
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import history, run_log, run_tables
 from dcycle_pipeline.warehouse.changes import differs, kind_of_change
+from dcycle_pipeline.warehouse.gaps import GAPS
 
 INSIDE, OUTSIDE, UNDATED = "inside", "outside", "undated"
 Rows = list[dict[str, Any]]
@@ -44,7 +45,7 @@ class Preview:
     `changes` counts rows by kind of change; `months` has each facility's month of which a figure differs, and `totals` the kg of all
     months of each organisation, before and after; `pending` counts rows of which co2e is null. Inside are records and months that
     have a day in the period. Facilities, and records without days, are undated. `gaps` is what the publication would
-    lack, by the names of `run_tables.GAPS`.
+    lack, by the names of `warehouse/gaps.py`.
     """
 
     since: Since
@@ -92,7 +93,7 @@ def preview(run: Run, backfill: Backfill, since: Since) -> Preview:
                 _rows(connection, _totals(), names),
                 _rows(connection, _months(), names),
                 [row for each in run.endpoints for row in _rows(connection, _pending(each), names)],
-                {gap: _rows(connection, query, {}) for gap, query in run_tables.GAPS.items()},
+                {gap: _rows(connection, query, {}) for gap, query in GAPS.items()},
             )
 
 

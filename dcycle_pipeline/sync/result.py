@@ -9,14 +9,10 @@ from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS
 from dcycle_pipeline.landing.lists import NOT_READ
 from dcycle_pipeline.publish.sendings import last_sendings
 from dcycle_pipeline.readers.published_file import RUN, Published
+from dcycle_pipeline.sync import outcome
 from dcycle_pipeline.sync.clock import noted_ahead
-from dcycle_pipeline.sync.outcome import GAPS, OK
-from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.deliveries import DELIVERED
-from dcycle_pipeline.warehouse.unproven_since import UNPROVEN_SINCE
-
-# A published file knows since when a list is unproven.
-GAP_QUERIES = run_tables.GAPS | {"unproven_lists": UNPROVEN_SINCE}
+from dcycle_pipeline.warehouse.gaps import GAPS
 
 
 def _asked(row: dict[str, Any], organizations: list[str]) -> bool:
@@ -39,11 +35,11 @@ def result_in(published: Published, run_id: str, organizations: list[str]) -> di
     destinations have of it.
     """
     facts = published.rows(RUN, [run_id])[0]
-    gaps = told_gaps({name: published.rows(query) for name, query in GAP_QUERIES.items()}, organizations)
+    gaps = told_gaps({name: published.rows(query) for name, query in GAPS.items()}, organizations)
     sent = last_sendings(DataFolder(published.file.parent), facts["published_at"]) if facts["published_at"] else []
     lacking = undelivered(sent)
     return {
-        "exit_code": GAPS if any(gaps.values()) or lacking else OK,
+        "exit_code": outcome.GAPS if any(gaps.values()) or lacking else outcome.OK,
         "file": published.file.absolute(),
         "clock": noted_ahead(facts["published_at"], datetime.now(UTC)) if facts["published_at"] else "",
         **facts,
@@ -53,7 +49,7 @@ def result_in(published: Published, run_id: str, organizations: list[str]) -> di
 
 
 def told_gaps(gaps: dict[str, list[dict[str, Any]]], organizations: list[str]) -> dict[str, list[dict[str, Any]]]:
-    """Of what a file may lack, by the names of `run_tables.GAPS`, that which concerns the organisations asked for (all, if none is named)."""
+    """Of what a file may lack, by the names of `warehouse/gaps.py`, that which concerns the organisations asked for (all, if none is named)."""
 
     def is_told(name: str, row: dict[str, Any]) -> bool:
         if name == "listed_twice":

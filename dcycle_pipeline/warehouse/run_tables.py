@@ -240,11 +240,4 @@ LISTED_TWICE = """SELECT endpoint, item_id, counted_organization_id, list(organi
 FROM summaries.listed_twice
 WHERE endpoint = 'facilities' OR facility_id NOT IN (SELECT item_id FROM summaries.listed_twice WHERE endpoint = 'facilities')
 GROUP BY endpoint, item_id, counted_organization_id ORDER BY ALL"""
-# What the file may lack, by the names that results have for it.
-GAPS = {
-    "unproven_lists": UNPROVEN_LISTS,
-    "quarantined": QUARANTINED,
-    "doubtful_rows": DOUBTFUL,
-    "listed_twice": LISTED_TWICE,
-}
 PUBLISHED = "('published', 'published_with_gaps')"

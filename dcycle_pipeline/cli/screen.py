@@ -82,6 +82,11 @@ def table(title: str, rows: list[dict[str, Any]]) -> None:
     terminal.print(shown)
 
 
+def organizations(rows: list[dict[str, Any]]) -> None:
+    """What each organisation has. When it was last read is left out: since when it is proven says more, and both do not fit 160 columns."""
+    table("Organisations", [{name: row[name] for name in row if name != "read_at"} for row in rows])
+
+
 def _cell(value: Any) -> str:
     if isinstance(value, Decimal):
         return f"{value:,.3f}"

@@ -17,7 +17,7 @@ MOST_ORGANIZATIONS, MOST_TROUBLES = 12, 10  # with seven runs and the last lines
 def tell_standing(folder: DataFolder, result: dict[str, Any]) -> None:
     """How things stand, in lines; `sync.standing` gave the result."""
     organizations = result["organizations"]
-    screen.table("Organisations", organizations[:MOST_ORGANIZATIONS])
+    screen.organizations(organizations[:MOST_ORGANIZATIONS])
     _tell_rest(organizations, MOST_ORGANIZATIONS)
     for run in result["runs"]:
         console.show(_run_line(run))

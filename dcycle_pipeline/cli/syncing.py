@@ -115,5 +115,5 @@ def show_tables(data_dir: Path) -> None:
     """Every table with its number of rows, and what each organisation has."""
     file = DataFolder(data_dir).readable
     screen.table("Tables", published_file.contents(file))
-    screen.table("Organisations", published_file.rows(file, published_file.BY_ORGANIZATION))
+    screen.organizations(published_file.rows(file, published_file.BY_ORGANIZATION))
     console.show(f"Open it read-only with any DuckDB from 1.4 on: {file.absolute()}")

@@ -34,7 +34,7 @@ def test_an_open_scope_warns_and_the_rest_is_published(pipeline: Pipeline) -> No
     assert result.success
     found = checks(result)
     failed = {key for key, check in found.items() if not check.passed}
-    assert failed == {(WWT, "every_list_proven")}
+    assert failed == {(WWT, "every_list_proven"), ("published_file", "data_is_fresh")}, "it was never proven"
     warning = found[WWT, "every_list_proven"]
     assert warning.severity is dg.AssetCheckSeverity.WARN
     assert "f-large" in (warning.description or "")

@@ -17,7 +17,7 @@ from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import RejectedError
 from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
-from dcycle_pipeline.sync import lists, run
+from dcycle_pipeline.sync import due, run
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse.merge import Staging
 from tests.conftest import CHILD, ROOT, Synced, assert_equal, records_of, settings_for, small_world, sync
@@ -50,7 +50,7 @@ def contents(synced: Synced) -> dict[str, list[tuple[Any, ...]]]:
 @contextmanager
 def nothing_reused() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(lists, "last_proven", lambda *_: {})
+        patch.setattr(due, "last_proven", lambda *_: {})
         yield
 
 

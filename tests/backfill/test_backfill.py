@@ -87,6 +87,7 @@ def check_changes(folder: Folder, published: dict[str, Any]) -> None:
     assert published["backfill_from"] == "2025-01-01"
 
 
+@pytest.mark.exhaustive
 def test_an_organisation_that_fails_leaves_the_rest_published_and_is_named(folder: Folder) -> None:
     go_on(folder.sandbox.world)
     folder.sandbox.behaviour = Behaviour(denied={"f-north": 403})
@@ -103,6 +104,7 @@ def test_an_organisation_that_fails_leaves_the_rest_published_and_is_named(folde
     assert CHILD in result.stdout.splitlines()[-1]
 
 
+@pytest.mark.exhaustive
 def test_one_facility_is_read_alone_and_what_others_had_stays_proven(folder: Folder) -> None:
     go_on(folder.sandbox.world)
     told = folder.backfill("--facility", "f-old", "--yes")
@@ -127,6 +129,7 @@ def test_a_list_whose_pages_are_gone_is_read_although_nobody_named_it(folder: Fo
     assert (told["plan"]["kept_count"], told["content_changed"]) == (1, False)
 
 
+@pytest.mark.exhaustive
 def test_any_published_moment_can_be_compared_with(folder: Folder) -> None:
     first, (run_id, moment) = folder.file.resolve(), folder.query("SELECT run_id, published_at FROM sync.runs")[0]
     go_on(folder.sandbox.world)
@@ -142,6 +145,7 @@ def test_any_published_moment_can_be_compared_with(folder: Folder) -> None:
     check_months(first, folder.file.resolve(), told, QUARTER)
 
 
+@pytest.mark.exhaustive
 def test_an_empty_folder_can_begin_with_a_backfill(untouched: Folder, tmp_path: Path) -> None:
     new = Folder(untouched.sandbox, tmp_path / "new")
     plan = new.backfill("--dry-run")["plan"]

@@ -56,6 +56,7 @@ def test_killed_anywhere_the_second_start_goes_on(stage: Scene, tmp_path: Path, 
     assert left_over(data, stage.children.temporary) == []
 
 
+@pytest.mark.exhaustive
 def test_a_killed_preview_leaves_the_tables_to_whoever_comes_next(stage: Scene, tmp_path: Path) -> None:
     data = stage.copy(tmp_path / "data")
     life = Life({}, words=("backfill", *PERIOD, "--preview"), environment=variables(stage.sandbox, data))
@@ -106,6 +107,7 @@ def _read(terminal: int, seen: list[bytes]) -> None:
         return
 
 
+@pytest.mark.exhaustive
 def test_what_a_backfill_was_for_survives_the_loss_of_the_working_file(folder: Folder) -> None:
     go_on(folder.sandbox.world)
     folder.backfill("--yes", "--reason", "audit", "--by", "Ana")
@@ -124,6 +126,7 @@ def read_and_fail(run: Run, backfill: Backfill) -> None:
         raise UnavailableError("the disk went away")
 
 
+@pytest.mark.exhaustive
 def test_a_run_that_failed_can_be_tried_again(folder: Folder) -> None:
     go_on(folder.sandbox.world)
     backfill = Backfill(date(2025, 1, 1), date(2025, 3, 31))
@@ -139,6 +142,7 @@ def test_a_run_that_failed_can_be_tried_again(folder: Folder) -> None:
     assert folder.sync().content_changed is False
 
 
+@pytest.mark.exhaustive
 def test_a_folder_from_before_there_were_backfills_goes_over(folder: Folder) -> None:
     with duckdb.connect(str(folder.data / "working" / "warehouse.duckdb")) as connection:
         for column in ("from", "to", "reason", "by"):

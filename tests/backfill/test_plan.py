@@ -54,6 +54,7 @@ def check(folder: Folder, known: set[str], period: list[date]) -> None:
     assert counted == {name: n for name, n in (("inside", inside), ("outside", len(new) - inside)) if n}
 
 
+@pytest.mark.exhaustive
 def test_every_list_with_an_overlapping_record_is_planned(tmp_path: Path) -> None:
     with Sandbox(account()) as sandbox:
         numbers = iter(range(1000))

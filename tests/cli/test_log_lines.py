@@ -74,6 +74,7 @@ def test_an_error_is_an_object_too_and_text_is_the_default(sandbox: Sandbox, inv
     assert "DCYCLE_LOG" in refused.stderr
 
 
+@pytest.mark.exhaustive
 def test_the_program_itself_writes_objects(sandbox: Sandbox, tmp_path: Path) -> None:
     done = spawn("sync", cwd=tmp_path, home=tmp_path, **variables(sandbox, tmp_path / "data", DCYCLE_LOG="json"))
     assert done.returncode == 0

@@ -45,6 +45,7 @@ def titles(webhook: Webhook) -> list[str]:
     return [said["title"].rpartition(": ")[2] for said in webhook.posted]
 
 
+@pytest.mark.exhaustive
 def test_good_broken_broken_good(pipeline: Pipeline, webhook: Webhook) -> None:
     for denied in ({}, {CHILD: 403}, {CHILD: 403}, {}):
         pipeline.sandbox.behaviour = Behaviour(denied=denied)

@@ -99,6 +99,7 @@ def test_wrong_settings_are_said_once_too(
     assert len(webhook.posted) == 2
 
 
+@pytest.mark.exhaustive
 def test_what_cannot_be_sent_fails_no_run_and_is_sent_by_the_next(
     nights: Callable[..., Night], webhook: Webhook, sandbox: Sandbox, invoke: Invoke, tmp_path: Path
 ) -> None:

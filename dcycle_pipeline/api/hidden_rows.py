@@ -1,7 +1,8 @@
 """Reads a list together with the rows that hide behind its filter: those of a status that nobody asks for.
 
 What a list shows without the filter is not documented. If that is less, it proves nothing; if it is a row that the filter
-leaves out, the row lands too. How passes prove a list belongs to `paging`.
+leaves out, the row lands too. A row escapes if it moves, between the two, from a status that only one of them shows to one that only the
+other shows. How passes prove a list belongs to `paging`.
 """
 
 from dataclasses import dataclass, field, replace

@@ -44,8 +44,15 @@ class Server:
         if "insert" in kind:
             self.rows[f"n{self.requests}"] = self.random.choice(STATUSES)
         if "delete" not in kind and self.rows:
-            self.rows[self.random.choice(list(self.rows))] = self.random.choice(STATUSES)
+            row, status = self.random.choice(list(self.rows)), self.random.choice(STATUSES)
+            if not self._escapes(self.rows[row], status):
+                self.rows[row] = status
         self.moments.append(dict(self.rows))
+
+    def _escapes(self, before: str, after: str) -> bool:
+        """Whether a row wanders between what only the filter shows and what only the look shows: neither may meet it, see `hidden_rows`."""
+        sides = {(status in self.honoured, status in (self.shown or ())) for status in (before, after)}
+        return sides == {(True, False), (False, True)}
 
     def ask(self, statuses: tuple[str, ...] | None, counted: tuple[str, ...] = STATUSES) -> Ask:
         async def ask(variant: Query, number: int) -> Page:

@@ -52,7 +52,14 @@ def write(level: str, message: str) -> None:
     print(as_line(level, message), file=sys.stderr, flush=True)
 
 
-class Logged(logging.Handler):
+def show_warnings() -> None:
+    """From now on what the package warns of is a line on stderr, at once."""
+    ours = logging.getLogger("dcycle_pipeline")
+    if not ours.handlers:
+        ours.addHandler(_Logged(logging.WARNING))
+
+
+class _Logged(logging.Handler):
     """Writes what is logged to stderr, in the chosen form."""
 
     def emit(self, record: logging.LogRecord) -> None:

@@ -23,7 +23,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one machine-readable
 
 def end(run: Callable[[], int], as_json: bool) -> None:
     """Exit with what `run` returns; a known error becomes its message and its exit code."""
-    _show_warnings()
+    log_lines.show_warnings()
     logging.getLogger("httpx").setLevel(logging.WARNING)
     try:
         log_lines.choose(settings.log_format())
@@ -37,13 +37,6 @@ def end(run: Callable[[], int], as_json: bool) -> None:
         code = NOTHING_PUBLISHED
         console.say("Stopped. The last published file stays as it was.")
     raise typer.Exit(code)
-
-
-def _show_warnings() -> None:
-    """What the package warns of while a command runs is a line on stderr, at once."""
-    ours = logging.getLogger("dcycle_pipeline")
-    if not ours.handlers:
-        ours.addHandler(log_lines.Logged(logging.WARNING))
 
 
 def main() -> None:

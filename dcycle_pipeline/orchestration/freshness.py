@@ -15,7 +15,7 @@ from dcycle_pipeline.publish.checks import DATA_IS_FRESH
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.clock import in_words
-from dcycle_pipeline.sync.freshness import Freshness, freshness
+from dcycle_pipeline.sync.freshness import freshness
 from dcycle_pipeline.text import markdown, plain
 
 LOOK_SECONDS = 1800
@@ -23,13 +23,15 @@ LOOK_SECONDS = 1800
 
 def freshness_result(settings: Settings) -> dg.AssetCheckResult:
     """Whether everything published was proven within DCYCLE_MAX_AGE_HOURS. It fails as an error, and blocks nothing."""
-    judged, max_age = _judged(settings), _max_age(settings)
+    max_age = _max_age(settings)
+    with Published(DataFolder(settings.data_dir).readable) as published:
+        judged = freshness(published, datetime.now(UTC))
     return dg.AssetCheckResult(
         check_name=DATA_IS_FRESH,
         asset_key=PUBLISHED_FILE,
         passed=judged.is_within(max_age),
         severity=dg.AssetCheckSeverity.ERROR,
-        description=_said(judged, max_age),
+        description=markdown(f"{judged}; it may be {in_words(max_age)} old"),
     )
 
 
@@ -45,20 +47,19 @@ def freshness_sensor(environment: Environment) -> dg.SensorDefinition:
     def look() -> dg.SensorResult | dg.SkipReason:
         try:
             settings = environment.settings()
-            judged, max_age = _judged(settings), _max_age(settings)
+            found = freshness_result(settings)
         except SettingsError as error:
             raise dg.Failure(plain(str(error))) from None
         except DcycleError as error:  # nothing is published yet
             return dg.SkipReason(plain(str(error)))
-        note_age(settings, max_age)
-        passed = judged.is_within(max_age)
-        evaluation = dg.AssetCheckEvaluation(
+        note_age(settings, _max_age(settings))
+        evaluation = dg.AssetCheckEvaluation(  # the only form that a sensor may give
             asset_key=dg.AssetKey(PUBLISHED_FILE),
             check_name=DATA_IS_FRESH,
-            passed=passed,
+            passed=found.passed,
             metadata={},
-            severity=dg.AssetCheckSeverity.ERROR,
-            description=_said(judged, max_age),
+            severity=found.severity,
+            description=found.description,
         )
         return dg.SensorResult(asset_events=[evaluation])
 
@@ -67,12 +68,3 @@ def freshness_sensor(environment: Environment) -> dg.SensorDefinition:
 
 def _max_age(settings: Settings) -> timedelta:
     return timedelta(hours=settings.max_age_hours)
-
-
-def _judged(settings: Settings) -> Freshness:
-    with Published(DataFolder(settings.data_dir).readable) as published:
-        return freshness(published, datetime.now(UTC))
-
-
-def _said(judged: Freshness, max_age: timedelta) -> str:
-    return markdown(f"{judged}; it may be {in_words(max_age)} old")

@@ -1,6 +1,5 @@
 """From a Dagster step to a run: settings, progress, one open working file a process, and errors that people can read."""
 
-import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
@@ -124,9 +123,8 @@ class OpenRun:
 def _write_lines(settings: Settings) -> None:
     """With DCYCLE_LOG=json, what the package warns of is written to stderr too, beside Dagster's own log."""
     log_lines.choose(settings.log)
-    ours = logging.getLogger("dcycle_pipeline")
-    if log_lines.are_json() and not ours.handlers:
-        ours.addHandler(log_lines.Logged(logging.WARNING))
+    if log_lines.are_json():
+        log_lines.show_warnings()
 
 
 def open_run_resource(environment: Environment) -> dg.ResourceDefinition:

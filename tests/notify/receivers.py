@@ -3,6 +3,7 @@
 import asyncio
 import json
 import threading
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -10,6 +11,7 @@ from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
 TOKEN = "T0KENofTheWebhook42"
@@ -101,3 +103,10 @@ def text_of(mail: EmailMessage) -> str:
     body = mail.get_body(("plain", "html"))
     assert body is not None
     return str(body.get_content())
+
+
+@pytest.fixture
+def webhook() -> Iterator[Webhook]:
+    """A webhook that takes what it gets, until the test ends."""
+    with Webhook() as running:
+        yield running

@@ -17,16 +17,10 @@ from dcycle_pipeline.sync.endings import read_endings
 from dcycle_pipeline.sync.progress import Silent
 from tests.cli.conftest import Invoke, invoke, variables
 from tests.conftest import CHILD, settings_for, small_world
-from tests.notify.receivers import Webhook
+from tests.notify.receivers import Webhook, webhook
 from tests.orchestration.conftest import Pipeline
 
-__all__ = ["invoke"]
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    with Webhook() as running:
-        yield running
+__all__ = ["invoke", "webhook"]
 
 
 @pytest.fixture

@@ -8,9 +8,9 @@ import pytest
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
 from tests.cli.conftest import Invoke, invoke, variables
 from tests.conftest import CHILD, FEW, ROOT, only
-from tests.notify.receivers import TOKEN, MailServer, Webhook, text_of
+from tests.notify.receivers import TOKEN, MailServer, Webhook, text_of, webhook
 
-__all__ = ["invoke"]
+__all__ = ["invoke", "webhook"]
 
 GOOD, BROKEN = Behaviour(), Behaviour(denied={CHILD: 403})
 DOWN = Behaviour(faults=(Fault("500"),))
@@ -21,12 +21,6 @@ Night = Callable[[Behaviour], int]
 def _few_summaries() -> Iterator[None]:
     with only((*FEW, "organization_tree", "missing_members", "data_quality")):
         yield
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    with Webhook() as running:
-        yield running
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from dcycle_pipeline.settings import ScheduleSettings, Settings
 from dcycle_pipeline.sync.progress import Silent
 from tests.conftest import CHILD, settings_for, small_world
-from tests.notify.receivers import Webhook
+from tests.notify.receivers import Webhook, webhook
 from tests.orchestration.conftest import Pipeline, checks
+
+__all__ = ["webhook"]
 
 AGE_OF_A_TEST = 0.0000001  # hours: whatever was proven is older
 
@@ -39,12 +41,6 @@ class Place:
         with dg.build_sensor_context(self.pipeline.instance) as context:
             told = sensor.evaluate_tick(context)
         return list(told.asset_events) or str(told.skip_message)  # type: ignore[arg-type]
-
-
-@pytest.fixture
-def webhook() -> Iterator[Webhook]:
-    with Webhook() as running:
-        yield running
 
 
 @pytest.fixture

@@ -12,9 +12,9 @@ import traceback
 import warnings
 from typing import Any
 
-from dcycle_pipeline.log_lines import write
 from dcycle_pipeline.settings import dagster_home
 from dcycle_pipeline.signals import end_at_signals
+from dcycle_pipeline.telemetry.log_lines import write
 
 # A command makes many objects, few of them in cycles, and ends soon: with Python's own thresholds (700, 10, 10) a tenth of a
 # sync's processor time went into looking for cycles.

@@ -35,12 +35,20 @@ class SettingsError(DcycleError):
     """Fix the settings or the usage; nothing was done (exit code 2)."""
 
 
+class UsageError(SettingsError):
+    """Correct what was asked for. Whoever asked sees it, and nobody else needs to know."""
+
+
 class FolderRefusedError(SettingsError):
     """The data folder is another account's: choose another one. Nothing in it may change, not even a note of this."""
 
 
 class UnavailableError(DcycleError):
     """Nothing could be published this time; the settings may be right (exit code 3)."""
+
+
+class BusyError(UnavailableError):
+    """Another process writes into the data folder: try again when it has ended. Nothing was done."""
 
 
 class DamagedError(UnavailableError):

@@ -10,14 +10,28 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from dcycle_pipeline.log_lines import as_line
+from dcycle_pipeline.telemetry.log_lines import as_line
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
 SHOW_CURSOR = b"\x1b[?25h"
 # A store that does not answer must not hold up the end.
 LAST_WORDS_SECONDS = 5
+LANDED = "readers see a whole publication; what landed is taken over by the next sync"
+MENDED = "readers see a whole publication; `dcycle-pipeline status` says which"
+_at_stake: list[str] = []
 _last_words: list[Callable[[], object]] = []
+_instead: list[Callable[[], object]] = []
 _listening = threading.Event()
+
+
+@contextmanager
+def at_stake(meaning: str) -> Iterator[None]:
+    """What it means for data if a signal ends the process, as long as the block lasts; nothing, if nobody says so."""
+    _at_stake.append(meaning)
+    try:
+        yield
+    finally:
+        _at_stake.remove(meaning)
 
 
 @contextmanager
@@ -28,6 +42,16 @@ def last_words(say: Callable[[], object]) -> Iterator[None]:
         yield
     finally:
         _last_words.remove(say)
+
+
+@contextmanager
+def instead_of_ending(do: Callable[[], object]) -> Iterator[None]:
+    """What a signal does as long as the block lasts, where it would end this process: for who waits for another one to end."""
+    _instead.append(do)
+    try:
+        yield
+    finally:
+        _instead.remove(do)
 
 
 def end_at_signals() -> Callable[[], None]:
@@ -80,14 +104,18 @@ def _nothing(*_: object) -> None:
 
 def _listen(reader: int, heeded: list[signal.Signals]) -> None:
     while data := os.read(reader, 1):
-        if data[0] in heeded:
+        if data[0] not in heeded:
+            continue
+        if _instead:
+            _instead[-1]()
+        else:
             _end(signal.Signals(data[0]))
     os.close(reader)
 
 
 def _end(number: signal.Signals) -> None:
     cursor = SHOW_CURSOR if os.isatty(2) else b""
-    line = f"Stopped by {number.name}: readers see a whole publication; what landed is taken over by the next sync."
+    line = f"Stopped by {': '.join([number.name, *_at_stake[-1:]])}."
     try:
         os.write(2, cursor + f"{as_line('warning', line)}\n".encode())
         if _last_words:

@@ -1,4 +1,7 @@
-"""Foreign text, made safe to show: names, ids and messages that other people wrote. Where it is shown belongs to other rooms."""
+"""Text for people: foreign text made safe to show, which are names, ids and messages that others wrote; and numbers of things.
+
+Where it is shown belongs to other rooms.
+"""
 
 import re
 import unicodedata
@@ -24,6 +27,16 @@ def _is_hidden(character: str) -> bool:
         return character not in _JOINERS
     code = ord(character)
     return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """So many of something, for people: `1 list`, `1,200 lists`. `several` is the word for more than one, if it takes more than an s."""
+    return f"{count:,} {one if count == 1 else several or f'{one}s'}"
+
+
+def with_id(name: str | None, identifier: str) -> str:
+    """How people read an organisation or facility: its name, then its id; the id alone if it has no name."""
+    return f"{name} ({identifier})" if name and name != identifier else identifier
 
 
 def isolated(text: str) -> str:

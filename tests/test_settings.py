@@ -3,6 +3,7 @@
 import os
 import re
 from pathlib import Path
+from typing import Literal, get_origin
 
 import httpx
 import pytest
@@ -11,11 +12,16 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.settings import Settings, data_dir, load, secrets_in_reach
+from dcycle_pipeline.settings import Look, Settings, data_dir, load, report_look, secrets_in_reach
 
 KEY = "sk_live_settings_secret_0123"
 WHO = {"api_key": KEY, "organization_id": "o-1"}
 GOOD = {"DCYCLE_API_KEY": KEY, "DCYCLE_ORGANIZATION_ID": "o-1"}
+PLAIN = [
+    name
+    for name, field in Settings.model_fields.items()
+    if field.annotation in (int, float, bool) or get_origin(field.annotation) is Literal
+]
 
 
 @pytest.fixture
@@ -53,6 +59,8 @@ def test_what_is_missing_is_named(environment: pytest.MonkeyPatch, name: str) ->
         ("list_rows", "0"),
         ("list_mb", "nan"),
         ("list_minutes", "0"),
+        ("organization_minutes", "0"),
+        ("organization_minutes", "nan"),
         ("run_hours", "0"),
         ("retry_attempts", "0"),
         ("keep_runs", "0"),
@@ -69,11 +77,31 @@ def test_what_is_missing_is_named(environment: pytest.MonkeyPatch, name: str) ->
         ("organization_id", "o\n1"),
         ("user_id", "ü"),
         ("user_id", "u\n1"),
+        ("report_language", "fr"),
+        ("report_locale", "klingon"),
+        ("report_locale", "es_XX_"),
+        ("report_logo", "logo.exe"),
     ],
 )
 def test_a_value_that_cannot_be_is_refused_by_its_name(environment: pytest.MonkeyPatch, name: str, value: str) -> None:
     environment.setenv(f"DCYCLE_{name.upper()}", value)
     assert f"DCYCLE_{name.upper()}" in message()
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_a_wrong_number_or_choice_is_told_in_plain_words(environment: pytest.MonkeyPatch, name: str) -> None:
+    told = set()
+    for value in ("?", "-1", "1,5", "nan"):
+        environment.setenv(f"DCYCLE_{name.upper()}", value)
+        try:
+            load()
+        except SettingsError as error:
+            told.add(str(error))
+    (line,) = told
+    example = Settings.model_fields[name].default
+    assert re.fullmatch(
+        rf"DCYCLE_{name.upper()} must be (true or false|.+ or .+|a (whole )?number.*, such as {example})", line
+    )
 
 
 @pytest.mark.parametrize(
@@ -308,6 +336,9 @@ def test_a_login_needs_no_key(environment: pytest.MonkeyPatch) -> None:
         "includes = ['a']",
         "include = 'a'",
         "[[organization]]\nid = 'a'",
+        "[[organization]]\nid = 'a'\nminutes = 0",
+        "[[organization]]\nid = 'a'\nminutes = nan",
+        "[[organization]]\nid = 'a'\nminutes = 'many'",
         "[[organization]]\nid = 'a'\napi_key_variable = 'NO_SUCH_KEY'",
         "\x00",
         "exclude = [1]",
@@ -354,3 +385,38 @@ def test_include_exclude_and_own_keys(environment: pytest.MonkeyPatch, tmp_path:
     settings = load()
     assert [settings.organizations.wants(name) for name in "abc"] == [True, False, False]
     assert (settings.key_for("a"), settings.key_for("b")) == ("sk_own", KEY)
+
+
+def test_minutes_of_their_own(environment: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "o.toml").write_text(
+        "[[organization]]\nid = 'a'\nminutes = 7\n[[organization]]\nid = 'b'\napi_key_variable = 'OWN_KEY'"
+    )
+    environment.setenv("OWN_KEY", "sk_own_key")
+    environment.setenv("DCYCLE_ORGANIZATIONS_FILE", "o.toml")
+    environment.setenv("DCYCLE_ORGANIZATION_MINUTES", "90")
+    settings = load()
+    assert [settings.time_of(name).minutes for name in "abc"] == [7, 90, 90]
+    assert "minutes of organisation a in DCYCLE_ORGANIZATIONS_FILE" in settings.time_of("a").setting
+    assert settings.time_of("b").setting == "DCYCLE_ORGANIZATION_MINUTES"
+    assert (settings.key_for("a"), settings.key_for("b")) == (KEY, "sk_own_key")
+    assert set(settings.secrets) == {KEY, "sk_own_key"}
+
+
+def test_the_look_of_the_report_is_the_same_with_and_without_the_other_settings(
+    environment: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    assert report_look() == load().look == Look()
+    (tmp_path / ".env").write_text(
+        "DCYCLE_REPORT_TITLE= Agua 2025 \nDCYCLE_REPORT_LOGO=logo.png\nDCYCLE_REPORT_LOCALE=es-es\nDCYCLE_REPORT_LANGUAGE=ES\n"
+    )
+    assert report_look() == load().look == Look("Agua 2025", Path("logo.png").absolute(), "es", "es_ES")
+
+
+@pytest.mark.parametrize("name", ["language", "locale", "logo"])
+def test_a_wrong_look_is_refused_by_its_name_without_the_other_settings(
+    environment: pytest.MonkeyPatch, name: str
+) -> None:
+    environment.setenv(f"DCYCLE_REPORT_{name.upper()}", "x y")
+    assert f"DCYCLE_REPORT_{name.upper()}" in message()
+    with pytest.raises(SettingsError, match=f"DCYCLE_REPORT_{name.upper()}"):
+        report_look()

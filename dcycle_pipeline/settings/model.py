@@ -9,21 +9,23 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.settings.budgets import Budgets
+from dcycle_pipeline.settings.budgets import Budgets, OwnTime
 from dcycle_pipeline.settings.destinations import Destinations
 from dcycle_pipeline.settings.network import Address, Proxy, is_header_text, parse_address, proxies_in, proxy_for
 from dcycle_pipeline.settings.notification import Notification
 from dcycle_pipeline.settings.organizations_file import OrganizationsFile, read_organizations_file
 from dcycle_pipeline.settings.postgres import Postgres
+from dcycle_pipeline.settings.presentation import Presentation
 from dcycle_pipeline.settings.sources import DATA_DIR, ENV_FILE, PREFIX, UTF8, absolute, env_file, variables
 
+_PENDING_CRON, _OFF = "30 */2 * * *", "off"
 _SOURCES = SettingsConfigDict(
     env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True, env_file=ENV_FILE, env_file_encoding=UTF8,
     env_ignore_empty=True,
 )  # fmt: skip
 
 
-class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
+class Settings(Budgets, Destinations, Notification, Postgres, Presentation, BaseSettings):
     """All settings. A field's name is that of its variable without `DCYCLE_`, in lower case."""
 
     model_config = _SOURCES
@@ -45,7 +47,7 @@ class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
         None, description="with DCYCLE_AUTH=bearer: log in with e-mail and password instead of the key"
     )
     password: SecretStr | None = Field(None, description="password to DCYCLE_EMAIL")
-    organizations_file: Path | None = Field(None, description="TOML: include, exclude, keys of their own")
+    organizations_file: Path | None = Field(None, description="TOML: include, exclude, keys and minutes of their own")
     request_seconds: float = Field(30, gt=0, description="longest time of one request")
     max_body_mb: int = Field(32, ge=1, le=4096, description="longest body of an answer, unpacked, MB")
     retry_seconds: float = Field(180, ge=0, description="longest time spent on one request with its repetitions")
@@ -57,7 +59,10 @@ class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
         description="how long an organisation may give no answer once all others are read; then the run goes on",
     )
     resume_hours: float = Field(
-        6, ge=0, le=8784, description="how long the landed pages of a run that died are taken over; 0 never"
+        6,
+        ge=0,
+        le=8784,
+        description="how long the landed pages of a run that died or ran out of time are taken over; 0 never",
     )
     large_drop_percent: float = Field(
         20, ge=0, le=100, description="a larger share of an organisation's rows vanishing is held until accepted"
@@ -70,7 +75,10 @@ class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
         26, gt=0, le=87840, description="age of the oldest proof at which Dagster calls data stale"
     )
     schedule_cron: str = Field("0 3 * * *", description="when the daily sync starts")
-    schedule_timezone: str = Field("UTC", description="time zone of the schedule")
+    schedule_timezone: str = Field("UTC", description="time zone of the schedules")
+    pending_cron: str = Field(
+        _PENDING_CRON, description="when lists with pending records are asked for again, if there are any; off never"
+    )
     log: Literal["text", "json"] = Field("text", description="how log lines are written on stderr")
     telemetry: bool = Field(False, description="let libraries send telemetry")
 
@@ -132,19 +140,26 @@ class Settings(Budgets, Destinations, Notification, Postgres, BaseSettings):
     @cached_property
     def _own_keys(self) -> dict[str, SecretStr]:
         named, keys = variables(), {}
-        for entry in self.organizations.organization:
-            value = named.get(entry.api_key_variable)
+        for organization_id, variable in self.organizations.key_variables.items():
+            value = named.get(variable)
             if not value or not is_header_text(value):
                 raise SettingsError(
-                    f"{entry.api_key_variable} holds no key, but {self.organizations_file} names it for organisation {entry.id}: set it."
+                    f"{variable} holds no key, but {self.organizations_file} names it for organisation {organization_id}: set it."
                 )
-            keys[entry.id] = SecretStr(value)
+            keys[organization_id] = SecretStr(value)
         return keys
 
     def key_for(self, organization_id: str) -> str:
         """The API key for one organisation; empty if a login is used instead."""
         key = self._own_keys.get(organization_id, self.api_key)
         return key.get_secret_value() if key else ""
+
+    def time_of(self, organization_id: str) -> OwnTime:
+        """How long an organisation may be asked in a run: as the organisations file says of it, or as long as any other."""
+        own = self.organizations.minutes_of(organization_id)
+        if own is None:
+            return super().time_of(organization_id)
+        return OwnTime(own, f"minutes of organisation {organization_id} in DCYCLE_ORGANIZATIONS_FILE")
 
     @property
     def secrets(self) -> list[str]:
@@ -175,6 +190,17 @@ class ScheduleSettings(BaseSettings):
     organization_id: str | None = None
     schedule_cron: str = Settings.model_fields["schedule_cron"].default
     schedule_timezone: str = Settings.model_fields["schedule_timezone"].default
+    pending_cron: str = Settings.model_fields["pending_cron"].default
+
+    @property
+    def asks_for_pending(self) -> bool:
+        """Whether pending records are asked for by themselves."""
+        return self.pending_cron.strip().lower() != _OFF
+
+    @property
+    def pending_schedule(self) -> str:
+        """When: also what somebody gets who turns a schedule on in the UI that the settings leave off."""
+        return self.pending_cron if self.asks_for_pending else _PENDING_CRON
 
 
 class NotificationSettings(Notification, BaseSettings):

@@ -1,19 +1,29 @@
-"""DCYCLE_ORGANIZATIONS_FILE: which organisations to read, and which have a key of their own. The keys themselves belong to `settings`."""
+"""DCYCLE_ORGANIZATIONS_FILE: which organisations to read, and which have a key or a time of their own. The keys themselves belong to
+`settings`.
+"""
 
 import tomllib
 from pathlib import Path
+from typing import Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from dcycle_pipeline.errors import SettingsError
 
 
 class OrganizationEntry(BaseModel):
-    """An organisation with a key of its own, and the name of the variable that holds the key."""
+    """An organisation with something of its own: the name of the variable that holds its key, the minutes that a run may ask it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     id: str
-    api_key_variable: str
+    api_key_variable: str | None = None
+    minutes: float | None = Field(default=None, gt=0)
+
+    @model_validator(mode="after")
+    def _says_something(self) -> Self:
+        if self.api_key_variable is None and self.minutes is None:
+            raise ValueError(f"organisation {self.id} has neither api_key_variable nor minutes: add one, or remove it")
+        return self
 
 
 class OrganizationsFile(BaseModel):
@@ -23,6 +33,16 @@ class OrganizationsFile(BaseModel):
     include: frozenset[str] | None = None
     exclude: frozenset[str] = frozenset()
     organization: tuple[OrganizationEntry, ...] = ()
+
+    @property
+    def key_variables(self) -> dict[str, str]:
+        """The variables that hold keys, by organisation."""
+        return {entry.id: entry.api_key_variable for entry in self.organization if entry.api_key_variable is not None}
+
+    def minutes_of(self, organization_id: str) -> float | None:
+        """How long a run may ask an organisation; None if that is not said of it."""
+        own = (entry.minutes for entry in self.organization if entry.id == organization_id)
+        return next((minutes for minutes in own if minutes is not None), None)
 
     def wants(self, organization_id: str) -> bool:
         """Whether an organisation of the tree is synced."""

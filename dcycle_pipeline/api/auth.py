@@ -13,6 +13,7 @@ import msgspec
 from dcycle_pipeline.api.responses import read
 from dcycle_pipeline.api.secrets import Secrets
 from dcycle_pipeline.errors import DcycleError, ListError, TransientError, UnauthorizedError
+from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.settings.network import is_header_text
 
 LOGIN_PATH = "/auth/login"
@@ -116,3 +117,13 @@ def _lifetime(expires_in: bytes) -> float:
     except ValueError:
         seconds = TOKEN_SECONDS
     return max(seconds, LEAST_TOKEN_SECONDS) if 0 < seconds < inf else TOKEN_SECONDS
+
+
+def auth_of(settings: Settings, key: str, clock: Callable[[], float], secrets: Secrets) -> httpx.Auth:
+    """How requests with this key, empty if there is none, prove who asks: by a login, if the settings name one and the key is theirs."""
+    bearer = settings.auth == "bearer"
+    is_theirs = key in ("", settings.api_key and settings.api_key.get_secret_value())
+    if bearer and settings.email and settings.password and is_theirs:
+        password = settings.password.get_secret_value()
+        return Login(settings.base_url, settings.email, password, clock=clock, secrets=secrets)
+    return ApiKey(key, bearer=bearer)

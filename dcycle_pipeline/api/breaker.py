@@ -46,11 +46,11 @@ class Breaker:
             self.is_open = self._was_told = False
             _log.warning("%s answers again.", self.subject)
 
-    def tell(self, error: TransientError, seconds: float) -> None:
-        """Say the first failure at once, if somebody would have to wait for more news."""
+    def tell(self, error: TransientError, seconds: float, outlook: str) -> None:
+        """Say the first failure at once, if somebody would have to wait for more news. `outlook` says what comes next."""
         if not self._was_told and seconds >= 1:
             self._was_told = True
-            _log.warning("%s Trying again for up to %.0f s.", error, seconds)
+            _log.warning("%s Trying again for up to %.0f s. %s", error, seconds, outlook)
 
     def gave_up(self, a_list: Hashable, answers_before: int, error: TransientError, where: str) -> None:
         """A request was tried with all patience; when it began, `answers_before` had been answered."""
@@ -65,13 +65,23 @@ class Breaker:
 
 
 class Outages:
-    """What the connections of one run know together: the time, and who does not answer."""
+    """What the connections of one run know together: the time, and who does not answer.
+
+    `is_hurried`: who is given up is asked again later, so nobody waits long for it. `others_answered`: the API was heard before.
+    """
 
     def __init__(
-        self, clock: Callable[[], float] = time.monotonic, sleep: Callable[[float], Awaitable[None]] = asyncio.sleep
+        self,
+        clock: Callable[[], float] = time.monotonic,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        *,
+        is_hurried: bool = False,
+        others_answered: bool = False,
     ) -> None:
         self.clock = clock
         self.sleep = sleep
+        self.is_hurried = is_hurried
+        self.others_answered = others_answered
         self.given_up: dict[str, str] = {}  # organisations that held up the others, and why, see `latecomers`
         self._breakers: dict[str, Breaker] = {}
 
@@ -118,8 +128,8 @@ class Gate:
             if is_probe:
                 self._probing.release()
 
-    def tell(self, error: TransientError, seconds: float) -> None:
-        self._breaker_of(error).tell(error, seconds)
+    def tell(self, error: TransientError, seconds: float, outlook: str) -> None:
+        self._breaker_of(error).tell(error, seconds, outlook)
 
     def gave_up(self, a_list: Hashable, answers_before: tuple[int, int], error: TransientError, where: str) -> None:
         """A request was tried with all patience; `answers_before` are the counts from when it began."""

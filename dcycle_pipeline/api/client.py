@@ -1,34 +1,39 @@
 """The only door to the API. It bounds what is under way, and retries what passes by itself.
 
-The connections belong to `connection`; what an answer means belongs to `responses`; how long to try, to `patience` and `breaker`; how a
-list is read page by page, to `paging`.
+The connections belong to `connection`, secrets to `masking`; what an answer means belongs to `responses`; how long to try, to
+`patience` and `breaker`; how a list is read page by page, to `paging`.
 """
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from types import TracebackType
 from typing import NamedTuple, Self, TypeVar
 
 import httpx
 
-from dcycle_pipeline.api.auth import ApiKey, Login
+from dcycle_pipeline.api import waiting
+from dcycle_pipeline.api.auth import auth_of
 from dcycle_pipeline.api.breaker import PROBE_SECONDS, Gate, OpenError, Outages
 from dcycle_pipeline.api.connection import BROKEN, Connections, failure
 from dcycle_pipeline.api.latecomers import Latecomers
+from dcycle_pipeline.api.masking import Masking
 from dcycle_pipeline.api.patience import Patience
 from dcycle_pipeline.api.rate_limit import Pace
 from dcycle_pipeline.api.responses import misunderstood, read
-from dcycle_pipeline.api.secrets import LOGGERS, MaskingFilter, Secrets, refuse_short_keys
+from dcycle_pipeline.api.slots import Slots
+from dcycle_pipeline.api.stopwatch import Stopwatch
+from dcycle_pipeline.api.trying import within
 from dcycle_pipeline.api.types import Query
 from dcycle_pipeline.api.window import Window
 from dcycle_pipeline.errors import ContractError, ListError, ThrottledError, TransientError
 from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.telemetry import open_telemetry
 
 T = TypeVar("T")
-_log = logging.getLogger(__name__)
 _OF_A_PAGE = ("page", "size", "sort")
+# Of all organisations together, so that open files and what waits in memory do not grow with their number. Each that hangs holds a few.
+LISTS_A_CONNECTION = 16
 LONGEST_PLACE = 300  # characters of a message that name the list: an id may be longer than a URL
 
 
@@ -48,47 +53,49 @@ class _Request(NamedTuple):
         return self.organization_id, self.path, tuple(one for one in self.query if one[0] not in _OF_A_PAGE)
 
 
+class _Way(NamedTuple):
+    """What each request of one organisation passes, in this order."""
+
+    gate: Gate
+    pace: Pace
+    window: Window
+
+
 class DcycleApi:
     """A connection pool to the API; use it with `async with`. `outages` is what the run knows of who does not answer.
 
-    `requests_count` counts the requests sent, repetitions included; `server_date` is the last Date header.
+    `requests_count` counts the requests sent, repetitions included; `server_date` is the last Date header. Whoever reads a list holds
+    one of `lists_at_once`. `stopwatch` measures how long each organisation is asked; the wait for a free connection does not count.
     Raises SettingsError if a key is too short to be one.
     """
 
-    def __init__(self, settings: Settings, outages: Outages | None = None) -> None:
-        refuse_short_keys(settings)
+    def __init__(self, settings: Settings, outages: Outages | None = None, stopwatch: Stopwatch | None = None) -> None:
         self._settings = settings
+        self._masking = Masking(settings)
         self._outages = outages or Outages()
         self._clock = self._outages.clock
-        passwords = [settings.password.get_secret_value()] if settings.password else []
-        self._secrets = Secrets(settings.secrets, passwords)
-        self._filter = MaskingFilter(self._secrets.mask)
-        self._was_masked = False
-        self._paces: dict[str, Pace] = {}
-        self._gates: dict[str, Gate] = {}
-        self._windows: dict[str, Window] = {}
-        self._latecomers = Latecomers(settings.late_seconds, self._clock, self._outages.given_up)
+        self._stopwatch = stopwatch or Stopwatch(self._clock)
+        self._ways: dict[str, _Way] = {}
+        self._latecomers = Latecomers(settings.late_seconds, self._clock, self._outages)
         self._auths: dict[str, httpx.Auth] = {}
         self.max_connections = settings.max_connections
-        self._slots = asyncio.Semaphore(settings.max_connections)
+        self._slots = Slots(settings.max_connections)
+        self.lists_at_once = asyncio.Semaphore(LISTS_A_CONNECTION * settings.max_connections)
         self.requests_count = 0
         self.server_date = ""
         self._http = Connections(settings)
+        self._held = AsyncExitStack()
 
     async def __aenter__(self) -> Self:
-        for name in LOGGERS:
-            logging.getLogger(name).addFilter(self._filter)
-        await self._http.__aenter__()
-        await self._latecomers.__aenter__()
+        self._held.enter_context(self._masking.of_log_lines())
+        await self._held.enter_async_context(self._http)
+        await self._held.enter_async_context(self._latecomers)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self._latecomers.__aexit__(kind, error, trace)
-        await self._http.__aexit__(kind, error, trace)
-        for name in LOGGERS:
-            logging.getLogger(name).removeFilter(self._filter)
+        await self._held.__aexit__(kind, error, trace)
 
     async def get(self, path: str, query: Query, organization_id: str, where: str) -> bytes:
         """The body of `GET path`, known to be JSON. As `ask`."""
@@ -121,17 +128,23 @@ class DcycleApi:
         self, request: _Request, understand: Callable[[bytes], T], recognise: Callable[[bytes], T | None]
     ) -> T:
         organization_id, where = request.organization_id, request.where
-        patience, (gate, pace, window) = Patience(self._settings, self._clock()), self._way(organization_id)
+        patience, (gate, pace, window) = Patience(self._settings, self._clock()), self._way_of(organization_id)
         answers_before = gate.answers_counts()
+
+        def outlook() -> str:
+            return patience.outlook(self._clock())
+
         while True:
             asked_at = self._clock()
             try:
                 async with gate.passage(where) as is_probe:
-                    asked_at = await pace.turn(asked_at if is_probe else patience.deadline)
+                    with self._stopwatch.running(organization_id):
+                        asked_at = await pace.turn(asked_at if is_probe else patience.deadline)
                     async with window, self._slot(organization_id):
                         if gate.why_open() and not is_probe:
                             raise _Overtaken
-                        understood = await self._once(request, understand, recognise, is_probe)
+                        with waiting.Waiting(where, outlook), self._stopwatch.running(organization_id):
+                            understood = await self._once(request, understand, recognise, is_probe)
                 pace.answered()
                 self._latecomers.heard(organization_id)
                 return understood
@@ -152,28 +165,28 @@ class DcycleApi:
                 if wait is None:
                     gate.gave_up(request.its_list, answers_before, error, where)
                     raise
-                gate.tell(error, patience.longest_seconds)
+                gate.tell(error, patience.longest_seconds, outlook())
                 self._latecomers.failed(organization_id, error, wait)
-            await self._outages.sleep(wait)
+            with waiting.Waiting(where, outlook, wait), self._stopwatch.running(organization_id):
+                await self._outages.sleep(wait)
 
     @asynccontextmanager
     async def _slot(self, organization_id: str) -> AsyncIterator[None]:
         """One of the connections that all organisations share."""
         with self._latecomers.queued(organization_id):
-            await self._slots.acquire()
+            await self._slots.take(last=self._latecomers.failed_last(organization_id))
         try:
             yield
         finally:
-            self._slots.release()
+            self._slots.give_back()
 
-    def _way(self, organization_id: str) -> tuple[Gate, Pace, Window]:
-        if organization_id not in self._gates:
+    def _way_of(self, organization_id: str) -> _Way:
+        if organization_id not in self._ways:
             host = self._outages.of(self._settings.base_url)
             throttle = self._outages.of(f"{self._settings.base_url} for organisation {organization_id}")
-            self._gates[organization_id] = Gate(host, throttle, self._clock)
-            self._paces[organization_id] = Pace(self._clock, self._outages.sleep)
-            self._windows[organization_id] = Window(self.max_connections)
-        return self._gates[organization_id], self._paces[organization_id], self._windows[organization_id]
+            pace = Pace(self._clock, self._outages.sleep)
+            self._ways[organization_id] = _Way(Gate(host, throttle, self._clock), pace, Window(self.max_connections))
+        return self._ways[organization_id]
 
     async def _once(
         self,
@@ -184,36 +197,31 @@ class DcycleApi:
     ) -> T:
         path, query, organization_id, where = request
         seconds = min(self._settings.request_seconds, PROBE_SECONDS if is_probe else float("inf"))
+
+        def others_wait() -> bool:
+            return self._slots.are_wanted and not self._latecomers.is_known(organization_id)
+
         try:
             self.requests_count += 1
-            async with asyncio.timeout(seconds):
+            async with within(seconds, where, others_wait):
                 url, headers = self._settings.base_url + path, self._headers(organization_id)
-                response = await self._http.get(url, query, headers, auth=self._auth(organization_id), where=where)
+                with open_telemetry.request(self._settings.address.host, organization_id) as answered:
+                    response = await self._http.get(url, query, headers, auth=self._auth(organization_id), where=where)
+                    answered(response.status_code)
             self.server_date = response.headers.get("date", self.server_date)
             if response.status_code == 200 and (known := recognise(response.content)) is not None:
                 return known
-            body = self._cleaned(read(response, where, self._secrets.mask), where)
-        except TimeoutError:
-            raise TransientError(f"{where}: no whole answer within {seconds:g} s.") from None
+            body = self._masking.cleaned(read(response, where, self._masking.mask), where)
         except (UnicodeEncodeError, httpx.InvalidURL):
             raise ContractError(
                 f"{where[:LONGEST_PLACE]}: the id is too long, or holds characters, for a request to carry."
             ) from None
         except BROKEN as error:
-            raise failure(error, where, self._settings, self._secrets.mask) from None
+            raise failure(error, where, self._settings, self._masking.mask) from None
         try:
             return understand(body)
         except TransientError as error:
-            raise misunderstood(response, str(error).removesuffix("."), self._secrets.mask) from None
-
-    def _cleaned(self, body: bytes, where: str) -> bytes:
-        cleaned = self._secrets.clean(body)
-        if cleaned is not body and not self._was_masked:
-            self._was_masked = True
-            _log.warning(
-                "%s: the answer holds a key, password or token of ours: it is masked there and in what follows.", where
-            )
-        return cleaned
+            raise misunderstood(response, str(error).removesuffix("."), self._masking.mask) from None
 
     def _headers(self, organization_id: str) -> dict[str, str]:
         headers = {"x-organization-id": organization_id}
@@ -224,18 +232,5 @@ class DcycleApi:
     def _auth(self, organization_id: str) -> httpx.Auth:
         key = self._settings.key_for(organization_id)
         if key not in self._auths:
-            self._auths[key] = self._new_auth(key)
+            self._auths[key] = auth_of(self._settings, key, self._clock, self._masking.secrets)
         return self._auths[key]
-
-    def _new_auth(self, key: str) -> httpx.Auth:
-        settings = self._settings
-        bearer = settings.auth == "bearer"
-        if (
-            bearer
-            and settings.email
-            and settings.password
-            and key in ("", settings.api_key and settings.api_key.get_secret_value())
-        ):
-            password = settings.password.get_secret_value()
-            return Login(settings.base_url, settings.email, password, clock=self._clock, secrets=self._secrets)
-        return ApiKey(key, bearer=bearer)

@@ -1,8 +1,8 @@
 """Reads a list together with the rows that hide behind its filter: those of a status that nobody asks for.
 
 What a list shows without the filter is not documented. If that is less, it proves nothing; if it is a row that the filter
-leaves out, the row lands too. A row escapes if it moves, between the two, from a status that only one of them shows to one that only the
-other shows. How passes prove a list belongs to `paging`.
+leaves out, the row lands too. The filtered pages before and after that look must show the same rows, so one that goes from what only
+the look shows to what only the filter shows is met after it. How passes prove a list belongs to `paging`.
 """
 
 from dataclasses import dataclass, field, replace
@@ -131,7 +131,6 @@ class _Look:
         try:
             gave_up = await read.until_complete()
             if self.hidden:
-                listed.on_one_page = False  # what lies on both sides of the look must be the same
                 gave_up = await read.to_the_end()
         except ListError as error:
             elsewhere = self.paging.unfiltered.path != self.paging.path
@@ -139,9 +138,8 @@ class _Look:
                 raise
             self.server.needs_filter = True
             return ""
+        listed.on_one_page = False  # what lies on both sides of the look must be the same
         self.passes, self.pages = read.passes, read.pages
-        if read.known == listed.known:
-            listed.confirmed |= read.known
         return self._doubt(gave_up, listed) if gave_up is not None and not gave_up.proven else ""
 
     def _doubt(self, gave_up: Proof, listed: Read) -> str:

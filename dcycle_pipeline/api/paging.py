@@ -38,8 +38,9 @@ async def read_list(
 class Read:
     """One list while it is read: what `read_list` does, pass by pass.
 
-    `known` are the ids that it has so far, `confirmed` those that it saw again after the set was complete. A list that is
-    `on_one_page` is proven without that. `counter` is the API's; a read that `looks_beyond` asks if there is more than it says.
+    `known` are the ids that it has so far, `confirmed` those that it saw again after the set was complete; `seen_again`
+    says that there was such a pass, if only over an empty list. A list that is `on_one_page` is proven without that. `counter` is
+    the API's; a read that `looks_beyond` asks if there is more than it says.
     """
 
     ask: Ask
@@ -52,6 +53,7 @@ class Read:
     known: set[str] = field(default_factory=set)
     confirmed: set[str] = field(default_factory=set)
     on_one_page: bool = False
+    seen_again: bool = False
     fingerprints: dict[tuple[Query, int], int] = field(default_factory=dict)
     refused: dict[Query, ListError] = field(default_factory=dict)
     passes: int = 0
@@ -89,7 +91,7 @@ class Read:
 
     def verdict(self) -> Proof | None:
         """A proof, whether it holds or the read gives up; None for one more pass."""
-        if self.complete and (self.on_one_page or len(self.confirmed) == self.counter):
+        if self.complete and (self.on_one_page or (self.seen_again and len(self.confirmed) == self.counter)):
             return self._proof("")
         if used_up := self.used_up:
             return self._proof(used_up)
@@ -136,7 +138,7 @@ class Read:
         self.restarts += 1
         self.counter, self.known, self.confirmed, self.fingerprints = None, set(), set(), {}
         self.stalled = self.rows = 0
-        self.on_one_page = False
+        self.on_one_page = self.seen_again = False
         self.sink.restart()
 
     def _judge(self, seen: set[str], was_complete: bool, before: tuple[int, int]) -> None:
@@ -146,6 +148,7 @@ class Read:
             return
         if was_complete:
             self.confirmed |= seen
+            self.seen_again = True
         self.ties = self.counter is not None and self.served >= self.counter > len(seen)
         self.stalled = 0 if (len(self.known), len(self.confirmed)) != before else self.stalled + 1
 

@@ -6,26 +6,19 @@ Data are masked with secrets that cannot be part of a name or a number by chance
 import base64
 import html
 import json
-import logging
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache, partial
 from urllib.parse import unquote
 
 from dcycle_pipeline.api.escapes import escapes_of, holds_one, may_be_escaped_in_links, without_link_escapes
 from dcycle_pipeline.api.needles import Needles
-from dcycle_pipeline.errors import SettingsError
-from dcycle_pipeline.settings import Settings
 
 MASK = "[secret]"
 # Eight letters and digits meet a given place of other data 1 time in 200 million million. A shorter key could be a status or a country.
 SHORTEST_KEY = 8
 # A password may be a word that names also hold. It leaves the process with a login only, whose answer is never stored.
 LONGEST_WORD = 15
-LOGGERS = (
-    *("httpx", "httpcore.connection", "httpcore.http11", "httpcore.http2", "httpcore.proxy"),
-    *("aiohttp.client", "aiohttp.internal"),
-)
 _MOST_ESCAPES = 3  # an escape may be escaped once more, and then be part of a URL
 _ESCAPE = re.compile(r"\\+(?:u([0-9a-fA-F]{4})|x([0-9a-fA-F]{2}))")
 _TOKEN = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|-?[0-9][0-9.eE+-]*')  # a text or a number of JSON
@@ -35,17 +28,6 @@ _born: list[str] = []
 def born_at_run_time() -> list[str]:
     """The tokens that this process was given, to mask them where no connection is at hand."""
     return _born
-
-
-def refuse_short_keys(settings: Settings) -> None:
-    """Raise SettingsError if a key is too short to be told apart from data: masking it would destroy them."""
-    keys = {entry.api_key_variable: settings.key_for(entry.id) for entry in settings.organizations.organization}
-    keys["DCYCLE_API_KEY"] = settings.api_key.get_secret_value() if settings.api_key else ""
-    for variable, key in keys.items():
-        if 0 < len(key) < SHORTEST_KEY:
-            raise SettingsError(
-                f"{variable} has {len(key)} characters, and no key is as short as that: copy the whole key."
-            )
 
 
 class Secrets:
@@ -94,18 +76,6 @@ class Secrets:
         if self._needles.are_in(bare):
             return True
         return bool(self._in_links) and b"%" in bare and self._in_links.are_in(without_link_escapes(bare))
-
-
-class MaskingFilter(logging.Filter):
-    """Masks what libraries log of a connection: a server may echo a secret in a header or in the words of its status."""
-
-    def __init__(self, mask: Callable[[str], str]) -> None:
-        super().__init__()
-        self._mask = mask
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        record.msg, record.args = self._mask(record.getMessage()), ()
-        return True
 
 
 def _is_safe(secret: str) -> bool:

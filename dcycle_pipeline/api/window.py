@@ -11,14 +11,14 @@ from dcycle_pipeline.errors import ListError, ThrottledError, TransientError
 
 
 class Window:
-    """Lets so many in, the first comer first; use it with `async with`. `most` is how many that are in the end.
+    """Lets so many in, the first comer first; use it with `async with`. `first` is how many that are at first, `most` in the end.
 
     It is a semaphore whose size changes, which asyncio has not.
     """
 
-    def __init__(self, most: int) -> None:
+    def __init__(self, most: int, first: int = 1) -> None:
         self._most = most
-        self._size = 1
+        self._size = min(most, first)
         self._under_way = 0
         self._waiting: deque[asyncio.Future[None]] = deque()
 

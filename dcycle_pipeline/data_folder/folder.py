@@ -19,7 +19,7 @@ from dcycle_pipeline.data_folder.files import write_whole
 from dcycle_pipeline.data_folder.lock import SOFT, endings_lock_of, lock_of
 from dcycle_pipeline.data_folder.paths import Paths
 from dcycle_pipeline.data_folder.permissions import PRIVATE_FOLDER, private, tighten
-from dcycle_pipeline.errors import FolderRefusedError, SettingsError, UnavailableError, after, few
+from dcycle_pipeline.errors import BusyError, FolderRefusedError, SettingsError, UnavailableError, after, few
 
 LAYOUT_VERSION = 4
 # Layout 1 kept no history. Layouts 2 and 3 go over to 4 by themselves when a run begins.
@@ -155,7 +155,8 @@ class DataFolder(Paths):
     def writing(self, purpose: str, wait_seconds: float = 600) -> Iterator[None]:
         """Hold the folder for writing until the block ends. Waits up to `wait_seconds` for another process.
 
-        `purpose` is what others are told. Raises UnavailableError, with the name of the holder, if another process still has it.
+        `purpose` is what others are told. Raises BusyError, with the name of the holder, if another process still has it, and
+        UnavailableError if the folder cannot be locked.
         """
         self.prepare()
         holder = self.working / "lock.holder"
@@ -164,7 +165,7 @@ class DataFolder(Paths):
                 lock = lock_of(self.working)
                 held = lock.acquire(timeout=wait_seconds)
             except Timeout:
-                raise UnavailableError(self._held_by(holder)) from None
+                raise BusyError(self._held_by(holder)) from None
             except OSError as error:
                 raise UnavailableError(f"{self.working} cannot be locked: {error.strerror}. {after(error)}") from None
         with held, private():

@@ -4,15 +4,16 @@ Which lists there are, and what becomes of their rows, belongs to `sync`.
 """
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.api.fingerprint import digest
 from dcycle_pipeline.api.meter import Limits
 from dcycle_pipeline.api.types import Page, Server
+from dcycle_pipeline.api.window import Window
 from dcycle_pipeline.endpoints.declaration import Endpoint, YearTotal
 from dcycle_pipeline.errors import ListError, NotFoundError, TransientError, UnauthorizedError, UnavailableError, after
 from dcycle_pipeline.landing.files import Landing
@@ -22,7 +23,9 @@ from dcycle_pipeline.landing.lists import ANSWERED, PROVEN, UNPROVEN, ListKey, L
 from dcycle_pipeline.landing.one_list import OneList
 from dcycle_pipeline.landing.page_body import read_object
 from dcycle_pipeline.landing.personal_data import Policy
+from dcycle_pipeline.telemetry.open_telemetry import span, tell
 
+FIRST_LISTS = 4  # at once, until an organisation has answered: one that hangs holds so many of the lists that all share
 UNFILTERED_REFUSED = (
     "status (the API refuses the list without a filter, so rows of a status that nobody knows may hide)"
 )
@@ -35,12 +38,18 @@ class Resume:
     within: timedelta
     now: Callable[[], datetime]
 
+    def landed(self, landing: Landing, keys: Iterable[ListKey]) -> set[ListKey]:
+        """Those lists that would be taken over now, and not asked for."""
+        now = self.now()
+        return {key for key in keys if landing.has_landed(key, now - self.within, now)} if self.within else set()
+
 
 class ListReader:
     """Reads lists of one organisation and endpoint for one run. `report` is called with each result as soon as it is known.
 
-    `last` are the last proven reads. `not_asked` are lists of which the last proven read counts, if the tables rest on it and its
-    pages are whole; all others are asked for. `unchanged` are the lists of which nothing differs from what the tables hold.
+    `last` are the last proven reads. `stands` are lists that are not asked for, with the result that counts on; all others are
+    asked for. If `is_short_of_time`, what the last sweep did not prove goes first, so that each list gets its turn. `unchanged` are the
+    lists of which nothing differs from what the tables hold.
     """
 
     def __init__(
@@ -55,7 +64,8 @@ class ListReader:
         limits: Limits,
         server: Server | None = None,
         last: Mapping[ListKey, LastProven] | None = None,
-        not_asked: Collection[ListKey] = (),
+        stands: Mapping[ListKey, ListResult] | None = None,
+        is_short_of_time: bool = False,
     ) -> None:
         self._api = api
         self._landing = landing
@@ -66,8 +76,9 @@ class ListReader:
         self._limits = limits
         self._server = server or Server()
         self._last = last or {}
-        self._not_asked = not_asked
-        self._at_once = asyncio.Semaphore(api.max_connections)
+        self.stands = stands or {}
+        self._is_short_of_time = is_short_of_time
+        self._at_once = Window(api.max_connections, FIRST_LISTS)
         self._unauthorized: dict[str, UnauthorizedError] = {}
         self.unchanged: set[ListKey] = set()
 
@@ -79,7 +90,7 @@ class ListReader:
         """
         wanted = list(keys)
         found: dict[ListKey, ListResult] = {}
-        for some in (*self._witnesses(wanted), wanted):
+        for some in (self._behind_first(wanted),) if self._is_short_of_time else (*self._witnesses(wanted), wanted):
             async with asyncio.TaskGroup() as group:
                 tasks = [group.create_task(self._one(key, again)) for key in some if key not in found]
             found |= {result.key: result for result in (task.result() for task in tasks)}
@@ -92,26 +103,43 @@ class ListReader:
         by_status: dict[str, ListKey] = {}
         longest, rows = list[ListKey](), 0
         for key in keys:
-            for page in last.fingerprint.pages if (last := self._last.get(key)) and key not in self._not_asked else ():
+            for page in last.fingerprint.pages if (last := self._last.get(key)) and key not in self.stands else ():
                 by_status |= dict.fromkeys(page.statuses, key)
                 longest, rows = ([key], page.rows) if page.rows > rows else (longest, rows)
         return longest, list(dict.fromkeys(by_status.values()))
 
+    def _behind_first(self, keys: list[ListKey]) -> list[ListKey]:
+        """The lists that the last sweep did not prove, the longest ago before the others; then the rest in its order."""
+        never = datetime.min.replace(tzinfo=UTC)
+
+        def turn(key: ListKey) -> tuple[bool, datetime]:
+            last = self._last.get(key)
+            is_behind = last is None or not last.is_merged
+            return not is_behind, last.result.finished_at if last and is_behind else never
+
+        return sorted(keys, key=turn)
+
     async def _one(self, key: ListKey, again: bool) -> ListResult:
-        async with self._at_once:
+        async with self._at_once, self._api.lists_at_once:
             self.unchanged.discard(key)
-            known = None if again else self._as_last_read(key) or self._taken_over(key)
-            result = known or await self._asked(key, again)
+            known = None if again else self._standing(key) or self._taken_over(key)
+            with span("list", organization_id=key.organization_id, endpoint=key.endpoint, facility_id=key.facility_id):
+                result = known or await self._asked(key, again)
+                if result.outcome == UNPROVEN and not known and self._limits.time_is_up(key.organization_id):
+                    result = replace(result, is_out_of_time=True)
+                tell(outcome=result.outcome, rows=result.rows_count)
         self._report(result)
         return result
 
-    def _as_last_read(self, key: ListKey) -> ListResult | None:
-        """The last read of a list that need not be asked for, with its pages in this run's folder too."""
-        last = self._last.get(key) if key in self._not_asked else None
-        if last is None or not (last.still_counts() and self._landing.link(last.path, key)):
+    def _standing(self, key: ListKey) -> ListResult | None:
+        """The result of a list that is not asked for, with its pages, if it has any, in this run's folder too."""
+        result = self.stands.get(key)
+        if result is None or result.landed_file is None:
+            return result and replace(result, run_id=self._landing.run_id)
+        if not self._landing.link(self._landing.root / result.landed_file, key):
             return None
         self.unchanged.add(key)
-        return replace(last.result, run_id=self._landing.run_id, landed_file=self._landing.file(key))
+        return replace(result, run_id=self._landing.run_id, landed_file=self._landing.file(key))
 
     def _taken_over(self, key: ListKey) -> ListResult | None:
         if not self._resume.within:
@@ -132,7 +160,7 @@ class ListReader:
     async def _asked(self, key: ListKey, again: bool) -> ListResult:
         started_at = self._resume.now()
         try:
-            if over := self._limits.run_is_over():
+            if over := self._limits.time_is_up(key.organization_id):
                 raise TransientError(over)
             if refusal := self._unauthorized.get(key.organization_id):
                 raise refusal
@@ -196,7 +224,7 @@ class ListReader:
 
         Raises ListError or TransientError if the API does not tell.
         """
-        if over := self._limits.run_is_over():
+        if over := self._limits.time_is_up(organization_id):
             raise TransientError(over)
         path = detail_path.format(id=quote(item_id, safe=""))
         try:

@@ -4,15 +4,28 @@ import os
 import tempfile
 from collections.abc import Callable, Collection
 from contextlib import suppress
+from datetime import datetime
 from pathlib import Path
 
 from dcycle_pipeline.data_folder import FORGOTTEN, delete
-from dcycle_pipeline.landing.files import HALF, holds_only_ours, is_ours, runs, runs_that_died
+from dcycle_pipeline.landing.files import HALF, SUFFIX, holds_only_ours, is_ours, runs, runs_that_died
+from dcycle_pipeline.landing.landed_file import finished_at
 
 
-def forget_runs(root: Path, but: Collection[str]) -> None:
-    """Delete the landed pages of all runs but those named in `but`."""
-    _forget(root, lambda folder: folder.name not in but)
+def forget_runs(root: Path, but: Collection[str], since: datetime, until: datetime) -> None:
+    """Delete the landed pages of all runs but those named in `but`, and those that died and landed a list from `since` to `until`:
+    the next run may take that over.
+    """
+    died = {folder.name for folder in runs_that_died(root)}
+    _forget(
+        root,
+        lambda folder: folder.name not in but and not (folder.name in died and _landed_a_list(folder, since, until)),
+    )
+
+
+def _landed_a_list(run: Path, since: datetime, until: datetime) -> bool:
+    newest_first = sorted(run.rglob(f"*{SUFFIX}"), key=lambda path: path.lstat().st_mtime, reverse=True)
+    return any((at := finished_at(path)) is not None and since <= at <= until for path in newest_first)
 
 
 def forget_run(root: Path, run_id: str) -> None:

@@ -94,6 +94,21 @@ def verify_file(path: Path, key: ListKey) -> None:
 
 def first_and_last(path: Path, key: ListKey) -> tuple[Header, Trailer]:
     """The header and the trailer of a landed file. Raises UnavailableError as `verify_file` does."""
+    header, trailer = _ends_of(path)
+    if header.key != key:
+        raise UnavailableError(f"Landed file {path} holds another list than its name says. Delete it and sync again.")
+    return header, trailer
+
+
+def finished_at(path: Path) -> datetime | None:
+    """When the list in a landed file was read; None if the file is not whole."""
+    try:
+        return _ends_of(path)[1].finished_at
+    except UnavailableError:
+        return None
+
+
+def _ends_of(path: Path) -> tuple[Header, Trailer]:
     first, last = b"", b""
     for line in _whole_lines(path):
         if first and last and not (last.startswith(_PAGE) and last.endswith(b"}")):
@@ -101,12 +116,9 @@ def first_and_last(path: Path, key: ListKey) -> tuple[Header, Trailer]:
             raise UnavailableError(f"Landed file {path} holds a page that is not one line. Delete it and sync again.")
         first, last = first or line, line if first else b""
     try:
-        header, trailer = _header(first), msgspec.json.decode(last, type=Trailer)
+        return _header(first), msgspec.json.decode(last, type=Trailer)
     except msgspec.MsgspecError as error:
         raise UnavailableError(f"Landed file {path} cannot be read: {error}. Delete it and sync again.") from None
-    if header.key != key:
-        raise UnavailableError(f"Landed file {path} holds another list than its name says. Delete it and sync again.")
-    return header, trailer
 
 
 def _header(line: bytes) -> Header:

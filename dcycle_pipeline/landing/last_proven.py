@@ -86,6 +86,27 @@ def last_proven(
     return found
 
 
+def as_merged(
+    root: Path, organization_id: str, endpoint: str, merged: tuple[str, datetime], proven: Collection[str | None]
+) -> dict[ListKey, ListResult]:
+    """What the sweep that the tables hold said of its lists, as far as it can be said again without asking.
+
+    Of a proven list the pages must be whole; whatever a later version would read in them, the tables rest on them. What could not be
+    read stays unread, for the same reason and since the same time. `merged` and `proven` are as for `last_proven`: a
+    run that was killed may have written a later sweep in the place of the one that it merged.
+    """
+    sweep = manifest.sweep_of(root, merged[0], organization_id, endpoint)
+    results = sweep.results if sweep is not None and sweep.merged_at == merged[1] else []
+    found = {result.key: result for result in results}
+    return {key: result for key, result in found.items() if _holds(root, result, proven)}
+
+
+def _holds(root: Path, result: ListResult, proven: Collection[str | None]) -> bool:
+    if result.outcome != PROVEN or result.fingerprint is None:
+        return not result.nothing_missing
+    return LastProven(root, result, result.key.facility_id in proven).still_counts()
+
+
 def _sweeps_before(
     root: Path, organization_id: str, endpoint: str, merged: tuple[str, datetime]
 ) -> Iterator[SweepManifest]:

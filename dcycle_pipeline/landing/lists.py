@@ -3,6 +3,7 @@
 How its pages are asked for belongs to `fetch`; where they land, to `files`.
 """
 
+import re
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -20,6 +21,12 @@ NOT_READ = "not_read"
 ANSWERED = "answered"
 # After these outcomes nothing of the list can be missing.
 NOTHING_MISSING = (PROVEN, FACILITY_DELETED, NO_FACILITIES, ANSWERED)
+_REQUEST = re.compile(r"GET \S+ \(organisation [^()]*\): ")
+
+
+def without_request(reason: str) -> str:
+    """A reason without the request that it begins with: of a line that names organisation, endpoint and facility already."""
+    return _REQUEST.sub("", reason)
 
 
 @dataclass(frozen=True)
@@ -73,6 +80,7 @@ class ListResult:
     `landed_file` is relative to the folder of landed pages; only a list that is proven, or a total that was answered, has one.
     `fingerprint` is what a later read compares a proven list with; `unreadable` are fields that are null in some of its rows because
     nobody could read them. `rows_print` is the print of the ids that its rows have in the tables, see `warehouse/compared.py`.
+    `is_out_of_time` says that the time of its organisation, or of the run, was used up when it was left unproven.
     `deleted_count` counts rows that the API confirmed to be gone, `quarantined_count` items that cannot be used. Both are known
     once the list is merged.
     """
@@ -90,6 +98,7 @@ class ListResult:
     fingerprint: Fingerprint | None = None
     unreadable: tuple[str, ...] = ()
     rows_print: str = ""
+    is_out_of_time: bool = False
 
     @property
     def nothing_missing(self) -> bool:

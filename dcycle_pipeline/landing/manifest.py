@@ -6,6 +6,7 @@ The tables follow from manifests and pages alone, so a rebuild or a replay needs
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import count
 from pathlib import Path
 from typing import TypeVar
 
@@ -22,7 +23,8 @@ T = TypeVar("T")
 @dataclass(frozen=True)
 class TreeManifest:
     """The organisations as a run saw them, the ids of those that are `absent` although they are still synced, what of the tree
-    cannot be used, and the organisations that are `excluded`. `backfill` says what the run is for, if it is one.
+    cannot be used, and the organisations that are `excluded`. `backfill` says what the run is for, if it is one, and
+    `completes` which run it completes, if it asks once more the organisations that gave no answer then.
     """
 
     run_id: str
@@ -34,6 +36,7 @@ class TreeManifest:
     unusable: list[UnusableNode] = field(default_factory=list)
     excluded: list[Organization] = field(default_factory=list)
     backfill: Backfill | None = None
+    completes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class SweepManifest:
 
     `deleted` maps the ids that the API confirmed to be gone to the facility of their list. `unlisted` are ids that the API shows
     by id only, `doubtful` the rows that are neither listed nor confirmed to be gone. A `part` is what was decided later, apart
-    from lists: its name, and by a person the `decision`.
+    from lists: its name, and by a person the `decision`. `pending_only` says that the run asked only for lists with pending records.
     """
 
     run_id: str
@@ -56,6 +59,7 @@ class SweepManifest:
     doubtful: list[DoubtfulRow] = field(default_factory=list)
     part: str = ""
     decision: Decision | None = None
+    pending_only: bool = False
 
 
 @dataclass(frozen=True)
@@ -76,7 +80,23 @@ def write_tree(root: Path, tree: TreeManifest) -> None:
 def write_sweep(root: Path, sweep: SweepManifest) -> None:
     """Write a sweep into the folder of its run and organisation below `root`."""
     name = ".".join(part for part in (sweep.endpoint, sweep.part) if part)
-    _write(root, organization_folder(root / sweep.run_id, sweep.organization_id) / f"{name}{SWEEP_SUFFIX}", sweep)
+    _write(root, _sweep_path(root, sweep.run_id, sweep.organization_id, name), sweep)
+
+
+def unused_part(root: Path, run_id: str, organization_id: str, endpoint: str, part: str) -> str:
+    """A name for a part that the run has not written yet: the given one, or with a number if it decided in this way before."""
+    names = (f"{part}.{number}" if number else part for number in count())
+    return next(name for name in names if not _sweep_path(root, run_id, organization_id, f"{endpoint}.{name}").exists())
+
+
+def sweep_of(root: Path, run_id: str, organization_id: str, endpoint: str) -> SweepManifest | None:
+    """The sweep that a run wrote of an organisation and endpoint; None if it wrote none."""
+    path = _sweep_path(root, run_id, organization_id, endpoint)
+    return read(path, SweepManifest) if is_within(root, path) else None
+
+
+def _sweep_path(root: Path, run_id: str, organization_id: str, name: str) -> Path:
+    return organization_folder(root / run_id, organization_id) / f"{name}{SWEEP_SUFFIX}"
 
 
 def begin_draft(root: Path, run_id: str) -> None:
@@ -89,14 +109,35 @@ def end_draft(root: Path, run_id: str) -> None:
     delete(root / run_id / DRAFT)
 
 
+def is_draft(run: Path) -> bool:
+    """Whether what a run decided, in its folder, counts for nothing."""
+    return (run / DRAFT).exists()
+
+
+def is_of_all(run: Path) -> bool:
+    """Whether a run, in its folder, began with the tree of organisations, and completes no other run."""
+    tree = read(run / TREE, TreeManifest)
+    return tree is not None and tree.completes is None
+
+
+def organizations_of(run: Path) -> set[str]:
+    """The organisations of which a run, in its folder, swept something."""
+    return {sweep.organization_id for sweep in _read_all(run.glob(f"*/*{SWEEP_SUFFIX}"), SweepManifest)}
+
+
 def end_run(root: Path, run_id: str, published_at: datetime | None = None) -> None:
     """Note that the run is over, so that no other run takes over what it landed. Raises UnavailableError if that cannot be written."""
     _write(root, root / run_id / ENDED, RunEnd(published_at))
 
 
-def end_with_all_before(root: Path, run_id: str, published_at: datetime | None = None) -> None:
-    """Note that the run is over, and all that died before it: what it took over of them must not be taken over once more."""
-    for folder in runs_that_died(root):
+def end_with_all_before(
+    root: Path, run_id: str, published_at: datetime | None = None, *, pending_only: bool = False
+) -> None:
+    """Note that the run is over, and all that died before it: what it took over of them must not be taken over once more.
+
+    If it asked only for lists with pending records, it took over nothing, and nobody has read the rest of what died.
+    """
+    for folder in () if pending_only else runs_that_died(root):
         if folder.name != run_id:
             end_run(root, folder.name)
     end_run(root, run_id, published_at)

@@ -20,7 +20,7 @@ from dcycle_pipeline.landing.last_proven import LastProven
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.landing.page_body import PageBody, read_page
 from dcycle_pipeline.landing.personal_data import Policy
-from dcycle_pipeline.log_lines import about
+from dcycle_pipeline.telemetry.open_telemetry import span
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class OneList:
 
     async def read(self, file: LandedFile, last: LastProven | None) -> Read:
         """Give the file every page of the list, unless all are as they were `last`. Raises the ListError or TransientError of a request."""
-        meter, paging = Meter(self.limits), self.endpoint.paging
+        meter, paging = Meter(self.limits, self.key.organization_id), self.endpoint.paging
         if paging.filter and not paging.statuses:
             if (found := await self._in_few_passes(file, last, meter)) is not None:
                 return self._landed(file, last, found)
@@ -115,7 +115,9 @@ class OneList:
 
     def _about(self, page: int) -> AbstractContextManager[None]:
         key = self.key
-        return about(organization_id=key.organization_id, endpoint=key.endpoint, facility_id=key.facility_id, page=page)
+        return span(
+            "page", organization_id=key.organization_id, endpoint=key.endpoint, facility_id=key.facility_id, page=page
+        )
 
     def _where(self, paging: Paging, number: int) -> str:
         return f"GET {paging.path} ({self.key}, page {number})"

@@ -96,6 +96,23 @@ def test_each_budget_ends_an_endless_list_and_is_named(kind: str, name: str, bud
     assert server.requests <= 40
 
 
+def test_a_list_ends_with_the_time_of_its_organisation() -> None:
+    """Which other lists may have used, on another connection."""
+    server, minutes = Endless("rows"), Budgets(organization_minutes=1)
+    limits = Limits(minutes, lambda: float(server.requests))
+    with limits.stopwatch.running("other"):
+        mine, other = Meter(limits, "mine"), Meter(limits, "other")
+        while server.requests < 59:
+            asyncio.run(server.ask((), 1))
+        assert (mine.used_up(0), other.used_up(0)) == ("", "")
+        asyncio.run(server.ask((), 1))
+        assert not mine.used_up(0)
+        assert "raise DCYCLE_ORGANIZATION_MINUTES" in other.used_up(0)
+    assert "DCYCLE_ORGANIZATION_MINUTES (1) is used up" in Meter(limits, "other").used_up(0), (
+        "a new list has no more time"
+    )
+
+
 def test_a_list_ends_with_the_time_of_its_run() -> None:
     proof, _ = proof_of(Endless("rows"), Budgets(), run_ends_at=25)
     assert (proof.proven, "DCYCLE_RUN_HOURS" in proof.reason) == (False, True)
@@ -142,8 +159,8 @@ def test_whatever_the_budgets_are_what_is_proven_was_once_the_whole_list(  # noq
 
 @pytest.mark.parametrize("size", [1, 100, 101, 350])
 def test_a_list_that_just_fits_is_proven(size: int) -> None:
-    """Two passes, and what lies behind the last page."""
-    fits = Budgets(list_pages=2 * -(-size // 100) + 1, list_rows=size)
+    """A pass, a look without the filter, a pass again, and what lies behind the last page."""
+    fits = Budgets(list_pages=3 * -(-size // 100) + 1, list_rows=size)
     assert proof_of(Server([f"r{i}" for i in range(size)]), fits)[0].proven
     for pages in range(1, fits.list_pages):
         proof, _ = proof_of(Server([f"r{i}" for i in range(size)]), fits.model_copy(update={"list_pages": pages}))

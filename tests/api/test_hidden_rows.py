@@ -45,14 +45,8 @@ class Server:
             self.rows[f"n{self.requests}"] = self.random.choice(STATUSES)
         if "delete" not in kind and self.rows:
             row, status = self.random.choice(list(self.rows)), self.random.choice(STATUSES)
-            if not self._escapes(self.rows[row], status):
-                self.rows[row] = status
+            self.rows[row] = status
         self.moments.append(dict(self.rows))
-
-    def _escapes(self, before: str, after: str) -> bool:
-        """Whether a row wanders between what only the filter shows and what only the look shows: neither may meet it, see `hidden_rows`."""
-        sides = {(status in self.honoured, status in (self.shown or ())) for status in (before, after)}
-        return sides == {(True, False), (False, True)}
 
     def ask(self, statuses: tuple[str, ...] | None, counted: tuple[str, ...] = STATUSES) -> Ask:
         async def ask(variant: Query, number: int) -> Page:
@@ -109,6 +103,7 @@ shown = st.sets(st.sampled_from(STATUSES)).map(lambda them: tuple(sorted(them)))
 @settings(max_examples=150)
 @example(["review"] * 3, ("review",), ASKED, 1, "empty", False, {}, 0)
 @example(["active", "review"], STATUSES, ASKED, 100, "empty", False, {2: "delete+insert"}, 3)
+@example(["review"], ("archived", "review"), ASKED, 1, "empty", False, {2: "delete+insert"}, 132)
 @given(
     listed=lists, shown=st.none() | shown, honoured=st.sampled_from([ASKED, ASKED[1:]]), limit=st.sampled_from([1, 3, 10, 100]),
     end=ends, shuffled=st.booleans(), changes=happenings, seed=st.integers(0, 999),
@@ -141,10 +136,7 @@ def test_a_server_that_behaves_is_proven_with_one_look(
     proof, kept = proof_of(server)
     assert (proof.proven, kept.keys()) == (True, server.told(rows))
     if limit == 100 and (shown == STATUSES or "review" not in rows.values()):
-        hidden = "review" in rows.values()
-        assert server.requests <= (5 if hidden else 3), (
-            "a pass, what lies behind it, a look; and once more if it shows more"
-        )
+        assert server.requests <= 5, "a pass and what lies behind it, before a look and after it"
 
 
 def test_a_counter_of_all_rows_does_not_open_a_list_of_which_the_look_shows_less() -> None:

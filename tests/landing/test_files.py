@@ -1,6 +1,6 @@
 """What was landed is read back as it was, or not at all; no id leaves the folder or meets another's file."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.api.types import Page, Proof
 from dcycle_pipeline.errors import UnavailableError
+from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import Landing, Trailer
 from dcycle_pipeline.landing.forgetting import forget_runs
 from dcycle_pipeline.landing.landed_file import page_lines as lines
@@ -112,5 +113,19 @@ def test_only_the_named_runs_are_kept(tmp_path: Path) -> None:
     for number in range(5):
         with Landing(tmp_path, f"run-{number}").write(ListKey("o", "facilities")) as file:
             file.finish(TRAILER)
-    forget_runs(tmp_path, but=["run-3", "run-4"])
+        manifest.end_run(tmp_path, f"run-{number}")
+    forget_runs(tmp_path, ["run-3", "run-4"], NOW, NOW)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["run-3", "run-4"]
+
+
+def test_what_a_run_that_died_landed_is_kept_as_long_as_it_may_be_taken_over(tmp_path: Path) -> None:
+    for number in range(2):
+        with Landing(tmp_path, f"run-{number}").write(ListKey("o", "facilities")) as file:
+            file.finish(TRAILER)
+    (tmp_path / "run-2" / "o").mkdir(parents=True)
+    (tmp_path / "run-2" / "o" / "facilities.ndjson.zst").write_bytes(b"half of it")
+    manifest.end_run(tmp_path, "run-1")
+    forget_runs(tmp_path, [], NOW - timedelta(hours=6), NOW)
+    assert [path.name for path in tmp_path.iterdir()] == ["run-0"]
+    forget_runs(tmp_path, [], NOW + timedelta(seconds=1), NOW + timedelta(hours=6))
+    assert not any(tmp_path.iterdir())

@@ -24,6 +24,7 @@ from dcycle_pipeline.summaries.months import (
     ORGANIZATION_TREE,
 )
 from dcycle_pipeline.summaries.moved import Moved, made_with
+from dcycle_pipeline.summaries.pending import PENDING_RECORDS
 from dcycle_pipeline.summaries.restated import RESTATEMENTS
 from dcycle_pipeline.summaries.scopes import EMISSIONS_BY_SCOPE_YEAR, SCOPE_MAPPING
 from dcycle_pipeline.summaries.trees import TREE_EMISSIONS_BY_MONTH, TREE_EMISSIONS_BY_YEAR
@@ -35,9 +36,10 @@ from dcycle_pipeline.summaries.years import (
     EMISSIONS_BY_ORGANIZATION_YEAR,
     WWT_INTENSITY_BY_FACILITY_YEAR,
 )
-from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse import last_sweeps
 from dcycle_pipeline.warehouse.database import replace_changed_rows, replace_changed_versions
 from dcycle_pipeline.warehouse.history import VALID_FROM, VALID_TO, current_of, of_versions
+from dcycle_pipeline.warehouse.last_reads import LAST_READS
 from dcycle_pipeline.warehouse.prints import Printer
 
 
@@ -76,13 +78,15 @@ SUMMARIES: tuple[Summary, ...] = (
 )
 
 # Views that the SQL files read beside tables: the rows of sync.lists and sync.quarantine that the last sweeps left, of lists and of
-# year totals.
+# year totals; and of each list the last proven reading.
 LAST_SWEEP_VIEWS = {
-    "current_lists": run_tables.CURRENT_LISTS,
-    "current_quarantine": run_tables.CURRENT_QUARANTINE,
-    "current_doubtful_rows": run_tables.CURRENT_DOUBTFUL_ROWS,
-    "current_year_totals": run_tables.CURRENT_YEAR_TOTALS,
-    "year_totals_quarantine": run_tables.YEAR_TOTALS_QUARANTINE,
+    "current_lists": last_sweeps.CURRENT_LISTS,
+    "current_quarantine": last_sweeps.CURRENT_QUARANTINE,
+    "current_doubtful_rows": last_sweeps.CURRENT_DOUBTFUL_ROWS,
+    "last_doubtful_rows": last_sweeps.LAST_DOUBTFUL_ROWS,
+    "last_reads": LAST_READS,
+    "current_year_totals": last_sweeps.CURRENT_YEAR_TOTALS,
+    "year_totals_quarantine": last_sweeps.YEAR_TOTALS_QUARANTINE,
 }
 
 # What we reported stays as it was reported, even if a later version of this code would calculate something else.
@@ -101,7 +105,7 @@ STORED: tuple[Table, ...] = (
     *(current_of(summary, VERSIONED) if summary.name == VERSIONED.name else summary for summary in SUMMARIES),
 )
 # Everything that is declared, each thing after those that it is made from.
-DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS, *BI)
+DECLARED: tuple[Table, ...] = (*STORED, COUNTED_RECORDS, PENDING_RECORDS, *BI)
 
 
 # The table that holds the rows of each summary.

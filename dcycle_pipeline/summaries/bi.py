@@ -18,6 +18,7 @@ from dcycle_pipeline.summaries.declaration import (
     month,
     organization_id,
 )
+from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
 from dcycle_pipeline.summaries.months import COVERAGE, EMISSIONS_BY_FACILITY_MONTH, FACILITY_MONTH
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.warehouse.history import VALID_NOW
@@ -70,11 +71,13 @@ BI_ORGANIZATIONS = View(
         _text("organization", "Its name; with its id if several have that name", _NAMES, _EXAMPLE),
         _text("parent_organization", "Name of the one above it, its own if none is", _NAMES, "Grupo Áureo Global"),
         _number("level", "Steps below the root of the tree; 0 for the root, null outside of the tree", _NAMES, "1"),
+        missing_member_count(),
     ),
     ORGANIZATIONS,
     f"""SELECT organization_id AS organization_key, organization, coalesce(parent_organization, organization) AS parent_organization,
-    depth AS level FROM {_NAMES}
-    UNION ALL SELECT '{NOT_KNOWN}', '{NOT_KNOWN}', '{NOT_KNOWN}', NULL""",
+    depth AS level, (SELECT count(*) FROM {MISSING} AS m WHERE m.organization_id = named.organization_id) AS missing_member_count
+    FROM {_NAMES} AS named
+    UNION ALL SELECT '{NOT_KNOWN}', '{NOT_KNOWN}', '{NOT_KNOWN}', NULL, 0""",
 )
 
 _PLACES = f"""SELECT organization_id, facility_id FROM {_FACILITY_VERSIONS} AS listed WHERE {VALID_NOW} AND NOT EXISTS (
@@ -139,7 +142,7 @@ _KEY = ("organization_id", "facility_id", "month")
 BI_EMISSIONS = View(
     "bi",
     "emissions",
-    "One row per facility and calendar month that it owes. Every number adds up, over any choice of rows",
+    "One row per facility and calendar month for which records are expected. Every number adds up, over any choice of rows",
     ("facility_key", "month"),
     (
         replace(month(), references="bi.dates.month"),
@@ -149,7 +152,7 @@ BI_EMISSIONS = View(
         days("covered_days", "Days of the month with at least one active record", COVERAGE, "29"),
         days(
             "due_days",
-            "Days of the month, all of them owed; all are covered if covered_days is the same",
+            "Days of the month, all of which should have a record; all are covered if covered_days is the same",
             COVERAGE,
             "31",
         ),
@@ -171,7 +174,7 @@ BI_EMISSIONS = View(
 BI_DATES = View(
     "bi",
     "dates",
-    "One row per calendar month, of all years from the first to the last that a facility owes",
+    "One row per calendar month, of all years from the first to the last for which records are expected",
     ("month",),
     (
         month(),
@@ -184,7 +187,8 @@ BI_DATES = View(
         Column(
             "is_complete",
             "BOOLEAN",
-            "Whether every day of the month that a facility owes is covered, and nothing is pending; false if none owes it",
+            "Whether every day of the month of which a record is expected is covered, nothing is pending, and no organisation is missing or "
+            "incomplete; false if none is expected",
             "bi.emissions",
             example="true",
         ),
@@ -192,7 +196,7 @@ BI_DATES = View(
     "derived",
     f"""SELECT month, last_day(month) AS last_day, year(month)::INTEGER AS year, year(month) || ' Q' || quarter(month) AS quarter,
     strftime(month, '%Y-%m') AS year_month, month(month)::INTEGER AS month_number, monthname(month) AS month_name,
-    coalesce(is_complete, false) AS is_complete
+    coalesce(is_complete, false) AND NOT EXISTS (FROM {MISSING}) AS is_complete
     FROM (SELECT unnest(generate_series(make_date(min(year(month)), 1, 1), make_date(max(year(month)), 12, 1), INTERVAL 1 MONTH))::DATE
         AS month FROM {COVERAGE_BY_FACILITY_MONTH.qualified}) AS calendar
     LEFT JOIN (SELECT month, bool_and(covered_days = due_days AND pending_months = 0) AS is_complete FROM bi.emissions GROUP BY month)

@@ -84,7 +84,7 @@ TOTAL_IMPACTS_COMPARISON = Summary(
             example="0.068674939",
         ),
         days("covered_days", "Days with at least one active record, summed over the facilities", _OURS, "2160"),
-        days("due_days", "Days that the facilities owe", _OURS, "2190"),
+        days("due_days", "Days of which the facilities should have a record", _OURS, "2190"),
         count(
             "unproven_list_count",
             "Lists of the organisation that the last sweep left unproven",

@@ -59,9 +59,9 @@ COVERAGE_GAPS = Summary(
 COVERAGE_BY_FACILITY_MONTH = Summary(
     "summaries",
     "coverage_by_facility_month",
-    "One row per facility and calendar month that it owes. A facility owes all months of the calendar years in which its "
-    "organisation has a covered day, from its own first covered year to its own last. An active facility owes them up to the "
-    "last year in which a record of its organisation begins",
+    "One row per facility and calendar month for which records are expected: all months of the calendar years in which its "
+    "organisation has a covered day, from its own first covered year to its own last. Of an active facility they are expected up to "
+    "the last year in which a record of its organisation begins",
     ("organization_id", "facility_id", "month"),
     (
         organization_id(WWT),
@@ -69,7 +69,7 @@ COVERAGE_BY_FACILITY_MONTH = Summary(
         month(),
         days("covered_days", "Days of the month with at least one active record", example="29"),
         days("overlap_days", "Those of them with more than one", "summaries.coverage_gaps", "2"),
-        days("due_days", "Days of the month, all of them owed", example="31"),
+        days("due_days", "Days of the month, all of which should have a record", example="31"),
     ),
     "summaries.emissions_by_facility_month",
     sources=(COUNTED, FACILITIES, "summaries.emissions_by_facility_month", "summaries.coverage_gaps"),

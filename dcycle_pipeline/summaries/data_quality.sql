@@ -13,9 +13,13 @@ WITH organizations AS (
         count(*) FILTER (status = 'active') AS active_record_count,
         count(*) FILTER (status = 'uploaded') AS uploaded_record_count,
         count(*) FILTER (status = 'loading') AS loading_record_count,
-        count(*) FILTER (status = 'error') AS error_record_count,
-        count(*) FILTER (is_counted(status, start_date, end_date) AND co2e_state = 'pending') AS pending_record_count
+        count(*) FILTER (status = 'error') AS error_record_count
     FROM dcycle.waste_water_treatments
+    GROUP BY organization_id
+), pending AS (
+    SELECT organization_id, count(*) AS pending_record_count, count(DISTINCT facility_id) AS pending_facility_count,
+        min(pending_since) AS oldest_pending_since
+    FROM summaries.pending_records
     GROUP BY organization_id
 ), stretches AS (
     SELECT organization_id, count(*) FILTER (kind = 'gap') AS gap_count, count(*) FILTER (kind = 'overlap') AS overlap_count
@@ -70,7 +74,7 @@ SELECT organization_id,
     coalesce(loading_record_count, 0) AS loading_record_count,
     coalesce(error_record_count, 0) AS error_record_count,
     coalesce(pending_record_count, 0) AS pending_record_count,
-    ratio(pending_record_count, active_record_count) AS pending_share,
+    ratio(coalesce(pending_record_count, 0), active_record_count) AS pending_share,
     coalesce(gap_count, 0) AS gap_count,
     coalesce(overlap_count, 0) AS overlap_count,
     coalesce(proven_list_count, 0) AS proven_list_count,
@@ -81,10 +85,14 @@ SELECT organization_id,
     coalesce(twice_listed_record_count, 0) AS twice_listed_record_count,
     coalesce(missing_member_count, 0) AS missing_member_count,
     coalesce(unlisted_facility_count, 0) AS unlisted_facility_count,
-    oldest_proof_at, newest_proof_at
+    oldest_proof_at, newest_proof_at,
+    coalesce(pending_facility_count, 0) AS pending_facility_count,
+    oldest_pending_since,
+    CASE WHEN oldest_pending_since IS NOT NULL THEN greatest(datesub('day', oldest_pending_since, newest_proof_at), 0) END AS oldest_pending_days
 FROM organizations
 LEFT JOIN facilities USING (organization_id)
 LEFT JOIN records USING (organization_id)
+LEFT JOIN pending USING (organization_id)
 LEFT JOIN stretches USING (organization_id)
 LEFT JOIN lists USING (organization_id)
 LEFT JOIN quarantined USING (organization_id)

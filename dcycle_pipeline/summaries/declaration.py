@@ -187,24 +187,27 @@ def records(source: str, period: str, of: str = "") -> tuple[Column, ...]:
 def coverage(source: str, period: str, of: str = "") -> tuple[Column, ...]:
     """How many facilities the figures rest on, and how many of the days that these owe."""
     return (
-        count("facility_count", f"Facilities{of} that owe the days of the {period}", source, "6", f"{period}s"),
+        count(
+            "facility_count", f"Facilities{of} of which records are expected in the {period}", source, "6", f"{period}s"
+        ),
         days("covered_days", f"Days with at least one active record, summed over the facilities{of}", source, "2160"),
         days(
             "due_days",
-            f"Days that the facilities{of} owe; the {period} is fully covered if covered_days is the same",
+            f"Days of which the facilities{of} should have a record; the {period} is fully covered if covered_days is the same",
             source,
             "2190",
         ),
     )
 
 
-def year_on_year(name: str) -> tuple[Column, ...]:
-    """The change of the figure `name` to the year before, and the reason if there is none."""
+def year_on_year(name: str, whole: str = "") -> tuple[Column, ...]:
+    """The change of the figure `name` to the year before, and the reason if there is none. `whole` is a condition beside those of all."""
+    conditions = ["both years are fully covered", "nothing in them is pending", *([whole] if whole else [])]
     return (
         share(
             f"{name}_year_on_year",
             f"Change of {name} to the year before, as a share of that year: 0.05 is 5 % more. "
-            "Null unless both years are fully covered, nothing in them is pending and the figure of that year is above zero",
+            f"Null unless {', '.join(conditions)} and the figure of that year is above zero",
             example="-0.034500000",
         ),
         Column(

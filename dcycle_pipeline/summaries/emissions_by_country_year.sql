@@ -1,4 +1,4 @@
--- Adds up the years of all facilities of a country, over all organisations.
+-- Adds up the years of all facilities of a country, over all organisations. Nobody knows in which countries a missing one has any.
 WITH years AS (
     SELECT country_code, year,
         sum(co2e_kg) AS co2e_kg, sum(co2e_biomass_kg) AS co2e_biomass_kg,
@@ -7,12 +7,14 @@ WITH years AS (
         count(*) AS facility_count, sum(covered_days)::BIGINT AS covered_days, sum(due_days)::BIGINT AS due_days
     FROM summaries.wwt_intensity_by_facility_year
     GROUP BY country_code, year
+), missing AS (
+    SELECT count(DISTINCT member_organization_id) AS member_count FROM summaries.missing_members
 )
 SELECT years.*,
-    no_change_reason(
+    coalesce(missing_reason(missing.member_count), no_change_reason(
         years.year, years.co2e_kg, years.covered_days, years.due_days, years.pending_record_count,
         before.co2e_kg, before.covered_days, before.due_days, before.pending_record_count
-    ) AS year_on_year_reason,
+    )) AS year_on_year_reason,
     CASE WHEN year_on_year_reason IS NULL THEN ratio(years.co2e_kg - before.co2e_kg, before.co2e_kg) END AS co2e_kg_year_on_year
-FROM years
+FROM years CROSS JOIN missing
 LEFT JOIN years AS before ON before.country_code IS NOT DISTINCT FROM years.country_code AND before.year = years.year - 1

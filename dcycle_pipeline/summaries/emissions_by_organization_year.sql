@@ -9,10 +9,12 @@ WITH years AS (
     GROUP BY organization_id, year
 )
 SELECT years.*,
-    no_change_reason(
+    coalesce(CASE WHEN missing.organization_id IS NOT NULL THEN 'not received completely' END, no_change_reason(
         years.year, years.co2e_kg, years.covered_days, years.due_days, years.pending_record_count,
         before.co2e_kg, before.covered_days, before.due_days, before.pending_record_count
-    ) AS year_on_year_reason,
+    )) AS year_on_year_reason,
     CASE WHEN year_on_year_reason IS NULL THEN ratio(years.co2e_kg - before.co2e_kg, before.co2e_kg) END AS co2e_kg_year_on_year
 FROM years
+LEFT JOIN summaries.missing_members AS missing
+    ON missing.organization_id = years.organization_id AND missing.member_organization_id = years.organization_id
 LEFT JOIN years AS before ON before.organization_id = years.organization_id AND before.year = years.year - 1

@@ -77,7 +77,7 @@ TREE = ORGANIZATION_TREE.qualified
 EMISSIONS_BY_ORGANIZATION_MONTH = Summary(
     "summaries",
     "emissions_by_organization_month",
-    "One row per organisation and calendar month for which it owes data: its own figures, without organisations below it",
+    "One row per organisation and calendar month for which records of it are expected: its own figures, without organisations below it",
     ("organization_id", "month"),
     (
         organization_id(FACILITY_MONTH),

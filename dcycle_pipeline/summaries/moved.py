@@ -104,6 +104,8 @@ class Moved:
         """Whether the summary has to be made again. What the run tables say moves with every run."""
         sources = {name for name in summary.sources if name != run_tables.RUNS.qualified}
         of_runs = any(name.startswith(("sync.", "dcycle.total_impacts")) for name in sources)
+        if summary == LISTED_TWICE:  # if nothing is, no list that is read again changes that, unless its rows do
+            of_runs = bool(self.printer.of(self.stored[summary.name]))
         return self.wholly or of_runs or bool(self.names & {summary.name, summary.qualified, *summary.sources})
 
     @property

@@ -69,3 +69,7 @@ CREATE OR REPLACE MACRO no_change_reason(
         WHEN before_figure = 0 THEN (year - 1) || ': zero, of which nothing is a share'
         WHEN before_figure < 0 THEN (year - 1) || ': negative, of which nothing is a share'
         WHEN ratio(figure - before_figure, before_figure) IS NULL THEN 'too large to be a share' END);
+
+-- What a group lacks goes before its days: an organisation that was not read may owe days that nobody knows of.
+CREATE OR REPLACE MACRO missing_reason(missing_member_count) AS
+    CASE WHEN missing_member_count > 0 THEN 'organisations missing or incomplete: ' || missing_member_count END;

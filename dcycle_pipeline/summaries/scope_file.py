@@ -12,8 +12,8 @@ import duckdb
 
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.summaries.scopes import SCOPE_MAPPING
+from dcycle_pipeline.warehouse.arrow_view import arrow_view
 from dcycle_pipeline.warehouse.database import replace_changed_rows
-from dcycle_pipeline.warehouse.run_log import arrow_view
 
 Line = tuple[Any, ...]
 _NAMES = SCOPE_MAPPING.names()[1:]

@@ -38,7 +38,7 @@ WITH own AS (
         coalesce(not_active_record_count, 0) AS not_active_record_count,
         coalesce(prorated_record_count, 0) AS prorated_record_count,
         coalesce(prorated_co2e_kg, 0)::DECIMAL(38, 9) AS prorated_co2e_kg,
-        ratio(prorated_co2e_kg, own.co2e_kg) AS prorated_share,
+        ratio(coalesce(records.prorated_co2e_kg, 0), own.co2e_kg) AS prorated_share,
         coalesce(own.covered_days, 0) AS covered_days, coalesce(own.due_days, 0) AS due_days,
         coalesce(unproven_list_count, 0) AS unproven_list_count, coalesce(quarantined_count, 0) AS quarantined_count,
         CASE WHEN asked.year IS NULL THEN 'it was not asked for in the last sweep'

@@ -14,10 +14,10 @@ WITH years AS (
     GROUP BY organization_id
 )
 SELECT years.*, coalesce(missing.member_count, 0) AS missing_member_count,
-    no_change_reason(
+    coalesce(missing_reason(missing.member_count), no_change_reason(
         years.year, years.co2e_kg, years.covered_days, years.due_days, years.pending_record_count,
         before.co2e_kg, before.covered_days, before.due_days, before.pending_record_count
-    ) AS year_on_year_reason,
+    )) AS year_on_year_reason,
     CASE WHEN year_on_year_reason IS NULL THEN ratio(years.co2e_kg - before.co2e_kg, before.co2e_kg) END AS co2e_kg_year_on_year
 FROM years
 LEFT JOIN missing ON missing.tree_organization_id = years.tree_organization_id

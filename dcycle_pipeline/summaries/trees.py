@@ -24,7 +24,7 @@ _OWN_YEARS = EMISSIONS_BY_ORGANIZATION_YEAR.qualified
 TREE_EMISSIONS_BY_MONTH = Summary(
     "summaries",
     "tree_emissions_by_month",
-    "One row per organisation whose tree it is and calendar month for which it, or an organisation below it, owes data",
+    "One row per organisation whose tree it is and calendar month for which records of it, or of an organisation below it, are expected",
     ("tree_organization_id", "month"),
     (
         tree_organization_id(TREE),
@@ -41,7 +41,7 @@ TREE_EMISSIONS_BY_MONTH = Summary(
 TREE_EMISSIONS_BY_YEAR = Summary(
     "summaries",
     "tree_emissions_by_year",
-    "One row per organisation whose tree it is and calendar year for which it, or an organisation below it, owes data",
+    "One row per organisation whose tree it is and calendar year for which records of it, or of an organisation below it, are expected",
     ("tree_organization_id", "year"),
     (
         tree_organization_id(TREE),
@@ -49,7 +49,7 @@ TREE_EMISSIONS_BY_YEAR = Summary(
         *of_tree(measures(_OWN_YEARS, OF_TREE)),
         *of_tree(records(_OWN_YEARS, "year", OF_TREE)),
         *of_tree(coverage(_OWN_YEARS, "year", OF_TREE)),
-        *year_on_year("co2e_kg"),
+        *year_on_year("co2e_kg", "missing_member_count is 0"),
         missing_member_count(),
     ),
     _OWN_YEARS,

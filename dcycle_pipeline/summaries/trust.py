@@ -19,6 +19,7 @@ from dcycle_pipeline.summaries.declaration import (
     total,
 )
 from dcycle_pipeline.summaries.missing import MISSING, missing_member_count
+from dcycle_pipeline.summaries.pending import PENDING_RECORDS
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.summaries.years import FACILITY_YEAR
 
@@ -132,6 +133,23 @@ DATA_QUALITY = Summary(
             "When the list with the oldest proof was proven; null if a list never was",
         ),
         _moment("newest_proof_at", "When a list was last proven"),
+        count("pending_facility_count", "Facilities with pending records", PENDING_RECORDS.qualified, "2", _TWICE),
+        Column(
+            "oldest_pending_since",
+            "TIMESTAMPTZ",
+            "Since when the record is pending that is so longest; null if none is",
+            PENDING_RECORDS.qualified,
+            example="2025-11-21 03:00:12+00",
+        ),
+        Column(
+            "oldest_pending_days",
+            "BIGINT",
+            "Whole days from oldest_pending_since to newest_proof_at; null if nothing is pending",
+            "derived",
+            "d",
+            example="9",
+            additivity="none",
+        ),
     ),
     "sync.lists, sync.quarantine and dcycle",
     sources=(
@@ -142,6 +160,7 @@ DATA_QUALITY = Summary(
         LISTS,
         QUARANTINE,
         DOUBTFUL_ROWS,
+        PENDING_RECORDS.qualified,
         "history.facilities",
         MISSING,
         LISTED_TWICE.qualified,

@@ -1,18 +1,31 @@
 """Declares what several organisations list at the same time, and the records that count: each one once, wherever it is listed."""
 
+from dcycle_pipeline.endpoints.facilities import V1
 from dcycle_pipeline.endpoints.waste_water_treatments import ENDPOINT
 from dcycle_pipeline.schema import Column, View
-from dcycle_pipeline.summaries.declaration import COUNTED, FACILITIES, ORGANIZATIONS, WWT, Summary, organization_id
+from dcycle_pipeline.summaries.declaration import (
+    COUNTED,
+    DOUBTFUL_ROWS,
+    FACILITIES,
+    LISTS,
+    ORGANIZATIONS,
+    QUARANTINE,
+    WWT,
+    Summary,
+    organization_id,
+)
 from dcycle_pipeline.warehouse.history import VALID_NOW, versions
 
 _EXAMPLE = "33333333-3333-4333-8333-333333333333"
 _SOURCE = f"{FACILITIES}, {WWT}"
+_VERSIONS = (versions(V1).qualified, versions(ENDPOINT).qualified)
 
 LISTED_TWICE = Summary(
     "summaries",
     "listed_twice",
     "One row per organisation and facility or record that another organisation lists too. It counts once in every summary: in the "
-    "deepest organisation that lists the facility (of several, the one with the smallest id); records follow their facility",
+    "deepest organisation that lists the facility (of several, the one with the smallest id); records follow their facility. What "
+    "was not read since another organisation began to list it gives way; a record that is gone from there counts nowhere",
     ("endpoint", "item_id", "organization_id"),
     (
         Column("endpoint", "VARCHAR", "facilities or waste_water_treatments", "derived", example="facilities"),
@@ -26,10 +39,16 @@ LISTED_TWICE = Summary(
             f"{ORGANIZATIONS}: depth",
             example="22222222-2222-4222-8222-222222222222",
         ),
-        Column("is_counted", "BOOLEAN", "Whether it is this row that counts", "derived", example="true"),
+        Column(
+            "is_counted",
+            "BOOLEAN",
+            "Whether it is this row that counts; none does of a record that is gone",
+            "derived",
+            example="true",
+        ),
     ),
-    f"{FACILITIES} and {WWT}",
-    sources=(ORGANIZATIONS, FACILITIES, WWT),
+    f"{FACILITIES}, {WWT} and sync.lists",
+    sources=(ORGANIZATIONS, FACILITIES, WWT, *_VERSIONS, LISTS, QUARANTINE, DOUBTFUL_ROWS),
 )
 
 _COLUMNS = ", ".join(

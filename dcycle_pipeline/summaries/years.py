@@ -22,6 +22,7 @@ from dcycle_pipeline.summaries.declaration import (
     year,
     year_on_year,
 )
+from dcycle_pipeline.summaries.missing import MISSING
 from dcycle_pipeline.summaries.months import COVERAGE, FACILITY_MONTH
 
 _CALCULATED_MONTHS = "in the months of the year in which nothing is pending"
@@ -34,7 +35,7 @@ def _intensity(name: str, numerator: str, denominator: str, unit: str, example: 
 WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
     "summaries",
     "wwt_intensity_by_facility_year",
-    "One row per facility and calendar year that it owes: emissions and sludge per cubic metre, as ratios of the year's sums, not as "
+    "One row per facility and calendar year for which records are expected: emissions and sludge per cubic metre, as ratios of the year's sums, not as "
     "means of monthly ratios. For the CO2e ratios both sums leave out the months in which something is pending",
     ("organization_id", "facility_id", "year"),
     (
@@ -45,7 +46,7 @@ WWT_INTENSITY_BY_FACILITY_YEAR = Summary(
         *measures(FACILITY_MONTH),
         *records(WWT, "year"),
         days("covered_days", "Days of the year with at least one active record", COVERAGE, "363"),
-        days("due_days", "Days of the year, all of them owed", COVERAGE),
+        days("due_days", "Days of the year, all of which should have a record", COVERAGE),
         total("calculated_months_co2e_kg", f"Emissions {_CALCULATED_MONTHS}", FACILITY_MONTH, KILOGRAMS_CO2E),
         total(
             "calculated_months_water_in_m3",
@@ -89,7 +90,7 @@ FACILITY_YEAR = WWT_INTENSITY_BY_FACILITY_YEAR.qualified
 EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
     "summaries",
     "emissions_by_organization_year",
-    "One row per organisation and calendar year for which it owes data: its own figures, without organisations below it",
+    "One row per organisation and calendar year for which records of it are expected: its own figures, without organisations below it",
     ("organization_id", "year"),
     (
         organization_id(FACILITY_YEAR),
@@ -97,17 +98,17 @@ EMISSIONS_BY_ORGANIZATION_YEAR = Summary(
         *measures(FACILITY_YEAR),
         *records(FACILITY_YEAR, "year"),
         *coverage(FACILITY_YEAR, "year"),
-        *year_on_year("co2e_kg"),
+        *year_on_year("co2e_kg", "the organisation was received completely"),
     ),
     FACILITY_YEAR,
-    sources=(FACILITY_YEAR,),
+    sources=(FACILITY_YEAR, MISSING),
     conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
 )
 
 EMISSIONS_BY_COUNTRY_YEAR = Summary(
     "summaries",
     "emissions_by_country_year",
-    "One row per country and calendar year for which a facility in it owes data, over all organisations; facilities of which the "
+    "One row per country and calendar year for which records of a facility in it are expected, over all organisations; facilities of which the "
     "country is not known are in the rows without a country",
     ("country_code", "year"),
     (
@@ -116,9 +117,9 @@ EMISSIONS_BY_COUNTRY_YEAR = Summary(
         *measures(FACILITY_YEAR),
         *records(FACILITY_YEAR, "year"),
         *coverage(FACILITY_YEAR, "year"),
-        *year_on_year("co2e_kg"),
+        *year_on_year("co2e_kg", "no organisation is missing"),
     ),
     FACILITY_YEAR,
-    sources=(FACILITY_YEAR,),
+    sources=(FACILITY_YEAR, MISSING),
     conserves=(Conserved(FACILITY_YEAR, (*MEASURES, *RECORDS, *DAYS)),),
 )

@@ -15,13 +15,13 @@ from dcycle_pipeline.landing.upgrade import upgrade_manifests
 from dcycle_pipeline.publish.snapshots import set_aside_foreign_logs
 from dcycle_pipeline.publish.upgrade import upgrade_snapshots
 from dcycle_pipeline.sync import leftovers, recovery
-from dcycle_pipeline.warehouse import backfills, run_log
+from dcycle_pipeline.warehouse import backfills, pending, run_log, second_runs
 
 
 @dataclass(frozen=True)
 class Beginning:
-    """What it takes to begin a run: its id, who it is for messages, the clock, DuckDB's memory, patience for the lock, and what the run
-    is for if it is a backfill.
+    """What it takes to begin a run: its id, who it is for messages, the clock, DuckDB's memory, patience for the lock, what the run
+    is for if it is a backfill, whether it asks only for lists with pending records, and which run it completes.
     """
 
     run_id: str
@@ -30,6 +30,8 @@ class Beginning:
     memory_limit_mb: int
     wait_for_folder_seconds: float
     backfill: Backfill | None = None
+    pending_only: bool = False
+    completes: str | None = None
 
 
 @contextmanager
@@ -67,4 +69,7 @@ def _heal(connection: duckdb.DuckDBPyConnection, folder: DataFolder, beginning: 
     moment = run_log.moment(connection, beginning.now())
     run_log.note_run(connection, beginning.run_id, moment, root, version("dcycle_pipeline"))
     backfills.note(connection, beginning.run_id, beginning.backfill)
+    second_runs.note(connection, beginning.run_id, beginning.completes)
+    if beginning.pending_only:
+        pending.note_pending_only(connection, beginning.run_id)
     recovery.reconcile_publication(connection, folder)

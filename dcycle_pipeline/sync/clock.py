@@ -6,6 +6,8 @@ How moments stay in order whatever the clock does belongs to `warehouse.run_log`
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
+from dcycle_pipeline.text import counted
+
 MOST_DIFFERENCE = timedelta(minutes=5)
 
 
@@ -46,4 +48,13 @@ def in_words(span: timedelta) -> str:
     for unit, seconds in (("days", 86400), ("hours", 3600), ("minutes", 60)):
         if span.total_seconds() >= 2 * seconds:
             return f"{span.total_seconds() / seconds:.0f} {unit}"
-    return f"{span.total_seconds():.0f} seconds"
+    return counted(round(span.total_seconds()), "second")
+
+
+def ago(moment: datetime, now: datetime) -> str:
+    """How long ago a moment was, in the fewest letters: `12 min ago`."""
+    seconds = max((now - moment).total_seconds(), 0)
+    for unit, length, next_one in (("s", 1, 120), ("min", 60, 7200), ("h", 3600, 172_800)):
+        if seconds < next_one:
+            return f"{seconds // length:.0f} {unit} ago"
+    return f"{seconds // 86_400:.0f} days ago"

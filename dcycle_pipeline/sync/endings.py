@@ -17,12 +17,16 @@ WRONG, WELL = "wrong", "well"
 
 @dataclass(frozen=True)
 class Ending:
-    """How a run ended: `reason` says why it failed, and is empty if it published. The id is empty if no run could begin."""
+    """How a run ended: `reason` says why it failed, and is empty if it published. The id is empty if no run could begin.
+
+    `pending_only` says that it asked only for lists with pending records.
+    """
 
     run_id: str
     started_at: datetime
     ended_at: datetime
     reason: str = ""
+    pending_only: bool = False
 
 
 @dataclass
@@ -37,8 +41,24 @@ class Endings:
     max_age_seconds: float | None = None
 
     def add(self, ending: Ending) -> None:
-        """Add one ending, and forget the oldest."""
-        self.runs = [*self.runs, ending][-KEPT:]
+        """Add one ending, and forget the oldest of its kind: runs over pending records are many.
+
+        A run ends once: what its own process says replaces what others said of it.
+        """
+        others = [one for one in self.runs if one.run_id != ending.run_id or not one.run_id]
+        alike = [one for one in others if one.pending_only == ending.pending_only]
+        forgotten = alike[: len(alike) + 1 - KEPT] if len(alike) >= KEPT else []
+        self.runs = [*(one for one in others if one not in forgotten), ending]
+
+    @property
+    def failures(self) -> list[Ending]:
+        """Those that nothing made up for. A sync that is well reads what pending records ask for too; the other way round, it is not so."""
+        found: dict[bool, Ending] = {}
+        for one in self.runs:
+            if not one.reason and not one.pending_only:
+                found.clear()
+            found[one.pending_only] = one
+        return [one for one in found.values() if one.reason]
 
 
 def read_endings(folder: DataFolder) -> Endings:
@@ -58,7 +78,7 @@ def read_endings(folder: DataFolder) -> Endings:
 
 def _ending(one: dict[str, Any]) -> Ending:
     began, ended = (datetime.fromisoformat(one[name]) for name in ("started_at", "ended_at"))
-    return Ending(str(one["run_id"]), began, ended, str(one["reason"]))
+    return Ending(str(one["run_id"]), began, ended, str(one["reason"]), bool(one.get("pending_only")))
 
 
 def write_endings(folder: DataFolder, endings: Endings) -> None:

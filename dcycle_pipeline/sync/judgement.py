@@ -6,13 +6,12 @@ Only the API's own word deletes: it says by the row's id that there is no such r
 import asyncio
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.errors import ForbiddenError, ListError, TransientError
 from dcycle_pipeline.landing.fetch import ListReader
 from dcycle_pipeline.landing.lists import DoubtfulRow
-from dcycle_pipeline.warehouse.compared import Comparison
+from dcycle_pipeline.warehouse.compared import Seen
 
 _SHOWN = "the list does not show it, but the API still has it under its id"
 
@@ -38,44 +37,34 @@ class Verdict:
 
 
 class Judge:
-    """Asks the API by their ids about the vanished rows of one organisation and endpoint.
+    """Asks the API by their ids about the vanished rows of one organisation and endpoint. Of a list that stands without being asked
+    for, the doubts stand too.
 
     `orphaned` are facilities that are confirmed deleted.
     """
 
     def __init__(
-        self,
-        endpoint: Endpoint,
-        organization_id: str,
-        reader: ListReader,
-        compared: Comparison,
-        orphaned: Collection[str | None],
+        self, endpoint: Endpoint, organization_id: str, reader: ListReader, orphaned: Collection[str | None]
     ) -> None:
         self._endpoint = endpoint
         self._organization_id = organization_id
         self._reader = reader
-        self._compared = compared
         self._orphaned = orphaned
 
-    def news(self, vanished: Mapping[str, str | None]) -> set[str]:
-        """The ids of rows that the last sweep still saw. Reading the list of any other row again would tell nothing new."""
-        return vanished.keys() - self._off_the_list if vanished else set()
-
-    @cached_property
-    def _off_the_list(self) -> set[str]:
-        return self._compared.known_to_be_off_the_list()
-
-    async def verdict(self, vanished: Mapping[str, str | None]) -> Verdict:
-        """What became of rows, which are given with the facility of their list."""
+    async def verdict(self, vanished: Mapping[str, str | None], seen: Seen) -> Verdict:
+        """What became of rows, which are given with the facility of their list. `seen` is what the lists show."""
+        stand = self._doubts_that_stand(seen)
         async with asyncio.TaskGroup() as group:
-            answers = {item: group.create_task(self._why_not_deleted(item, at)) for item, at in vanished.items()}
+            asked = [(item, at) for item, at in vanished.items() if item not in stand]
+            answers = {item: group.create_task(self._why_not_deleted(item, at)) for item, at in asked}
         reasons = {item: task.result() for item, task in answers.items()}
+        reasons |= {item: stand[item] for item in vanished if item in stand}
         gone = [item for item, reason in reasons.items() if not reason]
-        if gone and (refuted := await self._why_not_believed()):
+        if gone and (refuted := await self._why_not_believed(seen.a_listed_id)):
             reasons |= dict.fromkeys(gone, refuted)
         # A facility that is deleted softly stays under its id, and its records have lists of their own. But if the list shows a row
         # whose id nobody can read, that may be this one.
-        may_be_unlisted = self._endpoint.parent is None and not self._compared.holds_a_nameless_row()
+        may_be_unlisted = self._endpoint.parent is None and not seen.holds_a_nameless_row
         unlisted = [item for item, reason in reasons.items() if reason == _SHOWN and may_be_unlisted]
         deleted = {item: vanished[item] for item, reason in reasons.items() if not reason}
         doubtful = [
@@ -84,6 +73,11 @@ class Judge:
             if reason and item not in unlisted
         ]
         return Verdict(deleted, unlisted, doubtful)
+
+    def _doubts_that_stand(self, seen: Seen) -> dict[str, str]:
+        """The doubts about rows of lists that are not asked for, by id."""
+        facilities = {key.facility_id for key in self._reader.stands}
+        return {item: reason for item, (facility, reason) in seen.doubts.items() if facility in facilities}
 
     async def _why_not_deleted(self, item_id: str, facility_id: str | None) -> str:
         """Why a row that the list no longer shows cannot be taken for deleted; empty if the API says that it is."""
@@ -94,12 +88,11 @@ class Judge:
                 return ""  # its facility is gone from this organisation by the API's own word, and it with it
             return f"the list does not show it, and whether it is deleted is not known: {error}"
 
-    async def _why_not_believed(self) -> str:
+    async def _why_not_believed(self, listed: str | None) -> str:
         """Why "not found" proves nothing in this run: a row that the list shows is not found either. Empty if it is found.
 
         If the list shows no row at all, its counter of 0 is the second witness.
         """
-        listed = self._compared.a_listed_id()
         if listed is None:
             return ""
         try:

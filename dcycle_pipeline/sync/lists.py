@@ -26,17 +26,27 @@ from dcycle_pipeline.landing.lists import (
     ListKey,
     ListResult,
 )
-from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.sync.decoding import Decoding
-from dcycle_pipeline.sync.due import landing_of, last_reads, left_out, lists_due, parents
+from dcycle_pipeline.sync.due import (
+    EVERY_LIST,
+    Selection,
+    landing_of,
+    last_reads,
+    lists_due,
+    parents_of,
+    ran_out_of_time,
+    read_in_time,
+    why_lists_may_be_missing,
+)
 from dcycle_pipeline.sync.judgement import Judge, Verdict
+from dcycle_pipeline.sync.merging import Merging, Swept
 from dcycle_pipeline.sync.moves import end_moved_rows
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_log, run_tables
+from dcycle_pipeline.telemetry.open_telemetry import span
+from dcycle_pipeline.warehouse import run_log
+from dcycle_pipeline.warehouse.compared import Seen
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
-from dcycle_pipeline.warehouse.load import load_lists, merge_sweep
-from dcycle_pipeline.warehouse.merge import Staging
 
 READS_AT_MOST = 3
 
@@ -55,18 +65,21 @@ class SweepResult:
 
 
 def sync_endpoint(
-    run: Run, endpoint: Endpoint, organization_ids: list[str], facility_ids: Collection[str] = ()
+    run: Run, endpoint: Endpoint, organization_ids: list[str], selection: Selection = EVERY_LIST
 ) -> SweepResult:
     """Sweep one endpoint of several organisations through one pool of connections and merge each as it is complete.
 
-    If `facility_ids` are named, a list of another facility is not asked for as long as its last proven read is there to count.
+    `selection` says which of their lists are asked for.
     What cannot be read is in the result and in `sync.lists`. Raises UnavailableError if the data folder fails.
     """
     with run.working_file(LOADING_MEMORY_MB) as connection:
         try:
-            return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids, facility_ids))
+            return asyncio.run(_sync_endpoint(run, connection, endpoint, organization_ids, selection))
         except ExceptionGroup as group:
             raise first_error(group) from None
+        finally:
+            if run.outages.is_hurried:
+                run.put_off = sorted(run.outages.given_up)
 
 
 def first_error(error: Exception) -> Exception:
@@ -79,22 +92,27 @@ async def _sync_endpoint(
     connection: duckdb.DuckDBPyConnection,
     endpoint: Endpoint,
     organization_ids: list[str],
-    facility_ids: Collection[str],
+    selection: Selection,
 ) -> SweepResult:
     pseudonyms = Pseudonyms(run.folder.pseudonym_key())
-    writing = asyncio.Lock()
     merged = run_log.last_merged_by(connection, endpoint.name)
-    landing = landing_of(run, endpoint, merged)
-    keys = {each: lists_due(connection, endpoint, each) for each in organization_ids}
+    landing = landing_of(run, connection, endpoint, merged)
+    keys = lists_due(connection, endpoint, organization_ids)
+    parents = parents_of(connection, endpoint, organization_ids)
+    why_missing = why_lists_may_be_missing(connection, endpoint, organization_ids)
     policies = {each: Policy(endpoint, run.settings.personal_data, pseudonyms) for each in organization_ids}
     server = Server()
     async with (
-        DcycleApi(run.settings, run.outages) as api,
+        DcycleApi(run.settings, run.outages, run.limits.stopwatch) as api,
         Decoding(run, endpoint.name, len(organization_ids)) as decoding,
         asyncio.TaskGroup() as group,
     ):
-        tasks = {}
+        merging, tasks = Merging(run, connection, endpoint, decoding), {}
         for each in organization_ids:
+            reads = last_reads(connection, landing, keys[each], merged.get(each))
+            stands = selection.stands(connection, landing, keys[each], merged.get(each), reads)
+            is_short = ran_out_of_time(landing, keys[each], merged.get(each), reads)
+            stands |= read_in_time(run, reads) if is_short else {}
             reader = ListReader(
                 api,
                 landing,
@@ -104,11 +122,16 @@ async def _sync_endpoint(
                 resume=run.resume,
                 limits=run.limits,
                 server=server,
-                last=last_reads(connection, landing, keys[each], merged.get(each)),
-                not_asked=left_out(keys[each], facility_ids),
+                last=reads,
+                stands=stands,
+                is_short_of_time=is_short,
             )
             run.progress.expect(endpoint.name, each, len(keys[each]))
-            one = _Organization(run, connection, endpoint, each, reader, decoding, writing)
+            is_again = each in merged and merged[each][0] == run.run_id
+            settled = {key.facility_id for key in stands} if is_again else set[str | None]()
+            one = _Organization(
+                run, endpoint, each, reader, decoding, merging, parents[each], why_missing.get(each, ""), settled
+            )
             tasks[each] = group.create_task(one.sync(keys[each]))
     undeclared = {each: frozenset(policy.undeclared) for each, policy in policies.items()}
     drift = {f"{endpoint.name}.{name}" for names in undeclared.values() for name in names}
@@ -125,77 +148,88 @@ def _landed(run: Run, decoding: Decoding, result: ListResult) -> None:
 
 @dataclass
 class _Organization:
-    """One organisation on its way through the step. `writing` lets one at a time use the connection."""
+    """One organisation on its way through the step. `parents` are the facilities whose lists it has; `why_missing` says why there may
+    be more of them. `settled` are those whose lists this run has merged before and does not ask for again: what it said of them stays.
+    """
 
     run: Run
-    connection: duckdb.DuckDBPyConnection
     endpoint: Endpoint
     organization_id: str
     reader: ListReader
     decoding: Decoding
-    writing: asyncio.Lock
+    merging: Merging
+    parents: Collection[str]
+    why_missing: str
+    settled: Collection[str | None] = ()
 
     async def sync(self, keys: list[ListKey]) -> list[ListResult]:
-        results = await self.reader.read(keys)
+        with span("organization", organization_id=self.organization_id, endpoint=self.endpoint.name):
+            results = await self.reader.read(keys)
         await self.decoding.has_decoded(results)
-        async with self.writing:
-            return await self._merge({result.key: self._with_its_facility(result) for result in results})
+        return await self._merge({result.key: self._with_its_facility(result) for result in results})
 
     def _with_its_facility(self, result: ListResult) -> ListResult:
         """A list denied for a facility that is confirmed deleted: nothing is left of it, once each of its rows is confirmed too."""
         if result.outcome not in (NOT_FOUND, ForbiddenError.outcome) or self.endpoint.parent is None:
             return result
-        listed = self.connection.execute(
-            f"SELECT 1 FROM ({parents(self.endpoint)}) WHERE {self.endpoint.parent_parameter} = $2",
-            [self.organization_id, result.key.facility_id],
-        ).fetchall()
-        return result if listed else replace(result, outcome=FACILITY_DELETED, reason="")
+        is_listed = result.key.facility_id in self.parents
+        return result if is_listed else replace(result, outcome=FACILITY_DELETED, reason="")
 
     async def _merge(self, results: dict[ListKey, ListResult]) -> list[ListResult]:
-        """Stage, judge and merge; a list with news that may be a race with a writer is read again."""
-        staging = Staging(
-            self.connection, self.endpoint, self.organization_id, self.run.folder.landing, self.decoding.decoded
-        )
+        """Compare, judge and merge; a list with news that may be a race with a writer is read again."""
         orphaned = {key.facility_id for key, found in results.items() if found.outcome == FACILITY_DELETED}
-        judge = Judge(self.endpoint, self.organization_id, self.reader, staging.compared, orphaned)
-        verdict, contradictions = Verdict(), dict[str | None, str]()
+        judge = Judge(self.endpoint, self.organization_id, self.reader, orphaned)
+        swept, verdict, seen = self._swept(results), Verdict(), Seen()
         for read in range(1, READS_AT_MOST + 1):
-            await self._load(staging, results)
-            vanished, contradictions = staging.compared.vanished(), staging.compared.contradictions()
-            news = judge.news(vanished)
-            if held := self._why_held(staging, len(news)):
-                reasons = {vanished[item]: held for item in news}
-                await self._leave_out(staging, results, HELD, reasons)
+            seen, merged = await self.merging.compare(swept)
+            if merged is not None:
+                return merged
+            vanished, news = seen.vanished, seen.vanished.keys() - seen.off_the_list
+            if held := self._why_held(seen, len(news)):
+                reasons: dict[str | None, str] = {vanished[item]: held for item in news}
+                swept = self._without(swept, HELD, reasons)
                 vanished = {item: facility for item, facility in vanished.items() if facility not in reasons}
-                verdict = await judge.verdict(vanished)
+                verdict = await judge.verdict(vanished, seen)
                 break
-            verdict = await judge.verdict(vanished)
-            doubted = contradictions.keys() | {vanished[item] for item in verdict.not_deleted & news}
-            if not doubted or read == READS_AT_MOST:
+            verdict = await judge.verdict(vanished, seen)
+            doubted = seen.contradictions.keys() | {vanished[item] for item in verdict.not_deleted & news}
+            doubted -= set(self.settled)
+            if not doubted or read == READS_AT_MOST or self.run.limits.time_is_up(self.organization_id):
                 break
             keys = [key for key in results if key.facility_id in doubted]
-            results |= {result.key: result for result in await self.reader.read(keys, again=True)}
-        if contradictions:
-            await self._leave_out(staging, results, UNPROVEN, contradictions)
-        verdict = verdict.without(contradictions.keys())
-        return await asyncio.to_thread(self._decide, staging, self._complete(list(results.values())), verdict)
+            timely = [one for one in await self.reader.read(keys, again=True) if not one.is_out_of_time]
+            # If there was no time for that, the first read counts, and doubt costs a row.
+            results |= {result.key: self._with_its_facility(result) for result in timely}
+            swept = self._swept(results)
+        contradictory = {facility: why for facility, why in seen.contradictions.items() if facility not in self.settled}
+        if contradictory:
+            swept = self._without(swept, UNPROVEN, contradictory)
+        return await self.merging.merge(swept, verdict.without(contradictory.keys()))
 
-    async def _leave_out(
-        self, staging: Staging, results: dict[ListKey, ListResult], outcome: str, reasons: dict[str | None, str]
-    ) -> None:
-        """Take lists out of what is merged, each for its reason."""
-        for key, found in list(results.items()):
-            if key.facility_id in reasons:
-                results[key] = replace(found, outcome=outcome, reason=reasons[key.facility_id])
-        await self._load(staging, results)
+    def _swept(self, results: dict[ListKey, ListResult]) -> Swept:
+        """What was read, and a word on what could not be known."""
+        unchanged, beside = frozenset(self.reader.unchanged), self._beside(results)
+        return Swept(self.organization_id, dict(results), unchanged, beside, self._deleted_before())
 
-    async def _load(self, staging: Staging, results: dict[ListKey, ListResult]) -> None:
-        limit = self.run.settings.memory_limit_mb
-        await asyncio.to_thread(load_lists, staging, list(results.values()), limit, self.reader.unchanged)
+    def _beside(self, results: dict[ListKey, ListResult]) -> tuple[ListResult, ...]:
+        key, now = ListKey(self.organization_id, self.endpoint.name), self.run.now()
+        if self.why_missing:
+            return (ListResult(key, FACILITIES_NOT_READ, self.why_missing, now, now, self.run.run_id),)
+        is_without_lists = self.endpoint.parent is not None and not results
+        return (ListResult(key, NO_FACILITIES, "", now, now, self.run.run_id),) if is_without_lists else ()
 
-    def _why_held(self, staging: Staging, vanished: int) -> str:
+    def _without(self, swept: Swept, outcome: str, reasons: dict[str | None, str]) -> Swept:
+        """The same without some facilities' lists: they are not merged, each for its reason."""
+        left_out = {
+            key: replace(found, outcome=outcome, reason=reasons[key.facility_id])
+            for key, found in swept.results.items()
+            if key.facility_id in reasons
+        }
+        return replace(swept, results={**swept.results, **left_out})
+
+    def _why_held(self, seen: Seen, vanished: int) -> str:
         """Why so many rows may not vanish at once; empty if they are few or the organisation's drop is accepted."""
-        settings, known = self.run.settings, staging.compared.current_count()
+        settings, known = self.run.settings, seen.current_count
         few = vanished <= settings.large_drop_rows or vanished * 100 <= known * settings.large_drop_percent
         if few or self.organization_id in self.run.accepted_drops:
             return ""
@@ -204,33 +238,8 @@ class _Organization:
             f"If that is right, run `dcycle-pipeline sync --accept-drop {self.organization_id}`; each row is then confirmed first"
         )
 
-    def _complete(self, results: list[ListResult]) -> list[ListResult]:
-        """The lists that were read, and a word on those that could not be known."""
-        if self.endpoint.parent is None:
-            return results
-        key, now = ListKey(self.organization_id, self.endpoint.name), self.run.now()
-        where = [self.organization_id, self.endpoint.parent]
-        unread = self.connection.execute(
-            f"SELECT 1 FROM ({run_tables.CURRENT_LISTS}) WHERE organization_id = ? AND endpoint = ? AND is_unproven",
-            where,
-        ).fetchall()
-        nameless = self.connection.execute(
-            f"SELECT 1 FROM ({run_tables.CURRENT_QUARANTINE}) WHERE organization_id = ? AND endpoint = ? AND item_id = ''",
-            where,
-        ).fetchall()
-        if unread or nameless:
-            why = "could not be read" if unread else f"include {len(nameless)} without an id that can be read"
-            reason = f"{self.endpoint.parent} of this organisation {why}, so lists of those are missing here too"
-            return [*results, ListResult(key, FACILITIES_NOT_READ, reason, now, now, self.run.run_id)]
-        return results or [ListResult(key, NO_FACILITIES, "", now, now, self.run.run_id)]
-
-    def _decide(self, staging: Staging, results: list[ListResult], verdict: Verdict) -> list[ListResult]:
-        """Write the decision beside the landed pages, then merge it."""
-        moment = run_log.moment(self.connection, self.run.now())
-        where = self.organization_id, self.endpoint.name
-        began = self.run.started_at(self.connection)
-        deleted, unlisted, doubtful = verdict.deleted, verdict.unlisted, verdict.doubtful
-        results = [staging.described(result) for result in results]
-        sweep = SweepManifest(self.run.run_id, began, moment, *where, results, deleted, unlisted, doubtful)
-        manifest.write_sweep(self.run.folder.landing, sweep)
-        return merge_sweep(staging, sweep, self.run.settings.memory_limit_mb)
+    def _deleted_before(self) -> dict[str, str | None]:
+        """What this run decided about lists that it swept already and does not read again: its manifest is to say that too."""
+        before = manifest.sweep_of(self.run.folder.landing, self.run.run_id, self.organization_id, self.endpoint.name)
+        same = {key.facility_id for key in self.reader.unchanged}
+        return {item: facility for item, facility in before.deleted.items() if facility in same} if before else {}

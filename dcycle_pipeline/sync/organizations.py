@@ -10,7 +10,7 @@ import msgspec
 
 from dcycle_pipeline.api.client import DcycleApi
 from dcycle_pipeline.endpoints.organizations import ORGANIZATIONS, PATH, Organization, Tree, flatten
-from dcycle_pipeline.errors import ContractError, ListError, SettingsError, TransientError, UnavailableError
+from dcycle_pipeline.errors import ContractError, ListError, SettingsError, TransientError, UnavailableError, UsageError
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.manifest import TreeManifest
 from dcycle_pipeline.settings import Settings
@@ -18,12 +18,10 @@ from dcycle_pipeline.sync import recovery
 from dcycle_pipeline.sync.clock import wrong_clock
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.warehouse import run_log
-from dcycle_pipeline.warehouse.database import transaction
-from dcycle_pipeline.warehouse.load import merge_tree, tree_result
+from dcycle_pipeline.warehouse.load import merge_tree
 
 _log = logging.getLogger(__name__)
 NONE_LEFT = "No organisation is left to sync: see include and exclude in DCYCLE_ORGANIZATIONS_FILE."
-APPEARED = "appeared in the tree while this run was starting and is not part of it: sync again"
 
 
 def read_tree(settings: Settings) -> tuple[Tree, int, str]:
@@ -53,32 +51,37 @@ def read_tree(settings: Settings) -> tuple[Tree, int, str]:
         raise SettingsError(f"{error} Check DCYCLE_API_KEY, DCYCLE_ORGANIZATION_ID and DCYCLE_BASE_URL.") from None
 
 
-def wanted_organizations(settings: Settings) -> list[str]:
-    """Ids of the organisations that a sync reads, root first. Raises as `read_tree` does."""
+def wanted_organizations(settings: Settings) -> list[Organization]:
+    """The organisations that a sync reads, root first. Raises as `read_tree` does."""
     tree, *_ = read_tree(settings)
-    return [o.organization_id for o in tree.organizations if settings.organizations.wants(o.organization_id)]
+    return _wanted(settings, tree.organizations)
 
 
-def organizations_to_sync(settings: Settings, named: Iterable[str]) -> list[str]:
-    """The same, once it is known that all that a command `named` are among them. Raises SettingsError if one is not, or none is left."""
+def _wanted(settings: Settings, there: Iterable[Organization]) -> list[Organization]:
+    return [each for each in there if settings.organizations.wants(each.organization_id)]
+
+
+def verify_named(settings: Settings, named: Iterable[str]) -> None:
+    """Ask the API whether all that a command `named` are among the organisations that a sync reads.
+
+    Raises UsageError if one is not, SettingsError if none is left, and as `read_tree` does.
+    """
     found = wanted_organizations(settings)
-    if unknown := [identifier for identifier in named if identifier not in found]:
-        raise SettingsError(
-            f"Organisation {', '.join(unknown)} is not among those that are synced: {', '.join(found)}."
-        )
+    refuse_unknown(named, [each.organization_id for each in found])
     if not found:
         raise SettingsError(NONE_LEFT)
-    return found
 
 
-def note_unreached(run: Run, organization_ids: list[str]) -> None:
-    """Report organisations that this run does not reach, because they appeared while it was starting."""
-    if organization_ids:
-        with run.working_file() as connection, transaction(connection):
-            moment, started_at = run_log.moment(connection, run.now()), run.started_at(connection)
-            tree = TreeManifest(run.run_id, started_at, moment, "", [], organization_ids)
-            results = [tree_result(tree, identifier, APPEARED) for identifier in organization_ids]
-            run_log.record_lists(connection, run.run_id, results, moment)
+def refuse_unknown(named: Iterable[str], found: list[str]) -> None:
+    """Raises UsageError if an organisation that somebody named is not among those that are synced."""
+    if unknown := [identifier for identifier in named if identifier not in found]:
+        raise UsageError(f"Organisation {', '.join(unknown)} is not among those that are synced: {', '.join(found)}.")
+
+
+def organizations_last_read(run: Run) -> list[str]:
+    """Ids of the organisations that the tree last showed and that are synced, root first. Empty if no tree was ever read."""
+    last = max(manifest.trees(run.folder.landing), key=lambda tree: tree.merged_at, default=None)
+    return [each.organization_id for each in _wanted(run.settings, last.organizations if last else [])]
 
 
 def refresh_organizations(run: Run) -> list[Organization]:
@@ -89,7 +92,10 @@ def refresh_organizations(run: Run) -> list[Organization]:
     tree, requests_count, server_date = read_tree(run.settings)
     if wrong := wrong_clock(server_date, run.now()):
         _log.warning("%s", wrong)
-    wanted = [each for each in tree.organizations if run.settings.organizations.wants(each.organization_id)]
+    wanted = _wanted(run.settings, tree.organizations)
+    run.progress.called({each.organization_id: each.name for each in tree.organizations if each.name})
+    if not wanted:
+        raise SettingsError(NONE_LEFT)
     run.folder.prepare()
     with run.folder.writing(f"run {run.run_id}", run.wait_for_folder_seconds):
         recovery.remember_owner(run.folder)
@@ -101,7 +107,9 @@ def refresh_organizations(run: Run) -> list[Organization]:
         absent = _absent(connection, run.settings, {each.organization_id for each in tree.organizations})
         times = run.started_at(connection), run_log.moment(connection, run.now())
         excluded = [each for each in tree.organizations if each not in wanted]
-        landed = TreeManifest(run.run_id, *times, root, wanted, absent, tree.unusable, excluded, run.backfill)
+        landed = TreeManifest(
+            run.run_id, *times, root, wanted, absent, tree.unusable, excluded, run.backfill, run.completes
+        )
         manifest.write_tree(run.folder.landing, landed)
         merge_tree(connection, landed)
         run_log.add_requests(connection, run.run_id, requests_count, set())

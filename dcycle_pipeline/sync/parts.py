@@ -21,8 +21,9 @@ def merge_part(
 ) -> None:
     """End the `deleted` rows (ids with the facility of their list) of an organisation and endpoint, and note the decision.
 
-    `part` names what decided.
+    `part` names what decided. A run that decides in this way once more, after another sweep, replaces nothing that it decided before.
     """
+    part = manifest.unused_part(run.folder.landing, run.run_id, *where, part)
     began, moment = run.started_at(connection), run_log.moment(connection, run.now())
     sweep = SweepManifest(run.run_id, began, moment, *where, results=[], deleted=deleted, part=part, decision=decision)
     manifest.write_sweep(run.folder.landing, sweep)

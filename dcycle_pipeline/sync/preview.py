@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
-from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.errors import UsageError
 from dcycle_pipeline.landing.lists import Backfill
 from dcycle_pipeline.publish import snapshots
 from dcycle_pipeline.publish.record import rehearsed
@@ -59,18 +59,32 @@ class Preview:
 def since_when(run: Run, name: str | None = None) -> Since:
     """The publication that readers see now; or the one whose snapshot, run or moment begins with `name`.
 
-    Raises SettingsError if there is not one such publication.
+    Raises UsageError if there is not one such publication.
     """
     shown = snapshots.shown(run.folder)
     with run.working_file() as connection:
-        published = [Since(*row) for row in connection.execute(_PUBLICATIONS).fetchall()]
+        published = _publications(connection)
     if name is None:
         of_shown = [one for one in published if shown and snapshots.name_of(shown).endswith((one.run_id or "")[:8])]
         return of_shown[-1] if of_shown else Since(None, _NOTHING_YET)
+    return _named(published, name)
+
+
+def refuse_unknown_publication(run: Run, name: str) -> None:
+    """Raises UsageError as `since_when` does, of a draft that the run has not opened yet: so nobody is asked for anything before."""
+    with duckdb.connect(str(run.folder.warehouse), read_only=True) as connection:
+        _named(_publications(connection), name)
+
+
+def _publications(connection: duckdb.DuckDBPyConnection) -> list[Since]:
+    return [Since(*row) for row in connection.execute(_PUBLICATIONS).fetchall()]
+
+
+def _named(published: list[Since], name: str) -> Since:
     found = [one for one in published if any(each.startswith(name) for each in _names(one))]
     if len(found) != 1:
         there = ", ".join(_names(one)[0] for one in published[-10:]) or "none"
-        raise SettingsError(
+        raise UsageError(
             f"There is not one publication that begins with {name!r}; the last ones are: {there}. Nothing was changed."
         )
     return found[0]

@@ -17,9 +17,12 @@ from dcycle_pipeline.publish.delivery import Delivery
 from dcycle_pipeline.publish.record import Refreshed, is_recorded, record_publication, refresh_summaries
 from dcycle_pipeline.sync.rewrite import rewrite_if_grown
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import deliveries, run_log, run_tables
+from dcycle_pipeline.text import counted
+from dcycle_pipeline.warehouse import deliveries, last_sweeps, run_log
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, MB_A_THREAD, THREADS, with_room
 from dcycle_pipeline.warehouse.deliveries import Sending
+from dcycle_pipeline.warehouse.pending import published_pending
+from dcycle_pipeline.warehouse.second_runs import published_incomplete
 
 # Enough for two threads. Summaries take some facilities at a time: with more memory they were measured to be no faster.
 RECORDING_MEMORY_MB = THREADS * MB_A_THREAD
@@ -28,7 +31,10 @@ _log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Publication:
-    """What a run put in place, and what came of sending it to each destination that is set."""
+    """What a run put in place, and what came of sending it to each destination that is set.
+
+    `refreshed` is what recording it did to the summaries; None if an earlier step of the run recorded it.
+    """
 
     file: Path
     snapshot: Path
@@ -36,6 +42,7 @@ class Publication:
     content_changed: bool
     outcome: str
     sendings: tuple[Sending, ...] = ()
+    refreshed: Refreshed | None = None
 
 
 @dataclass(frozen=True)
@@ -48,7 +55,7 @@ class ReadEarlier:
 
     def __str__(self) -> str:
         return (
-            f"{self.lists_count} of {self.of_count} lists were read before this run began, the first at "
+            f"{self.lists_count:,} of {counted(self.of_count, 'list')} were read before this run began, the first at "
             f"{self.since:%Y-%m-%d %H:%M:%S} UTC: what came since is not in them. Launch `sync` to read it."
         )
 
@@ -56,7 +63,12 @@ class ReadEarlier:
 def read_earlier(run: Run) -> ReadEarlier | None:
     """What a run publishes without having read it itself: other organisations, lists taken over, steps that were not repeated."""
     with run.working_file() as connection:
-        before, count, since = connection.execute(run_tables.READ_BEFORE, [run.started_at(connection)]).fetchall()[0]
+        return earlier_lists(connection, run.started_at(connection))
+
+
+def earlier_lists(connection: duckdb.DuckDBPyConnection, began: datetime) -> ReadEarlier | None:
+    """The same of any file: what it holds that was read before a run began."""
+    before, count, since = connection.execute(last_sweeps.READ_BEFORE, [began]).fetchall()[0]
     return ReadEarlier(before, count, since.astimezone(UTC)) if before else None
 
 
@@ -110,19 +122,18 @@ def publish(run: Run) -> Publication:
     Raises UnavailableError if that fails and UnsoundError if a check forbids it; what was published before stays.
     """
     with run.working_file(_memory_mb(run)) as connection:
-        if not is_recorded(connection, run.run_id):
-            _record(run, connection)
+        refreshed = None if is_recorded(connection, run.run_id) else _record(run, connection)
         facts = run_log.run_facts(connection, run.run_id)
         moment = facts["published_at"]
         snapshot = _show(run, connection, moment)
         try:
-            manifest.end_with_all_before(run.folder.landing, run.run_id, moment)
-            forget_runs(run.folder.landing, but=run_log.last_runs(connection, run.settings.keep_runs))
+            manifest.end_with_all_before(run.folder.landing, run.run_id, moment, pending_only=run.pending_only)
+            forget_runs(run.folder.landing, run_log.last_runs(connection, run.settings.keep_runs), *run.resumable())
         except (OSError, UnavailableError) as error:  # readers have it; the next run makes up for the rest
             _log.warning("Published, but the landed pages could not be tidied: %s", error)
     hashed, changed, outcome = (facts[name] for name in ("content_hash", "content_changed", "outcome"))
     sendings = _send(run, Delivery(snapshot, run.settings, run.run_id, moment, hashed))
-    return Publication(run.folder.published, snapshot, hashed, changed, outcome, sendings)
+    return Publication(run.folder.published, snapshot, hashed, changed, outcome, sendings, refreshed)
 
 
 def _send(run: Run, delivery: Delivery) -> tuple[Sending, ...]:
@@ -141,7 +152,10 @@ def _show(run: Run, connection: duckdb.DuckDBPyConnection, moment: datetime) -> 
     try:
         connection.execute("FORCE CHECKPOINT warehouse")
         rewrite_if_grown(connection, run.folder)
-        return snapshots.publish(run.folder, run.run_id, moment, run.settings.keep_snapshots)
+        # What could be rolled back to yesterday can be today, however often runs over pending records, or second ones, publish.
+        brief = *published_pending(connection), *published_incomplete(connection)
+        passing = {snapshots.publication_name(*one) for one in brief}
+        return snapshots.publish(run.folder, run.run_id, moment, run.settings.keep_snapshots, passing)
     except BaseException:
         if not snapshots.was_shown(run.folder, run.run_id, moment):
             _take_back(connection, run)

@@ -19,7 +19,7 @@ from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.publish import snapshots
 from dcycle_pipeline.publish.catalog import everything, filled_tables, replaced_file
 from dcycle_pipeline.publish.record import record_publication
-from dcycle_pipeline.warehouse import backfills, run_log
+from dcycle_pipeline.warehouse import backfills, pending, run_log, second_runs
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB, failure, opened
 from dcycle_pipeline.warehouse.load import merge_landed, merge_tree
 
@@ -140,7 +140,8 @@ def reconcile_publication(connection: duckdb.DuckDBPyConnection, folder: DataFol
             continue
         if snapshots.was_shown(folder, run_id, published_at):
             try:
-                manifest.end_with_all_before(folder.landing, run_id, published_at)
+                pending_only = bool(run_log.run_facts(connection, run_id)["pending_only"])
+                manifest.end_with_all_before(folder.landing, run_id, published_at, pending_only=pending_only)
             except UnavailableError as error:  # readers have it: no reason to stop this run
                 _log.warning("%s", error)
         else:
@@ -167,6 +168,9 @@ def apply_landed(
         root = tree.root_organization_id if tree else str(folder.about()["root_organization_id"])
         run_log.note_run(connection, step.run_id, step.run_started_at, root, version("dcycle_pipeline"))
         backfills.note(connection, step.run_id, tree.backfill if tree else None)
+        second_runs.note(connection, step.run_id, tree.completes if tree else None)
+        if isinstance(step, SweepManifest) and step.pending_only:
+            pending.note_pending_only(connection, step.run_id)
         landed_now = replace(step, merged_at=run_log.moment(connection, step.merged_at))
         if isinstance(landed_now, TreeManifest):
             merge_tree(connection, landed_now)

@@ -19,7 +19,7 @@ from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.sync import recovery
 from dcycle_pipeline.sync.publication import Publication, publish
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_log, run_tables
+from dcycle_pipeline.warehouse import last_sweeps, run_log
 from dcycle_pipeline.warehouse.database import LOADING_MEMORY_MB
 from dcycle_pipeline.warehouse.load import merge_landed, merge_tree
 
@@ -43,7 +43,7 @@ def replay(run: Run) -> Publication:
 
 def _last_sweeps(connection: duckdb.DuckDBPyConnection, landed: list[recovery.Landed]) -> Iterator[SweepManifest]:
     """The sweeps that the tables rest on, parents before children, year totals last."""
-    query = f"SELECT DISTINCT run_id, organization_id, endpoint FROM ({run_tables.LAST_LISTS})"
+    query = f"SELECT DISTINCT run_id, organization_id, endpoint FROM ({last_sweeps.LAST_LISTS})"
     last = set(connection.execute(query).fetchall())
     for endpoint in (*declared(), *YEAR_TOTALS):
         for step in landed:
@@ -58,14 +58,15 @@ def _last_sweeps(connection: duckdb.DuckDBPyConnection, landed: list[recovery.La
 
 def _merge_tree_again(run: Run, connection: duckdb.DuckDBPyConnection, trees: list[TreeManifest]) -> None:
     for last in trees[-1:]:
-        tree = replace(last, run_id=run.run_id, **_times(run, connection))
+        tree = replace(last, run_id=run.run_id, backfill=None, completes=None, **_times(run, connection))
         manifest.write_tree(run.folder.landing, tree)
+        run.progress.called({each.organization_id: each.name for each in tree.organizations if each.name})
         merge_tree(connection, tree)
 
 
 def _merge_sweep_again(run: Run, connection: duckdb.DuckDBPyConnection, last: SweepManifest) -> None:
     results = [_taken_over(run, result) for result in last.results]
-    sweep = replace(last, run_id=run.run_id, **_times(run, connection), results=results, deleted={})
+    sweep = replace(last, run_id=run.run_id, **_times(run, connection), results=results, deleted={}, pending_only=False)
     manifest.write_sweep(run.folder.landing, sweep)
     run.progress.expect(last.endpoint, last.organization_id, len(results))
     for result in merge_landed(connection, sweep, run.folder.landing, run.settings.memory_limit_mb):

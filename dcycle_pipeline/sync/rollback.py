@@ -9,7 +9,7 @@ from uuid import uuid4
 import duckdb
 
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.errors import DamagedError, SettingsError, UnavailableError
+from dcycle_pipeline.errors import DamagedError, SettingsError, UnavailableError, UsageError
 from dcycle_pipeline.publish import snapshots
 from dcycle_pipeline.sync.begin import Beginning, begun, upgrade
 from dcycle_pipeline.warehouse import run_log
@@ -56,7 +56,7 @@ def _described(folder: DataFolder, path: Path, *, shown: bool) -> Snapshot:
 def roll_back(folder: DataFolder, to: str | None, now: Callable[[], datetime] = lambda: datetime.now(UTC)) -> Snapshot:
     """Put back the snapshot whose name or run starts with `to`, or the one before the one that is shown.
 
-    Raises SettingsError if there is no such snapshot, UnavailableError if the folder is being written or fails.
+    Raises UsageError if there is no such snapshot, UnavailableError if the folder is being written or fails.
     """
     purpose, run_id = "dcycle-pipeline rollback", str(uuid4())
     with folder.writing(purpose, wait_seconds=0):
@@ -84,6 +84,6 @@ def _chosen(snapshots: list[Snapshot], to: str | None) -> Snapshot:
         or "none"
     )
     wanted = "an earlier snapshot" if to is None else f"one other snapshot that starts with {to!r}"
-    raise SettingsError(
+    raise UsageError(
         f"There is not {wanted}; kept are: {there}. DCYCLE_KEEP_SNAPSHOTS says how many are. Nothing was changed."
     )

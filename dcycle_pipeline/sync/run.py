@@ -22,7 +22,7 @@ from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.fetch import Resume
 from dcycle_pipeline.landing.files import Landing
-from dcycle_pipeline.landing.lists import Backfill
+from dcycle_pipeline.landing.lists import Backfill, ListKey
 from dcycle_pipeline.publish import destinations
 from dcycle_pipeline.publish.checks import Finding
 from dcycle_pipeline.settings import Settings
@@ -38,8 +38,9 @@ class Run:
 
     The first step that asks for the working file begins the run; the file and the folder's lock then stay with the run until it
     is closed, in this process, or until a step fails. `accepted_drops` are organisations whose rows may vanish in any number;
-    `publishes` is whether the run ends with a publication. `backfill` says what it is for, if it is one, and `is_draft` that it works
-    on a copy of the working file. `clock` counts seconds, and nobody puts it back.
+    `publishes` is whether the run ends with a publication. `backfill` says what it is for, if it is one, `pending_only` that it asks
+    only for lists with pending records, and `is_draft` that it works on a copy of the working file. `completes` is the run before, if
+    it only asks once more the organisations that gave no answer then. `clock` counts seconds, and nobody puts it back.
     """
 
     run_id: str
@@ -51,8 +52,13 @@ class Run:
     accepted_drops: frozenset[str] = frozenset()
     publishes: bool = True
     backfill: Backfill | None = None
+    pending_only: bool = False
     is_draft: bool = False
+    completes: str | None = None
     outages: Outages = field(default_factory=Outages)
+    put_off: list[str] = field(
+        default_factory=list
+    )  # organisations of which no list could be read, for want of an answer
     # What this run has checked since it opened the working file, by endpoint: nobody else writes meanwhile.
     findings: dict[str, list[Finding]] = field(default_factory=dict)
     _held: ExitStack = field(default_factory=ExitStack)
@@ -89,7 +95,9 @@ class Run:
     @property
     def _beginning(self) -> Beginning:
         patience, limit = self.wait_for_folder_seconds, self.settings.memory_limit_mb
-        return Beginning(self.run_id, f"run {self.run_id}", self.now, limit, patience, self.backfill)
+        purpose = f"run {self.run_id}"
+        asked = self.backfill, self.pending_only, self.completes
+        return Beginning(self.run_id, purpose, self.now, limit, patience, *asked)
 
     def __enter__(self) -> Self:
         return self
@@ -105,8 +113,14 @@ class Run:
         self.findings.clear()
         self._held.close()
 
-    def landing(self, path: str, query: Query, merged: Mapping[str, tuple[str, datetime]] | None = None) -> Landing:
-        """Where the answers of an address land; `query` is what all its lists share. `merged` is as `Landing` has it.
+    def landing(
+        self,
+        path: str,
+        query: Query,
+        merged: Mapping[str, tuple[str, datetime]] | None = None,
+        stood: Mapping[ListKey, datetime] | None = None,
+    ) -> Landing:
+        """Where the answers of an address land; `query` is what all its lists share. `merged` and `stood` are as `Landing` has them.
 
         Another version may clean, decode or judge the same answer in another way, and another key gives other pseudonyms: then
         everything is read anew.
@@ -116,11 +130,17 @@ class Run:
         key = sha256(self.folder.pseudonym_key()).hexdigest()[:16] if kept == "pseudonymise" else ""
         choices = f"personal_data={kept}{key} version={version('dcycle_pipeline')}"
         source = f"{self.settings.base_url}{path}?{asked} {choices}"
-        return Landing(self.folder.landing, self.run_id, source, merged)
+        return Landing(self.folder.landing, self.run_id, source, merged, stood)
+
+    def resumable(self) -> tuple[datetime, datetime]:
+        """From when to when a list must have been read so that another run may take it over now."""
+        now = self.now()
+        return now - timedelta(hours=self.settings.resume_hours), now
 
     @property
     def resume(self) -> Resume:
-        return Resume(timedelta(hours=self.settings.resume_hours), self.now)
+        """A run over pending records takes nothing over: if it finds no news, nobody would know that the answer was an old one."""
+        return Resume(timedelta(hours=0 if self.pending_only else self.settings.resume_hours), self.now)
 
     @cached_property
     def limits(self) -> Limits:

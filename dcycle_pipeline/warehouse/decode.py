@@ -16,7 +16,7 @@ import pyarrow as pa
 
 from dcycle_pipeline.endpoints.declaration import Endpoint
 from dcycle_pipeline.landing.landed_file import page_lines, raw_page
-from dcycle_pipeline.landing.lists import ListResult
+from dcycle_pipeline.landing.lists import ListKey, ListResult
 from dcycle_pipeline.warehouse.arrow import Layout, layout_of, make_exact
 from dcycle_pipeline.warehouse.decoded import Decoded
 from dcycle_pipeline.warehouse.identity import identity_of
@@ -27,7 +27,7 @@ ROWS_TYPED_AT_ONCE = (
     500  # they go from text to columns while they are in the processor's cache: a third faster than 8,000
 )
 
-Unreadable = dict[str | None, set[str]]  # by facility
+Unreadable = dict[ListKey, set[str]]
 
 
 @dataclass(frozen=True)
@@ -46,7 +46,7 @@ class QuarantinedItem:
 class Batch:
     """Typed items, with one Arrow column per field of the API and columns for their origin; and the items that were quarantined.
 
-    `unreadable` are fields that are null in some item of a facility because nobody could read them, and no figure is made from them.
+    `unreadable` are fields that are null in some item of a list because nobody could read them, and no figure is made from them.
     """
 
     items: pa.Table
@@ -91,9 +91,9 @@ def _joined(parts: list[Batch]) -> Batch:
 
 
 def add_unreadable(to: Unreadable, more: Unreadable) -> None:
-    """Add the fields of some facilities to those that are known."""
-    for facility_id, names in more.items():
-        to.setdefault(facility_id, set()).update(names)
+    """Add the fields of some lists to those that are known."""
+    for key, names in more.items():
+        to.setdefault(key, set()).update(names)
 
 
 def _typed(endpoint: Endpoint, results: list[ListResult], landing: Path) -> Iterator[Batch]:
@@ -119,7 +119,7 @@ class _Finds:
     unreadable: Unreadable = field(default_factory=dict)
 
     def unreadable_in(self, result: ListResult) -> set[str]:
-        return self.unreadable.setdefault(result.key.facility_id, set())
+        return self.unreadable.setdefault(result.key, set())
 
 
 @dataclass

@@ -132,7 +132,7 @@ def as_of(stored: Table, publishing_run_id: str | None = None) -> Macro:
         stored.schema,
         f"{stored.name}_as_of",
         "moment",
-        f"Rows of {stored.qualified} that were valid at a moment, e.g. FROM {stored.qualified}_as_of(TIMESTAMPTZ '2026-01-31 12:00:00Z')",
+        f"Rows of {stored.qualified} that were valid at a moment, e.g. FROM {stored.qualified}_as_of((SELECT min(published_at) FROM sync.runs))",
         f"SELECT * FROM {stored.qualified} WHERE {valid_at('moment')} AND {own}",
     )
 

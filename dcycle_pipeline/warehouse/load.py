@@ -4,8 +4,9 @@ How versions are written belongs to `merge`; what is asked of the API, to `sync`
 """
 
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import duckdb
@@ -19,6 +20,7 @@ from dcycle_pipeline.landing.lists import FACILITY_DELETED, NOT_FOUND, PROVEN, U
 from dcycle_pipeline.landing.manifest import SweepManifest, TreeManifest
 from dcycle_pipeline.schema import Table, quoted
 from dcycle_pipeline.warehouse import doubts, run_log
+from dcycle_pipeline.warehouse.arrow_view import arrow_view
 from dcycle_pipeline.warehouse.database import give_back, replace_changed_rows, transaction, with_room
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
 from dcycle_pipeline.warehouse.merge import Staging
@@ -43,7 +45,7 @@ def merge_tree(connection: duckdb.DuckDBPyConnection, tree: TreeManifest) -> Non
         )
         results = [tree_result(tree, each, NOT_LISTED) for each in tree.absent if each != tree.root_organization_id]
         results.append(replace(of_root, quarantined_count=len(tree.unusable)))
-        run_log.record_lists(connection, tree.run_id, results, tree.merged_at)
+        run_log.record_lists(connection, tree.run_id, [(tree.merged_at, results)])
         _quarantine_nodes(connection, tree)
 
 
@@ -51,7 +53,7 @@ def _replace_organizations(
     connection: duckdb.DuckDBPyConnection, table: Table, organizations: list[Organization], within: str = "true"
 ) -> None:
     rows = [(o.organization_id, o.name, o.parent_organization_id, o.depth) for o in organizations]
-    with run_log.arrow_view(connection, "fresh_organizations", table, rows):
+    with arrow_view(connection, "fresh_organizations", table, rows):
         replace_changed_rows(connection, table, "SELECT * FROM fresh_organizations", within)
 
 
@@ -65,8 +67,9 @@ def _quarantine_nodes(connection: duckdb.DuckDBPyConnection, tree: TreeManifest)
         above = node.parent_organization_id or tree.root_organization_id
         item = QuarantinedItem(tree_result(tree, above), node.item_id, 1, position, node.reason, node.item)
         nodes.setdefault(above, []).append(item)
-    for above, items in nodes.items():
-        run_log.record_quarantine(connection, (tree.run_id, above, ORGANIZATIONS.name), items, tree.merged_at)
+    found = {(tree.run_id, above, ORGANIZATIONS.name): (tree.merged_at, items) for above, items in nodes.items()}
+    if found:
+        run_log.record_quarantine(connection, found)
 
 
 def tree_result(tree: TreeManifest, organization_id: str, reason: str = "") -> ListResult:
@@ -87,50 +90,81 @@ def load_lists(
     give_back(staging.connection)
 
 
-def merge_sweep(staging: Staging, sweep: SweepManifest, memory_limit_mb: int) -> list[ListResult]:
-    """Merge the staged rows of a sweep, and note its lists and quarantined items, all or nothing.
+def merge_sweeps(staging: Staging, sweeps: Sequence[SweepManifest], memory_limit_mb: int) -> list[list[ListResult]]:
+    """Merge the staged rows of sweeps of one run and endpoint, and note their lists and quarantined items, all or nothing.
 
-    Returns the results of the lists, now with their counts of deleted rows and quarantined items.
+    Returns the results of the lists of each sweep, now with their counts of deleted rows and quarantined items.
     """
-    quarantined = Counter(item.result.key for item in staging.quarantined)
-    deleted = Counter(sweep.deleted.values())
-    results = [
-        replace(
-            result,
-            deleted_count=deleted[result.key.facility_id] if result.outcome in _ALL_ROWS_LANDED else 0,
-            quarantined_count=quarantined[result.key],
-        )
-        for result in sweep.results
-    ]
-
-    where = sweep.run_id, sweep.organization_id, sweep.endpoint
-    unread = {result.key.facility_id for result in results if result.outcome not in _ALL_ROWS_LANDED}
+    results = [_counted(sweep, staging.quarantined) for sweep in sweeps]
 
     def merge() -> None:
         with transaction(staging.connection):
-            staging.merge(list(sweep.deleted), sweep.merged_at, sweep.run_id, sweep.unlisted, sweep.decision)
-            if sweep.decision is not None:
-                doubts.record_decision(staging.connection, where, sweep.decision, sweep.merged_at)
-            if sweep.part:
-                if sweep.decision is None:
-                    doubts.end_doubts(staging.connection, *where[1:], list(sweep.deleted))
-                return
-            doubts.record_doubtful_rows(
-                staging.connection,
-                where,
-                sweep.doubtful,
-                facility_of=staging.compared.facility_of,
-                unread=unread,
-                noted_at=sweep.merged_at,
-            )
-            run_log.record_lists(staging.connection, sweep.run_id, results, sweep.merged_at)
-            names = set[str]().union(*staging.unreadable.values())
-            run_log.add_drift(staging.connection, sweep.run_id, _unreadable(sweep.endpoint, names))
-            run_log.record_quarantine(staging.connection, where, staging.quarantined, sweep.merged_at)
+            staging.merge(sweeps)
+            for sweep in sweeps:
+                if sweep.decision is not None:
+                    doubts.record_decision(staging.connection, _where(sweep), sweep.decision, sweep.merged_at)
+            whole = [(sweep, found) for sweep, found in zip(sweeps, results, strict=True) if not sweep.part]
+            for sweep in sweeps:
+                if sweep.part and sweep.decision is None:
+                    doubts.end_doubts(staging.connection, sweep.organization_id, sweep.endpoint, list(sweep.deleted))
+            if whole:
+                _note(staging, whole)
 
     with_room(staging.connection, memory_limit_mb, merge)
     give_back(staging.connection)
     return results
+
+
+def _where(sweep: SweepManifest) -> tuple[str, str, str]:
+    return sweep.run_id, sweep.organization_id, sweep.endpoint
+
+
+def _counted(sweep: SweepManifest, quarantined: list[QuarantinedItem]) -> list[ListResult]:
+    items = Counter(item.result.key for item in quarantined)
+    deleted = Counter(sweep.deleted.values())
+    return [
+        replace(
+            result,
+            deleted_count=deleted[result.key.facility_id] if result.outcome in _ALL_ROWS_LANDED else 0,
+            quarantined_count=items[result.key],
+        )
+        for result in sweep.results
+    ]
+
+
+def _note(staging: Staging, swept: Sequence[tuple[SweepManifest, list[ListResult]]]) -> None:
+    """Note the doubtful rows, the lists and the quarantined items of sweeps, which are of one run and endpoint."""
+    connection, first = staging.connection, swept[0][0]
+    _note_doubts(staging, swept)
+    run_log.forget_sweeps(
+        connection, [_where(sweep) for sweep, _ in swept]
+    )  # the run may have swept lists that are no longer there
+    run_log.record_lists(connection, first.run_id, [(sweep.merged_at, results) for sweep, results in swept])
+    merged = {sweep.organization_id: sweep for sweep, _ in swept}
+    unreadable = (names for key, names in staging.unreadable.items() if key.organization_id in merged)
+    run_log.add_drift(connection, first.run_id, _unreadable(first.endpoint, set[str]().union(*unreadable)))
+    items: dict[str, list[QuarantinedItem]] = {organization: [] for organization in merged}
+    for item in staging.quarantined:
+        if item.result.key.organization_id in merged:
+            items[item.result.key.organization_id].append(item)
+    found = {_where(sweep): (sweep.merged_at, items[organization]) for organization, sweep in merged.items()}
+    run_log.record_quarantine(connection, found)
+
+
+def _note_doubts(staging: Staging, swept: Sequence[tuple[SweepManifest, list[ListResult]]]) -> None:
+    organization_ids = [sweep.organization_id for sweep, _ in swept]
+    before = doubts.last_doubtful(staging.connection, swept[0][0].endpoint, organization_ids)
+    doubted = {organization for organization, *_ in before}
+    for sweep, results in swept:
+        if sweep.doubtful or sweep.organization_id in doubted:
+            doubts.record_doubtful_rows(
+                staging.connection,
+                _where(sweep),
+                sweep.doubtful,
+                facility_of=partial(staging.compared.facility_of, sweep.organization_id),
+                unread={result.key.facility_id for result in results if result.outcome not in _ALL_ROWS_LANDED},
+                noted_at=sweep.merged_at,
+            )
 
 
 def _unreadable(endpoint: str, names: set[str]) -> set[str]:
@@ -147,13 +181,13 @@ def merge_landed(
     sweep = replace(sweep, results=[_readable(result, landing) for result in sweep.results])
     endpoint = next((endpoint for endpoint in declared() if endpoint.name == sweep.endpoint), None)
     if endpoint is None:
-        return merge_year_totals(connection, sweep, landing)
+        return merge_year_totals(connection, [sweep], landing)[0]
     lost = {result.key.facility_id for result in sweep.results if not result.nothing_missing}
     deleted = {item: facility_id for item, facility_id in sweep.deleted.items() if facility_id not in lost}
-    staging = Staging(connection, endpoint, sweep.organization_id, landing)
+    staging = Staging(connection, endpoint, [sweep.organization_id], landing)
     load_lists(staging, sweep.results, memory_limit_mb)
     doubtful = [row for row in sweep.doubtful if row.facility_id not in lost]
-    return merge_sweep(staging, replace(sweep, deleted=deleted, doubtful=doubtful), memory_limit_mb)
+    return merge_sweeps(staging, [replace(sweep, deleted=deleted, doubtful=doubtful)], memory_limit_mb)[0]
 
 
 def _readable(result: ListResult, landing: Path) -> ListResult:

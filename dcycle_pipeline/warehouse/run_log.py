@@ -3,36 +3,19 @@
 What the tables are belongs to `run_tables`.
 """
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import duckdb
-import pyarrow as pa
 
 from dcycle_pipeline.landing.lists import NOT_READ, PROVEN, ListResult
-from dcycle_pipeline.schema import QUANTITY, QUANTITY_PRECISION, QUANTITY_SCALE, Table
+from dcycle_pipeline.schema import quoted
+from dcycle_pipeline.warehouse.arrow_view import arrow_view
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
-from dcycle_pipeline.warehouse.run_tables import (
-    CURRENT_DOUBTFUL_ROWS,
-    CURRENT_LISTS,
-    DECISIONS,
-    LISTED_TWICE,
-    LISTS,
-    PUBLISHED,
-    QUARANTINE,
-    RUNS,
-    UNPROVEN_LISTS,
-)
-
-_ARROW = {
-    "VARCHAR": pa.string(),
-    "INTEGER": pa.int32(),
-    "BIGINT": pa.int64(),
-    "TIMESTAMPTZ": pa.timestamp("us", tz="UTC"),
-    QUANTITY: pa.decimal128(QUANTITY_PRECISION, QUANTITY_SCALE),
-}
+from dcycle_pipeline.warehouse.last_sweeps import CURRENT_DOUBTFUL_ROWS, CURRENT_LISTS, LISTED_TWICE, UNPROVEN_LISTS
+from dcycle_pipeline.warehouse.run_tables import DECISIONS, LISTS, PUBLISHED, QUARANTINE, RUNS
 
 
 def note_run(
@@ -76,6 +59,12 @@ def moment(connection: duckdb.DuckDBPyConnection, now: datetime) -> datetime:
     return now if last is None or now > last else last + timedelta(microseconds=1)
 
 
+def moments(connection: duckdb.DuckDBPyConnection, now: datetime) -> Iterator[datetime]:
+    """One moment after the other, from that of `moment` on: each sweep that is merged has its own."""
+    first = moment(connection, now)
+    return (first + timedelta(microseconds=number) for number in count())
+
+
 def add_requests(connection: duckdb.DuckDBPyConnection, run_id: str, requests_count: int, drift: set[str]) -> None:
     """Add to what a run sent, and to the undeclared fields that it met (`endpoint.field`)."""
     connection.execute(
@@ -94,17 +83,30 @@ def add_drift(connection: duckdb.DuckDBPyConnection, run_id: str, drift: set[str
 
 
 def record_lists(
-    connection: duckdb.DuckDBPyConnection, run_id: str, results: list[ListResult], merged_at: datetime
+    connection: duckdb.DuckDBPyConnection, run_id: str, merged: Iterable[tuple[datetime, list[ListResult]]]
 ) -> None:
-    """Write a row for each list. If the run has read the list before, the new row replaces the old one."""
-    rows = [_list_row(run_id, result, merged_at) for result in results]
+    """Write a row for each list, with the moment when it was merged. If the run has read the list before, the new row replaces the
+    old one.
+    """
+    rows = [_list_row(run_id, result, merged_at) for merged_at, results in merged for result in results]
     with arrow_view(connection, "fresh_lists", LISTS, rows):
         connection.execute(
-            f"""DELETE FROM {LISTS.qualified} AS old USING fresh_lists AS fresh WHERE old.run_id = fresh.run_id
+            f"""DELETE FROM {LISTS.qualified} AS old USING fresh_lists AS fresh WHERE old.run_id = $1
             AND old.organization_id = fresh.organization_id AND old.endpoint = fresh.endpoint
-            AND old.facility_id IS NOT DISTINCT FROM fresh.facility_id AND old.year IS NOT DISTINCT FROM fresh.year"""
+            AND old.facility_id IS NOT DISTINCT FROM fresh.facility_id AND old.year IS NOT DISTINCT FROM fresh.year""",
+            [run_id],
         )
         connection.execute(f"INSERT INTO {LISTS.qualified} BY NAME SELECT * FROM fresh_lists")
+
+
+def forget_sweeps(connection: duckdb.DuckDBPyConnection, sweeps: Iterable[tuple[str, str, str]]) -> None:
+    """Delete the rows of the lists of sweeps (run, organisation, endpoint)."""
+    connection.execute(f"DELETE FROM {LISTS.qualified} WHERE {_of(sweeps)}")
+
+
+def _of(sweeps: Iterable[tuple[str, str, str]]) -> str:
+    named = ", ".join(f"({', '.join(map(quoted, sweep))})" for sweep in sweeps)
+    return f"(run_id, organization_id, endpoint) IN ({named})"
 
 
 def _list_row(run_id: str, result: ListResult, merged_at: datetime) -> tuple[Any, ...]:
@@ -117,22 +119,19 @@ def _list_row(run_id: str, result: ListResult, merged_at: datetime) -> tuple[Any
 
 def record_quarantine(
     connection: duckdb.DuckDBPyConnection,
-    sweep: tuple[str, str, str],
-    items: list[QuarantinedItem],
-    quarantined_at: datetime,
+    sweeps: Mapping[tuple[str, str, str], tuple[datetime, list[QuarantinedItem]]],
 ) -> None:
-    """Replace the quarantined items of a sweep (run, organisation, endpoint). Each names its landed file and page."""
+    """Replace the quarantined items of sweeps (run, organisation, endpoint), each with its moment. An item names its landed file and page."""
     rows = []
-    for item in items:
-        key = item.result.key
-        found = item.identity, item.reason, item.page, item.position, item.item, item.result.landed_file or ""
-        rows.append((*sweep, key.facility_id, key.year, *found, quarantined_at))
-    connection.execute(
-        f"DELETE FROM {QUARANTINE.qualified} WHERE run_id = ? AND organization_id = ? AND endpoint = ?",
-        list(sweep),
-    )
-    with arrow_view(connection, "fresh_quarantine", QUARANTINE, rows):
-        connection.execute(f"INSERT INTO {QUARANTINE.qualified} BY NAME SELECT * FROM fresh_quarantine")
+    for sweep, (quarantined_at, items) in sweeps.items():
+        for item in items:
+            key = item.result.key
+            found = item.identity, item.reason, item.page, item.position, item.item, item.result.landed_file or ""
+            rows.append((*sweep, key.facility_id, key.year, *found, quarantined_at))
+    connection.execute(f"DELETE FROM {QUARANTINE.qualified} WHERE {_of(sweeps)}")
+    if rows:
+        with arrow_view(connection, "fresh_quarantine", QUARANTINE, rows):
+            connection.execute(f"INSERT INTO {QUARANTINE.qualified} BY NAME SELECT * FROM fresh_quarantine")
 
 
 def mark_published(connection: duckdb.DuckDBPyConnection, run_id: str, published_at: datetime) -> None:
@@ -203,20 +202,6 @@ def unproven_lists(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, str
     return connection.execute(UNPROVEN_LISTS).fetchall()
 
 
-@contextmanager
-def arrow_view(
-    connection: duckdb.DuckDBPyConnection, name: str, table: Table, rows: list[tuple[Any, ...]]
-) -> Iterator[None]:
-    """Register rows of Python values as a view with the table's columns. One INSERT from it is 30 times faster than one per row."""
-    values = zip(*rows, strict=True) if rows else ([] for _ in table.columns)
-    columns = {c.name: pa.array(list(v), _ARROW[c.type]) for c, v in zip(table.columns, values, strict=True)}
-    connection.register(name, pa.table(columns))
-    try:
-        yield
-    finally:
-        connection.unregister(name)
-
-
 def run_facts(connection: duckdb.DuckDBPyConnection, run_id: str) -> dict[str, Any]:
     """The row of one run, by column."""
     cursor = connection.execute(f"SELECT * FROM {RUNS.qualified} WHERE run_id = ?", [run_id])
@@ -232,9 +217,12 @@ def last_publication(connection: duckdb.DuckDBPyConnection) -> list[tuple[str, d
 
 
 def last_runs(connection: duckdb.DuckDBPyConnection, count: int) -> list[str]:
-    """The ids of the `count` runs that began last, the latest first, and of those between that only carried out a decision."""
+    """The ids of the `count` runs that began last, the latest first, and of those between that only carried out a decision,
+    asked only for lists with pending records, or completed another run.
+    """
     query = f"""SELECT run_id FROM {RUNS.qualified} WHERE started_at >= (SELECT min(started_at) FROM (
-        SELECT started_at FROM {RUNS.qualified} WHERE run_id NOT IN (SELECT run_id FROM {DECISIONS.qualified})
+        SELECT started_at FROM {RUNS.qualified}
+        WHERE pending_only IS NOT TRUE AND completes_run_id IS NULL AND run_id NOT IN (SELECT run_id FROM {DECISIONS.qualified})
         ORDER BY started_at DESC LIMIT ?)) ORDER BY started_at DESC"""
     return [row[0] for row in connection.execute(query, [count]).fetchall()]
 

@@ -1,8 +1,9 @@
-"""The query for the lists that are unproven now, with their names and since when. What an unproven list is belongs to `run_tables`."""
+"""The query for the lists that are unproven now, with their names and since when. What an unproven list is belongs to `last_sweeps`."""
 
 from dcycle_pipeline.landing.lists import NOTHING_MISSING
 from dcycle_pipeline.schema import quoted
-from dcycle_pipeline.warehouse.run_tables import LISTS, UNPROVEN_LISTS
+from dcycle_pipeline.warehouse.last_sweeps import UNPROVEN_LISTS
+from dcycle_pipeline.warehouse.run_tables import LISTS
 
 _KEY = "organization_id, endpoint, facility_id"
 

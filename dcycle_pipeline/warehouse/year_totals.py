@@ -4,7 +4,7 @@ Which years are asked for belongs to `sync`.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,27 +19,34 @@ from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.schema import quoted
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.arrow import exact
+from dcycle_pipeline.warehouse.arrow_view import arrow_view
 from dcycle_pipeline.warehouse.database import replace_changed_rows, transaction
 from dcycle_pipeline.warehouse.decode import QuarantinedItem
 
 
-def merge_year_totals(connection: duckdb.DuckDBPyConnection, sweep: SweepManifest, landing: Path) -> list[ListResult]:
+def merge_year_totals(
+    connection: duckdb.DuckDBPyConnection, sweeps: Sequence[SweepManifest], landing: Path
+) -> list[list[ListResult]]:
     """Write the rows of the years that were answered, and note the results and what was not understood, all or nothing.
 
-    `landing` is the folder of landed pages. Returns the results, with their counts of quarantined items. Raises UnavailableError
-    if a landed file is not whole.
+    The sweeps are of one run and endpoint; `landing` is the folder of landed pages. Returns the results of each sweep, with their
+    counts of quarantined items. Raises UnavailableError if a landed file is not whole.
     """
-    rows, quarantined = _read(sweep.results, landing)
-    counts = Counter(item.result.key for item in quarantined)
-    results = [replace(result, quarantined_count=counts[result.key]) for result in sweep.results]
-    years = ", ".join(str(row[1]) for row in rows) or "NULL"
-    within = f"organization_id = {quoted(sweep.organization_id)} AND year IN ({years})"
+    read = [_read(sweep.results, landing) for sweep in sweeps]
+    rows = [row for found, _ in read for row in found]
+    counts = Counter(item.result.key for _, quarantined in read for item in quarantined)
+    results = [[replace(one, quarantined_count=counts[one.key]) for one in sweep.results] for sweep in sweeps]
+    answered = ", ".join(f"({quoted(organization)}, {year})" for organization, year, *_ in rows)
+    moments = [sweep.merged_at for sweep in sweeps]
     with transaction(connection):
-        with run_log.arrow_view(connection, "fresh_totals", TOTAL_IMPACTS, rows):
-            replace_changed_rows(connection, TOTAL_IMPACTS, "SELECT * FROM fresh_totals", within)
-        run_log.record_lists(connection, sweep.run_id, results, sweep.merged_at)
-        where = sweep.run_id, sweep.organization_id, sweep.endpoint
-        run_log.record_quarantine(connection, where, quarantined, sweep.merged_at)
+        if rows:
+            with arrow_view(connection, "fresh_totals", TOTAL_IMPACTS, rows):
+                within = f"(organization_id, year) IN ({answered})"
+                replace_changed_rows(connection, TOTAL_IMPACTS, "SELECT * FROM fresh_totals", within)
+        run_log.record_lists(connection, sweeps[0].run_id, list(zip(moments, results, strict=True)))
+        where = [(sweep.run_id, sweep.organization_id, sweep.endpoint) for sweep in sweeps]
+        items = zip(moments, (quarantined for _, quarantined in read), strict=True)
+        run_log.record_quarantine(connection, dict(zip(where, items, strict=True)))
     return results
 
 

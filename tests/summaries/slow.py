@@ -148,6 +148,13 @@ def stretches(account: Account) -> dict[tuple[str, str, date], tuple[str, date, 
     return found
 
 
+def lacks(whole: str, missing: set[str]) -> str | None:
+    """Why there is no year-on-year of what lacks organisations: of one itself, or of several together."""
+    if not missing:
+        return None
+    return "not received completely" if whole == "own" else f"organisations missing or incomplete: {len(missing)}"
+
+
 def reason(year: int, now: Sum, before: Sum | None, figure: object, figure_before: Any) -> str | None:
     """Why there is no year-on-year."""
     for when, one in ((year - 1, before), (year, now)):

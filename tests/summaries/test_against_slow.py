@@ -1,7 +1,8 @@
 """Every summary equals a slow calculation in fractions over random accounts, and parts always add up to their wholes."""
 
 from collections.abc import Iterator
-from datetime import timedelta
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from dcycle_pipeline import summaries
 from dcycle_pipeline.publish import checks
@@ -53,11 +55,15 @@ def assert_ratio(found: Decimal | None, numerator: Decimal | None, denominator: 
         assert abs(Fraction(found) - exact) <= BILLIONTH / 2
 
 
-def assert_year_on_year(by_key: dict[Any, Any], sums: dict[Any, Sum], key: tuple[Any, ...], figure: str) -> None:
+def assert_year_on_year(
+    by_key: dict[Any, Any], sums: dict[Any, Sum], key: tuple[Any, ...], figure: str, lacking: str | None = None
+) -> None:
     *rest, year = key
     row, before = by_key[key], by_key.get((*rest, year - 1), {})
     now_figure, before_figure = row[figure], before.get(figure)
-    expected = slow.reason(year, sums.get(key, Sum()), sums.get((*rest, year - 1)), now_figure, before_figure)
+    expected = lacking or slow.reason(
+        year, sums.get(key, Sum()), sums.get((*rest, year - 1)), now_figure, before_figure
+    )
     assert row["year_on_year_reason"] == expected
     found = row[f"{figure}_year_on_year"]
     if expected is None:
@@ -80,15 +86,22 @@ def assert_months(connection: duckdb.DuckDBPyConnection, cells: dict[slow.Cell, 
 
 
 def assert_organizations(
-    connection: duckdb.DuckDBPyConnection, summary: summaries.Summary, expected: dict[Any, Sum]
+    connection: duckdb.DuckDBPyConnection,
+    summary: summaries.Summary,
+    expected: dict[Any, Sum],
+    refused: frozenset[str],
 ) -> None:
     found = worlds.rows(connection, summary)
     assert found.keys() == expected.keys()
+    whole = "tree" if summary.key[0] == "tree_organization_id" else "own"
     for key, row in found.items():
         assert_sums(row, expected[key])
         assert_coverage(row, expected[key])
+        missing = {name for name in refused if key[0] in (slow.above(name) if whole == "tree" else [name])}
+        if whole == "tree":
+            assert row["missing_member_count"] == len(missing)
         if "year" in row:
-            assert_year_on_year(found, expected, key, "co2e_kg")
+            assert_year_on_year(found, expected, key, "co2e_kg", slow.lacks(whole, missing))
 
 
 def assert_stretches(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
@@ -127,6 +140,7 @@ def assert_by_facility(
     summary: summaries.Summary,
     cells: dict[slow.Cell, Sum],
     group: dict[slow.Place, tuple[Any, ...]],
+    refused: frozenset[str],
 ) -> None:
     sums = slow.added_up(cells, lambda cell: [(*group[cell[0]], cell[1].year)])
     found = worlds.rows(connection, summary)
@@ -135,7 +149,7 @@ def assert_by_facility(
         assert_sums(row, sums[key])
         assert_coverage(row, sums[key])
         if "year_on_year_reason" in row:
-            assert_year_on_year(found, sums, key, "co2e_kg")
+            assert_year_on_year(found, sums, key, "co2e_kg", slow.lacks("countries", set(refused)))
 
 
 SCOPES = {"factory": "scope 1", "office": "scope 3 category 5"}
@@ -182,9 +196,10 @@ def assert_quality(connection: duckdb.DuckDBPyConnection, account: Account) -> N
         assert row["record_count"] == len(own)
         for status in ("active", "uploaded", "loading", "error"):
             assert row[f"{status}_record_count"] == sum(item["status"] == status for item in own)
-        pending = sum(item["status"] == "active" and item["co2e_kg"] is None for item in own)
-        assert row["pending_record_count"] == pending
-        assert_ratio(row["pending_share"], Decimal(pending), Decimal(row["active_record_count"]))
+        pending = [item["place"] for item in own if item["status"] == "active" and item["co2e_kg"] is None]
+        assert (row["pending_record_count"], row["pending_facility_count"]) == (len(pending), len(set(pending)))
+        assert row["oldest_pending_since"] == (datetime(2025, 12, 31, tzinfo=UTC) if pending else None)
+        assert_ratio(row["pending_share"], Decimal(len(pending)), Decimal(row["active_record_count"]))
         facilities = [place for place in account.facilities if place[0] == organization_id]
         others = {place[1] for place in account.facilities if place[0] != organization_id}
         assert row["twice_listed_facility_count"] == sum(place[1] in others for place in facilities)
@@ -192,6 +207,16 @@ def assert_quality(connection: duckdb.DuckDBPyConnection, account: Account) -> N
         assert row["twice_listed_record_count"] == sum(item["id"] is not None and item["id"] in ids for item in own)
         kinds = [said[0] for key, said in slow.stretches(account).items() if key[0] == organization_id]
         assert (row["gap_count"], row["overlap_count"]) == (kinds.count("gap"), kinds.count("overlap"))
+
+
+def assert_calendar_lacks(
+    connection: duckdb.DuckDBPyConnection, cells: dict[slow.Cell, Sum], refused: frozenset[str]
+) -> None:
+    """No month is called complete of which an organisation is missing."""
+    owed = slow.added_up(cells, lambda cell: [cell[1]])
+    whole = {month for month, one in owed.items() if one.covered == one.due and not one.pending and not refused}
+    found = connection.execute("SELECT month FROM bi.dates WHERE is_complete").fetchall()
+    assert {month for (month,) in found} == whole
 
 
 def assert_conserved(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
@@ -211,8 +236,11 @@ def assert_conserved(connection: duckdb.DuckDBPyConnection, account: Account) ->
         assert sum(of_root, Decimal(0)) == sum(in_tree, Decimal(0))
 
 
+accounts = st.builds(replace, worlds.accounts, refused=worlds.some_refused)
+
+
 @settings(max_examples=5)
-@given(worlds.accounts)
+@given(accounts)
 def test_each_summary_equals_a_slow_calculation(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
     worlds.fill(connection, account)
     cells = slow.cells(account)
@@ -222,16 +250,17 @@ def test_each_summary_equals_a_slow_calculation(connection: duckdb.DuckDBPyConne
         (summaries.EMISSIONS_BY_ORGANIZATION_YEAR, summaries.TREE_EMISSIONS_BY_YEAR, lambda month: month.year),
     ):
         sums = slow.added_up(cells, lambda cell, period=period: [(cell[0][0], period(cell[1]))])  # type: ignore[misc]
-        assert_organizations(connection, own, sums)
+        assert_organizations(connection, own, sums, account.refused)
         sums = slow.added_up(
             cells,
             lambda cell, period=period: [(name, period(cell[1])) for name in slow.above(cell[0][0])],  # type: ignore[misc]
         )
-        assert_organizations(connection, tree, sums)
+        assert_organizations(connection, tree, sums, account.refused)
     assert_stretches(connection, account)
     assert_intensity(connection, account, cells)
     for summary, group in groups(account, cells):
-        assert_by_facility(connection, summary, cells, group)
+        assert_by_facility(connection, summary, cells, group, account.refused)
+    assert_calendar_lacks(connection, cells, account.refused)
     assert_reconciled(connection, account)
     assert_quality(connection, account)
     assert_conserved(connection, account)
@@ -240,7 +269,7 @@ def test_each_summary_equals_a_slow_calculation(connection: duckdb.DuckDBPyConne
 @pytest.mark.exhaustive
 @pytest.mark.timeout(900)
 @settings(max_examples=20)
-@given(worlds.accounts)
+@given(accounts)
 def test_each_summary_of_many_accounts(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
     test_each_summary_equals_a_slow_calculation.hypothesis.inner_test(connection, account)  # type: ignore[attr-defined]
 

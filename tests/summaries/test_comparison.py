@@ -110,6 +110,7 @@ def test_it_equals_a_calculation_in_fractions(
             assert Fraction(row["difference_co2e_kg"]) == Fraction(theirs[key]) - ours
         for name in ("record_count", "pending_record_count", "not_active_record_count", "prorated_record_count"):
             assert row[name] == year.counts[name]
+        assert (row["prorated_share"] is None) == (ours <= 0)
         if row["prorated_share"] is not None:
             assert abs(Fraction(row["prorated_share"]) * ours - crossing) <= abs(ours) * BILLIONTH
         assert row["verdict"] == verdict(row["ours_co2e_kg"], theirs.get(key), year.counts["record_count"])

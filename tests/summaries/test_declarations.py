@@ -41,7 +41,7 @@ def test_the_file_reads_what_is_declared_and_what_stands_before(summary: summari
     read |= {
         f"sync.{name}"
         for name in ("lists", "quarantine", "doubtful_rows")
-        if f"current_{name}" in text or f"totals_{name}" in text
+        if any(f"{which}_{name}" in text for which in ("current", "last", "totals"))
     }
     assert read == set(summary.sources)
     before = [table.qualified for table in summaries.SUMMARIES[: summaries.SUMMARIES.index(summary)]]

@@ -26,6 +26,7 @@ CALLS = {
     "ratio_billionths": "7::HUGEINT, 3::HUGEINT",
     "ratio": "7.5::DECIMAL(38, 9), 3::DECIMAL(38, 9)",
     "incomplete": "2025, 3, 5, 0",
+    "missing_reason": "2",
     "no_change_reason": "2025, 1.0, 5, 5, 0, -1.0, 5, 5, 0",
     "layout_digest": "",
     "summarised_from": "",

@@ -31,10 +31,11 @@ TABLES = (
 
 @dataclass(frozen=True)
 class Account:
-    """Facilities by organisation and id, and records. Organisations may list the same ones."""
+    """Facilities by organisation and id, and records. Organisations may list the same ones; `refused` ones were not received."""
 
     facilities: dict[tuple[str, str], dict[str, Any]]
     records: list[dict[str, Any]]
+    refused: frozenset[str] = frozenset()
 
 
 amounts = st.none() | st.just(Decimal(0)) | st.decimals(-(10**6), 10**12, places=9, allow_nan=False)
@@ -63,6 +64,7 @@ record = st.fixed_dictionaries(
 )
 records = st.lists(record, max_size=9, unique_by=lambda item: (item["place"][0], item["id"] or id(item)))
 accounts = st.builds(Account, st.dictionaries(places, facility, max_size=6), records)
+some_refused = st.just(frozenset[str]()) | st.frozensets(st.sampled_from([*PARENTS]), max_size=2)
 
 
 def opened() -> duckdb.DuckDBPyConnection:
@@ -107,7 +109,29 @@ def fill(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
             [record_id(number, item), *item["place"], item["status"], item["start_date"], last_day(item), state(item)]
             + [item[name] for name in MEASURES],
         )
+    sweep(connection, account)
     refresh(connection)
+
+
+def sweep(connection: duckdb.DuckDBPyConnection, account: Account) -> None:
+    """Note what the last sweep received."""
+    connection.execute("DELETE FROM sync.lists")
+    lists: list[tuple[str, str, str | None]] = [(name, "facilities", None) for name in PARENTS]
+    for name in PARENTS:
+        listed = [place for organization_id, place in account.facilities if organization_id == name]
+        lists += [(name, "waste_water_treatments", place) for place in listed or [None]]
+    for name, endpoint, place in lists:
+        outcome = (
+            "forbidden"
+            if name in account.refused
+            else "proven"
+            if place or endpoint == "facilities"
+            else "no_facilities"
+        )
+        connection.execute(
+            "INSERT INTO sync.lists (run_id, organization_id, endpoint, facility_id, outcome, merged_at) VALUES ('run', ?, ?, ?, ?, ?)",
+            [name, endpoint, place, outcome, NOW],
+        )
 
 
 def refresh(connection: duckdb.DuckDBPyConnection) -> None:

@@ -4,13 +4,17 @@ import asyncio
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock, patch
 
 import pytest
 
-from dcycle_pipeline.api.breaker import OpenError
+from dcycle_pipeline.api import trying
+from dcycle_pipeline.api.breaker import OpenError, Outages
 from dcycle_pipeline.api.latecomers import Latecomers
 from dcycle_pipeline.errors import TransientError
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox, World
+from dcycle_pipeline.sync import merging
+from dcycle_pipeline.warehouse import load
 from tests.api.clock import Clock
 from tests.conftest import CHILD, ROOT, records_of, settings_for, small_world, sync
 
@@ -54,6 +58,15 @@ def test_an_organisation_that_gives_no_answer_is_named_and_the_others_are_publis
     assert len(in_vain) <= 3
 
 
+def test_who_may_be_asked_once_only_is_not_cut_short_for_others(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trying, "FIRST_SECONDS", 0.001)
+    with Sandbox(many(3), Behaviour(latency_seconds=0.02)) as sandbox:
+        once = settings_for(sandbox, tmp_path / "data", max_connections=1, retry_attempts=1, request_seconds=30)
+        assert sync(once).outcome == "published"
+
+
 def many(count: int) -> World:
     world = World(ROOT, "Holding X")
     for number in range(count):
@@ -71,13 +84,16 @@ def organization(number: int) -> str:
 def test_twenty_of_two_hundred_in_trouble_cost_the_others_nothing(tmp_path: Path) -> None:
     ways = [*SILENT.values(), {"kind": "401"}]
     faults = tuple(Fault(organization_id=organization(number), **ways[number % 5]) for number in range(20))
-    with Sandbox(many(200), Behaviour(faults=faults)) as sandbox:
+    counted = Mock(side_effect=load.merge_sweeps)
+    with Sandbox(many(200), Behaviour(faults=faults)) as sandbox, patch.object(merging, "merge_sweeps", counted):
         synced = sync(settings_for(sandbox, tmp_path / "data", **PATIENCE, late_seconds=1))
         assert synced.outcome == "published_with_gaps"
         good = {row[0] for row in synced.query("SELECT DISTINCT organization_id FROM dcycle.waste_water_treatments")}
         named = {row[0] for row in synced.query("SELECT DISTINCT organization_id FROM sync.lists WHERE reason <> ''")}
     assert good == {organization(number) for number in range(20, 200)}
     assert named == {organization(number) for number in range(20)}
+    assert sum(len(call.args[1]) for call in counted.call_args_list) == 2 * 201, "each is merged once for each endpoint"
+    assert counted.call_count < 201, "those that wait are merged together"
 
 
 def test_one_organisation_alone_is_asked_with_all_patience(tmp_path: Path) -> None:
@@ -100,8 +116,9 @@ def test_who_is_given_up(other: str, paused: bool) -> None:
     """Only who is silent for so long, while nobody else is asked and somebody else has answered."""
 
     async def live() -> str:
-        clock, given_up = Clock(), dict[str, str]()
-        latecomers = Latecomers(10, clock, given_up)
+        clock = Clock()
+        outages = Outages(clock)
+        latecomers, given_up = Latecomers(10, clock, outages), outages.given_up
         async with latecomers.asking("other", "GET /x"):
             if other != "was never heard":
                 latecomers.heard("other")
@@ -131,3 +148,66 @@ def test_who_is_given_up(other: str, paused: bool) -> None:
         return "given up" if isinstance(outcome, OpenError) else "waits"
 
     assert asyncio.run(live()) == ("given up" if other == "is read" and not paused else "waits")
+
+
+def test_who_takes_long_to_end_is_given_up_once() -> None:
+    """Closing a connection may last until the next look, which is no reason to fail."""
+
+    async def live() -> object:
+        latecomers, closed = Latecomers(10, Clock(), Outages(others_answered=True)), asyncio.Event()
+
+        async def ask() -> None:
+            async with latecomers.asking("late", "GET /x"):
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    await closed.wait()
+
+        asking = asyncio.create_task(ask())
+        for _ in range(30):
+            latecomers.look()
+            await asyncio.sleep(0)
+        closed.set()
+        return (await asyncio.gather(asking, return_exceptions=True))[0]
+
+    assert isinstance(asyncio.run(live()), OpenError)
+
+
+def test_a_try_that_took_too_long_was_not_cut_short_for_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trying, "FIRST_SECONDS", 0.02)
+
+    async def live() -> None:
+        loop, closed = asyncio.get_running_loop(), asyncio.Event()
+        loop.set_exception_handler(lambda _, context: pytest.fail(str(context)))
+        async with trying.within(0.01, "GET /x", lambda: True):
+            try:
+                await asyncio.Event().wait()
+            finally:
+                loop.call_later(0.05, closed.set)
+                await closed.wait()
+
+    with pytest.raises(TransientError, match=r"within 0\.01 s") as raised:
+        asyncio.run(live())
+    assert not isinstance(raised.value, trying.CutShortError)
+
+
+def test_a_hurried_run_waits_as_long_as_answers_take() -> None:
+    async def live() -> list[bool]:
+        outages = Outages(Clock(), is_hurried=True)
+        latecomers, found = Latecomers(30, outages.clock, outages), list[bool]()
+        other = asyncio.create_task(asked_while(latecomers, "other"))
+        await asyncio.sleep(0)
+        for _ in range(15):
+            latecomers.look()
+        latecomers.heard("other")
+        other.cancel()
+        late = asyncio.create_task(asked_while(latecomers, "late"))
+        await asyncio.sleep(0)
+        for looks in (44, 1):
+            for _ in range(looks):
+                latecomers.look()
+            found.append("late" in outages.given_up)
+        await asyncio.gather(other, late, return_exceptions=True)
+        return found
+
+    assert asyncio.run(live()) == [False, True], "three times the second and a half that the slowest answer took"

@@ -134,7 +134,7 @@ def test_it_is_said_loudly(sandbox: Sandbox, world: Shared, invoke: Invoke, tmp_
     result = invoke("sync", **environment)
     assert result.exit_code == 1, result.output
     (line,) = (line for line in result.stdout.splitlines() if line.startswith("Listed twice"))
-    assert all(word in line for word in ("f-child", ROOT, f"in {CHILD}"))
+    assert all(word in line for word in ("f-child", ROOT, f"in Water North ({CHILD})"))
     assert "1 listed twice" in result.stdout.splitlines()[-1]
     status = invoke("status", "--json", **environment)
     told = json.loads(status.stdout)
@@ -215,6 +215,22 @@ def test_a_denied_organisation_changes_no_figure(sandbox: Sandbox, world: Shared
     assert kilograms(news, "emissions_by_organization_year") == own | {CHILD: Decimal(35)}
     sandbox.behaviour = Behaviour()
     assert kilograms(sync(settings), "emissions_by_organization_year") == own | {CHILD: Decimal(35)}
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("silent", [ROOT, CHILD])
+def test_who_gives_no_answer_still_lists_what_another_one_lists(
+    sandbox: Sandbox, world: Shared, tmp_path: Path, silent: str
+) -> None:
+    """It may be put off for a moment only: that is no deletion."""
+    world.also = {ROOT: ["f-child"]}
+    settings = settings_for(sandbox, tmp_path / "data")
+    sync(settings)
+    sandbox.behaviour = Behaviour(faults=(Fault("503", organization_id=silent, path="/v1/"),))
+    assert len(sync(settings).query("SELECT * FROM dcycle.facilities")) == 4
+    sandbox.behaviour = Behaviour()
+    for table in ("facilities", "waste_water_treatments"):
+        assert sync(settings).query(f"SELECT DISTINCT change FROM history.{table}") == [("new",)]
 
 
 @pytest.mark.exhaustive

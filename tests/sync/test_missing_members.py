@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dcycle_pipeline import summaries
-from dcycle_pipeline.sandbox import Behaviour, Sandbox
+from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
 from tests.cli.conftest import Invoke, invoke, variables
 from tests.conftest import CHILD, ROOT, Published, only, settings_for, sync
 from tests.sync.test_trees import GRANDCHILD, Odd, node, odd_world
@@ -116,6 +116,31 @@ def test_what_no_run_has_read_is_missing_in_every_tree_above_it(
         GRANDCHILD: 1,
     }
     lines = invoke("status", **environment).stdout.splitlines()
-    assert len([line for line in lines if line.startswith("Incomplete") and "not_read" in line]) == 4
+    assert len([line for line in lines if line.startswith("Incomplete") and "not_read" in line]) == 2
+    assert len([line for line in lines if line.startswith("Wrong") and "no run has read it yet" in line]) == 2, (
+        "of their own"
+    )
     page = (tmp_path / "data" / "report.html").read_text(encoding="utf-8")
-    assert "2 lists not_read" in page
+    assert "2 lists: not read yet" in page
+
+
+def test_how_a_sweep_went_moves_the_change_but_not_the_content(tmp_path: Path) -> None:
+    world = World(ROOT, "Holding")
+    world.add_organization(CHILD, "Water North", ROOT)
+    for organization_id, place in ((ROOT, "f-1"), (CHILD, "f-2")):
+        world.add_facility(organization_id, id=place, country="ES")
+        for year in (2023, 2024):
+            world.add_record(place, start_date=f"{year}-01-01", end_date=f"{year}-12-31", co2e=str(year))
+    told = """SELECT t.year_on_year_reason, o.year_on_year_reason, c.year_on_year_reason, (SELECT bool_or(is_complete) FROM bi.dates)
+        FROM summaries.tree_emissions_by_year AS t JOIN summaries.emissions_by_country_year AS c USING (year)
+        JOIN summaries.emissions_by_organization_year AS o ON o.organization_id = t.tree_organization_id AND o.year = t.year
+        WHERE t.year = 2024 ORDER BY t.tree_organization_id"""
+    with Sandbox(world) as sandbox:
+        whole = sync(settings_for(sandbox, tmp_path))
+        assert whole.query(told) == [(None, None, None, True)] * 2
+        sandbox.behaviour = Behaviour(denied={CHILD: 403})
+        lacking = sync(settings_for(sandbox, tmp_path))
+    one = "organisations missing or incomplete: 1"
+    assert lacking.query(told) == [(one, None, one, False), (one, "not received completely", one, False)]
+    assert lacking.publication.content_hash == whole.publication.content_hash
+    assert not lacking.publication.content_changed

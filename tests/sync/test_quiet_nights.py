@@ -171,7 +171,8 @@ def test_a_landed_file_that_is_damaged_is_not_relied_on(tmp_path: Path) -> None:
         where = settings_for(sandbox, tmp_path / "data")
         sync(where)
         for path in (tmp_path / "data" / "landing").rglob("*.ndjson.zst"):
-            path.write_bytes(path.read_bytes()[:-1] + b"x")
+            whole = path.read_bytes()
+            path.write_bytes(whole[:-1] + bytes([whole[-1] ^ 1]))
         sandbox.clear_requests()
         again = sync(where)
         assert pages_asked(sandbox)["f-large", "1"] == 2, "two passes again"

@@ -15,7 +15,7 @@ from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.replay import replay
 from dcycle_pipeline.sync.run import Run
-from tests.conftest import ROOT, Synced, assert_equal, settings_for, small_world, sync
+from tests.conftest import CHILD, ROOT, Synced, assert_equal, settings_for, small_world, sync
 
 VERSIONS = "SELECT * EXCLUDE (valid_from, valid_to, first_seen_at, run_id, page) FROM history.waste_water_treatments ORDER BY ALL"
 
@@ -114,3 +114,15 @@ def test_a_lost_page_leaves_its_list_open_and_its_rows_as_they_were(
 def test_nothing_landed_is_nothing_to_replay(sandbox: Sandbox, tmp_path: Path) -> None:
     with pytest.raises(UnavailableError, match="nothing to replay"):
         replayed(settings_for(sandbox, tmp_path))
+
+
+@pytest.mark.usefixtures("few_summaries")
+def test_a_row_that_moved_away_is_in_no_doubt_again(sandbox: Sandbox, tmp_path: Path) -> None:
+    settings = settings_for(sandbox, tmp_path)
+    sync(settings)
+    sandbox.world.move_facility("f-old", CHILD)
+    moved = sync(settings)
+    assert (moved.outcome, moved.doubtful()) == ("published", {})
+    again = replayed(settings)
+    assert (again.outcome, again.doubtful()) == ("published", {})
+    assert again.publication.content_hash == moved.publication.content_hash

@@ -8,7 +8,8 @@ import pytest
 
 from dcycle_pipeline.sandbox import Sandbox, World
 from tests.cli.conftest import Invoke, invoke, variables
-from tests.conftest import CHILD, ROOT, Synced, assert_equal, settings_for, sync
+from tests.conftest import CHILD, ROOT, Published, Synced, assert_equal, settings_for, sync
+from tests.properties.aftermath import said_as_json
 
 __all__ = ["invoke"]
 pytestmark = pytest.mark.usefixtures("few_summaries")
@@ -158,4 +159,30 @@ def test_an_odd_node_exits_with_1_and_is_named_whoever_was_asked_for(
     assert result.exit_code == 1
     (line,) = (line for line in result.stdout.splitlines() if line.startswith("Quarantined"))
     assert all(word in line for word in ("organizations", GRANDCHILD, CHILD, ROOT, "twice"))
-    assert "1 items quarantined" in result.stdout.splitlines()[-1]
+    assert "1 item quarantined" in result.stdout.splitlines()[-1]
+
+
+def test_who_appears_is_read_and_who_leaves_stays_and_is_marked(
+    sandbox: Sandbox, world: Odd, invoke: Invoke, tmp_path: Path
+) -> None:
+    settings = variables(sandbox, tmp_path / "data")
+    assert invoke("sync", **settings).exit_code == 0
+    new = "44444444-4444-4444-8444-444444444444"
+    world.add_organization(new, "Water South", ROOT)
+    world.add_record(world.add_facility(new, id="f-4"), start_date="2025-01-01", co2e="10")
+    world.shown = lambda root: root | {"children": [node for node in root["children"] if node["id"] != CHILD]}
+    assert invoke("sync", **settings).exit_code == 1
+    assert invoke("sync", "--failed", **settings).exit_code == 0, "nobody who could be read is unread"
+    published = Published(tmp_path / "data" / "dcycle_warehouse.duckdb")
+    with_rows = "SELECT DISTINCT organization_id FROM dcycle.waste_water_treatments ORDER BY 1"
+    assert [each for (each,) in published.query(with_rows)] == [ROOT, CHILD, GRANDCHILD, new]
+    gone = (
+        "SELECT organization_id FROM sync.lists WHERE outcome = 'not_found' AND endpoint = 'organizations' ORDER BY 1"
+    )
+    assert [each for (each,) in published.query(gone)] == [CHILD, GRANDCHILD]
+    status = said_as_json(invoke("status", "--json", **settings).stdout)
+    told = {one["organization_id"]: one for one in status["troubles"]}
+    assert told.keys() == {CHILD, GRANDCHILD}
+    assert all("no longer in the tree" in one["what"] and one["since"] for one in told.values())
+    assert {one["do"] for one in told.values()} == {"dcycle-pipeline doctor"}, "it cannot be read"
+    assert [one["organization_id"] for one in status["organizations"]].count(CHILD) == 1

@@ -67,7 +67,7 @@ def check_content(folder: Path) -> None:
 def synced(invoke: Invoke, api: Sandbox, folder: Path) -> None:
     result = invoke("sync", **variables(api, folder, DCYCLE_ORGANIZATION_ID=ROOT))
     assert result.exit_code == 1, result.output
-    assert "1 lists unproven" in result.output
+    assert "1 list unproven" in result.output
 
 
 @pytest.mark.exhaustive

@@ -132,7 +132,8 @@ OF_YEAR_ON_YEAR = (
     Metric(
         "co2e_kg_year_on_year",
         "Change of the emissions to the year before, as a share of that year: 0.05 is 5 % more. Take one year, or one row for each. "
-        "Null unless both years are complete for every facility that is meant (every day owed is covered, nothing is pending), and "
+        "Null unless both years are complete for every facility that is meant (every day owed is covered, nothing is pending), no organisation "
+        "is missing, and "
         "the figure of the year before is above zero",
         "CASE WHEN {first_year} = {last_year} AND {incomplete_months} = 0 AND {compared_due_days} > 0 "
         f"AND {{due_days_before}} > 0 THEN {CATALOG}.ratio({{compared_co2e_kg}} - {{co2e_kg_before}}, {{co2e_kg_before}}) END",

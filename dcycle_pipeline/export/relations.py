@@ -9,7 +9,7 @@ from pathlib import Path
 from dcycle_pipeline.data_folder import PUBLISHED
 from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.schema import Column, Table, View
-from dcycle_pipeline.summaries.bi import BI, BI_DATES, BI_EMISSIONS
+from dcycle_pipeline.summaries.bi import BI, BI_DATES, BI_EMISSIONS, BI_ORGANIZATIONS
 from dcycle_pipeline.warehouse.run_tables import RUNS
 
 CATALOG = Path(PUBLISHED).stem  # as DuckDB names it
@@ -48,8 +48,9 @@ YEAR_ON_YEAR = View(
         Column(
             "both_years_complete",
             "BOOLEAN",
-            "Whether what the facility owes of this year and of the year before is complete: every day is covered, nothing is pending",
-            "bi.emissions",
+            "Whether what the facility owes of this year and of the year before is complete: every day is covered, nothing is pending. "
+            "False for all facilities if an organisation is missing or incomplete, because nobody knows what it would add",
+            "bi.emissions, bi.organizations",
             example="true",
         ),
     ),
@@ -60,7 +61,8 @@ YEAR_ON_YEAR = View(
     coalesce(this.organization_key, before.organization_key) AS organization_key,
     this.co2e_kg, before.co2e_kg AS co2e_kg_year_before,
     coalesce(this.due_days, 0) AS due_days, coalesce(before.due_days, 0) AS due_days_year_before,
-    coalesce(this.is_complete, true) AND coalesce(before.is_complete, true) AS both_years_complete
+    coalesce(this.is_complete, true) AND coalesce(before.is_complete, true)
+        AND NOT EXISTS (SELECT 1 FROM {BI_ORGANIZATIONS.qualified} AS named WHERE named.missing_member_count > 0) AS both_years_complete
 FROM {_COMPARED} AS this
 FULL JOIN {_COMPARED} AS before
     ON before.facility_key = this.facility_key AND (before.month + INTERVAL 1 YEAR)::DATE = this.month

@@ -18,18 +18,21 @@ from dcycle_pipeline.readers import published_file
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries.bi import BI_DATES, BI_EMISSIONS, BI_FACILITIES, BI_ORGANIZATIONS
-from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse import last_sweeps
 
 SUFFIX = ".xlsx"
 # The star, and the records behind its figures. Each is a sheet, named like this.
 STAR = {table.name: table.qualified for table in (BI_EMISSIONS, BI_FACILITIES, BI_ORGANIZATIONS, BI_DATES)} | {
     "records": "dcycle.waste_water_treatments"
 }
+_EXCLUDED = """SELECT organization_id, name AS organization, 'excluded by DCYCLE_ORGANIZATIONS_FILE' AS reason
+FROM sync.excluded_organizations ORDER BY ALL"""
 _GAPS = {
-    "unproven list": run_tables.UNPROVEN_LISTS,
-    "quarantined": run_tables.QUARANTINED,
-    "in doubt": run_tables.DOUBTFUL,
-    "listed twice": run_tables.LISTED_TWICE,
+    "organisation left out": _EXCLUDED,
+    "unproven list": last_sweeps.UNPROVEN_LISTS,
+    "quarantined": last_sweeps.QUARANTINED,
+    "in doubt": last_sweeps.DOUBTFUL,
+    "listed twice": last_sweeps.LISTED_TWICE,
 }
 _NOTES = (
     "Excel keeps 15 digits of a number. The column beside each decimal, named … exact, holds its text to the last digit.",
@@ -37,7 +40,7 @@ _NOTES = (
     "An empty co2e_kg is pending: Dcycle has not calculated it yet. It is never zero.",
     "co2e_biomass_kg stands beside co2e_kg and is never added to it. Columns in t say those in kg again.",
     "Every number of emissions adds up over any choice of rows. It is made of records: never add the two.",
-    "The sheet gaps names what may be missing; if it is empty, every list was read with proof.",
+    "The sheet gaps names what may be missing; if it is empty, every list of every organisation was read with proof.",
 )
 
 

@@ -1,7 +1,7 @@
 """From charts to pictures: SVG within the page, which takes the page's colours, and PNG for other places.
 
 They are drawn here and not in the browser, so the page needs no script, prints as it looks, and stays small: the demo's page has
-0.7 MB, while the script of Vega-Lite alone has 0.9 MB. What a chart shows belongs to `charts`, the process that draws to `engine`.
+1.0 MB, while the script of Vega-Lite alone has 0.9 MB. What a chart shows belongs to `charts`, the process that draws to `engine`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,12 +26,14 @@ _DRAWING = (
     "stroke-linecap stroke-opacity stroke-width text-anchor transform viewBox width x x1 x2 y y1 y2"
 )
 _KEPT = frozenset(_DRAWING.split())
+_PLAIN_FONT = {"font": "sans-serif", "subtitleFont": "sans-serif"}
 _TITLE_EMS = 22  # of 12 pixels: as wide as a panel
 CONFIG = {
     "background": None,
     "font": "inherit",
     "view": {"stroke": None},
     "axis": {
+        "aria": False,  # its descriptions are English, whatever the language of the page
         "labelColor": variable("muted"),
         "titleColor": variable("muted"),
         "titleFontWeight": "normal",
@@ -52,6 +54,17 @@ class Drawn:
     title: str
     shown: Markup
     failed: str
+    chart: Chart
+
+
+@dataclass(frozen=True)
+class Image:
+    """Charts that are drawn as one image: in how many columns, its heading with the unit, and what its marks mean."""
+
+    charts: Sequence[Chart]
+    columns: int
+    heading: str
+    meaning: Sequence[str]
 
 
 @dataclass(frozen=True)
@@ -69,25 +82,23 @@ class Drawings:
 
 def drawings(
     charts: Mapping[str, Sequence[Chart]],
-    together: Sequence[Chart],
-    columns: int,
-    alternative: str,
+    together: Image | None = None,
     kept: Path | None = None,
 ) -> Drawings:
-    """Draw the charts of each figure, and those of `together` in `columns` as one image. What cannot be drawn says why.
+    """Draw the charts of each figure, and those of `together` as one image. What cannot be drawn says why.
 
     `kept` is a file of pictures: what one of the same chart is there is not drawn again.
     """
     orders = [
         Order({**width, "config": CONFIG}) for own in charts.values() for chart in own for width in _widths(chart)
     ]
-    image = [Order(_in_one(together, columns), FIXED)] if together else []
+    image = [Order(_in_one(together), FIXED)] if together and together.charts else []
     pictures = iter(drawn_once([*orders, *image], kept))
     drawn = {
         name: [_drawn(chart, list(islice(pictures, len(_widths(chart))))) for chart in own]
         for name, own in charts.items()
     }
-    return Drawings(drawn, "".join(_image(picture, alternative) for picture in pictures))
+    return Drawings(drawn, "".join(_image(picture, together.heading if together else "") for picture in pictures))
 
 
 def _widths(chart: Chart) -> list[Mapping[str, Any]]:
@@ -99,7 +110,7 @@ def _drawn(chart: Chart, pictures: Sequence[Picture]) -> Drawn:
     good = [picture.drawn for picture in pictures if picture.drawn]
     classes = ["chart wide", "chart narrow"] if len(good) > 1 else ["chart"]
     shown = Markup().join(_svg(chart, text, css_class) for text, css_class in zip(good, classes, strict=False))
-    return Drawn(chart.title, shown, "" if good else pictures[0].failed)
+    return Drawn(chart.title, shown, "" if good else pictures[0].failed, chart)
 
 
 def _svg(chart: Chart, text: str, css_class: str) -> Markup:
@@ -136,11 +147,20 @@ def _clean(element: ElementTree.Element) -> None:
         element.insert(0, title)
 
 
-def _in_one(charts: Sequence[Chart], columns: int) -> Mapping[str, Any]:
-    panels = [{**chart.wide, "title": shortened(chart.title, _TITLE_EMS)} for chart in charts]
+def _in_one(image: Image) -> Mapping[str, Any]:
+    panels = [{**chart.wide, "title": shortened(chart.title, _TITLE_EMS)} for chart in image.charts]
     config = {**CONFIG, "background": variable("paper"), "font": "sans-serif"}
-    config["title"] = {"anchor": "start", "color": variable("ink"), "fontSize": 12}
-    return {"concat": panels, "columns": columns, "align": "all", "bounds": "flush", "spacing": 50, "config": config}
+    config["title"] = {"anchor": "start", "color": variable("ink"), "fontSize": 12, "subtitleColor": variable("muted")}
+    title = {
+        "text": image.heading,
+        "subtitle": image.meaning,
+        "anchor": "start",
+        "fontSize": 15,
+        "offset": 18,
+        **_PLAIN_FONT,
+    }
+    layout = {"columns": image.columns, "align": "all", "bounds": "flush", "spacing": 50}
+    return {"title": title, "concat": panels, **layout, "config": config}
 
 
 def _image(picture: Picture, alternative: str) -> str:

@@ -1,46 +1,71 @@
-"""Declares the chapters on emissions: totals, months, facilities. Their queries are in `queries/`, by the figure's name."""
+"""Declares the chapters on emissions: totals and months. Their queries are in `queries/`, by the figure's name."""
 
 from dcycle_pipeline.report import charts
-from dcycle_pipeline.report.cells import COUNT, EXACT, MONTH, RATIO, YEAR
+from dcycle_pipeline.report.cells import CHANGE, COUNT, COUNTRY, MONTH, PHRASE, WORDS
 from dcycle_pipeline.report.columns import (
     BIOGENIC,
     DAYS_COVERED,
     EMITTED_KILOGRAMS,
     EMITTED_TONNES,
-    FACILITY,
+    EXACT_NUMBERS,
     FACILITY_COUNT,
+    KILOGRAMS_BEFORE,
+    MONTHS_HELD,
     ORGANIZATION,
-    PENDING,
     PENDING_RECORDS,
     SHARE_OF_ALL,
+    TONNES_BEFORE,
     WATER,
     YEAR_ON_YEAR,
+    YEAR_SHOWN,
 )
 from dcycle_pipeline.report.figures import Figure, Section, Shown
+from dcycle_pipeline.report.marks import BAR_LEGEND, OPEN_YEAR
 
 TOTALS = Section(
     "totals",
     "Totals",
-    "Active records, spread over calendar months by days, first and last day included. Kilograms are exact to the ninth place. "
+    "Active records, spread over calendar months by days, first and last day included. "
     "Biogenic emissions are shown separately and never added. The change on the year before is given only if both years are "
-    "covered completely and nothing in them is pending; otherwise the reason is given instead.",
+    "covered completely, nothing in them is pending and no organisation is missing; otherwise the reason is given instead.",
     (
         Figure(
             "years",
             "Emissions by year",
             (
-                Shown("year", "Year", YEAR),
+                YEAR_SHOWN,
+                MONTHS_HELD,
                 EMITTED_TONNES,
                 YEAR_ON_YEAR,
-                EMITTED_KILOGRAMS,
                 BIOGENIC,
                 WATER,
-                Shown("missing_member_count", "organisations incomplete", COUNT),
+                Shown("missing_member_count", "organisations missing or incomplete", COUNT),
                 PENDING_RECORDS,
                 DAYS_COVERED,
+                *EXACT_NUMBERS,
             ),
-            note="Pale bars are incomplete years: days without a record, or records whose emissions are pending, would add to them.",
+            legend=(*BAR_LEGEND, OPEN_YEAR),
             charts=charts.years,
+            of_group=True,
+        ),
+        Figure(
+            "like_for_like",
+            "Same facilities, same days",
+            (
+                Shown("organization", "Organisation", PHRASE),
+                TONNES_BEFORE,
+                EMITTED_TONNES,
+                Shown("change", "change", CHANGE),
+                FACILITY_COUNT,
+                Shown("compared_days", "days compared", COUNT),
+                KILOGRAMS_BEFORE,
+                EMITTED_KILOGRAMS,
+            ),
+            note="Calendar months that a facility covers completely in both years, each day once, with nothing pending. So facilities "
+            "and days that only one of the years has change nothing here.",
+            empty="No facility covers a calendar month completely in both years.",
+            limited="rows",
+            of_group=True,
         ),
         Figure(
             "organizations",
@@ -49,44 +74,49 @@ TOTALS = Section(
                 ORGANIZATION,
                 EMITTED_TONNES,
                 SHARE_OF_ALL,
+                TONNES_BEFORE,
                 YEAR_ON_YEAR,
-                EMITTED_KILOGRAMS,
                 BIOGENIC,
                 WATER,
                 FACILITY_COUNT,
                 PENDING_RECORDS,
                 DAYS_COVERED,
+                *EXACT_NUMBERS,
             ),
             note="Each organisation's own facilities, without its subsidiaries, so that the rows add up to the group.",
             limited="organisations",
+            of_group=True,
         ),
         Figure(
             "countries",
             "By country",
             (
-                Shown("country", "Country"),
+                Shown("country", "Country", COUNTRY),
                 EMITTED_TONNES,
+                TONNES_BEFORE,
                 YEAR_ON_YEAR,
-                EMITTED_KILOGRAMS,
                 WATER,
                 FACILITY_COUNT,
                 PENDING_RECORDS,
                 DAYS_COVERED,
+                EMITTED_KILOGRAMS,
             ),
+            of_group=True,
         ),
         Figure(
             "scopes",
             "By scope",
             (
-                Shown("scope_name", "Scope"),
+                Shown("scope_name", "Scope", WORDS),
                 EMITTED_TONNES,
-                EMITTED_KILOGRAMS,
                 BIOGENIC,
                 WATER,
                 FACILITY_COUNT,
                 PENDING_RECORDS,
+                *EXACT_NUMBERS,
             ),
-            note="By the mapping in summaries.scope_mapping; facilities that no line maps are shown as unmapped.",
+            note="Scopes of the GHG Protocol, by the mapping in summaries.scope_mapping. Facilities that no line maps are unmapped.",
+            of_group=True,
         ),
     ),
 )
@@ -94,8 +124,7 @@ TOTALS = Section(
 MONTHS = Section(
     "months",
     "Month by month",
-    "Each organisation's own emissions in tonnes of CO₂e, all panels on one scale. A hollow point is an incomplete month: "
-    "records are pending or days have no record.",
+    "Each organisation's own emissions in tonnes of CO₂e a month, all panels on one scale.",
     (
         Figure(
             "months",
@@ -104,82 +133,23 @@ MONTHS = Section(
                 ORGANIZATION,
                 Shown("month", "Month", MONTH),
                 EMITTED_TONNES,
-                EMITTED_KILOGRAMS,
                 BIOGENIC,
                 PENDING_RECORDS,
                 DAYS_COVERED,
+                *EXACT_NUMBERS,
             ),
             empty="No month has a record.",
             limited="organisations",
             limited_by=("organization_id",),
             folded=True,
             layout="panels",
+            legend=(
+                ("complete", "complete month"),
+                ("hollow", "incomplete month: records are pending, days have no record, or data was not received"),
+                OPEN_YEAR,
+            ),
             charts=charts.months,
-        ),
-    ),
-)
-
-FACILITIES = Section(
-    "facilities",
-    "Facilities",
-    "Where the emissions arise. These figures cover waste-water records alone. The total that Dcycle reports for a facility covers "
-    "all its invoices: never add the two.",
-    (
-        Figure(
-            "facilities",
-            "Facilities by emissions",
-            (
-                Shown("place", "#", COUNT),
-                FACILITY,
-                ORGANIZATION,
-                Shown("country_code", "Country"),
-                EMITTED_TONNES,
-                SHARE_OF_ALL,
-                EMITTED_KILOGRAMS,
-                BIOGENIC,
-                WATER,
-                PENDING_RECORDS,
-                DAYS_COVERED,
-            ),
-            note="Pale bars are incomplete years: days without a record, or pending records, would add to them.",
-            limited="facilities",
-            folded=True,
-            charts=charts.facilities,
-        ),
-        Figure(
-            "intensity",
-            "Intensity",
-            (
-                FACILITY,
-                ORGANIZATION,
-                Shown("co2e_kg_per_m3_in", "kg CO₂e per m³ in", RATIO),
-                YEAR_ON_YEAR,
-                Shown("co2e_kg_per_m3_out", "per m³ out", RATIO),
-                Shown("sludge_kg_per_m3_in", "kg sludge per m³ in", RATIO),
-                Shown("calculated_months_co2e_kg", "kg CO₂e", EXACT),
-                Shown("calculated_months_water_in_m3", "m³ in", EXACT),
-            ),
-            note="Kilograms of CO₂e per cubic metre of water in: ratios of the year's sums, over the months in which nothing "
-            "is pending. The facilities that treat most water, most intense first.",
-            limited="facilities",
-            folded=True,
-            charts=charts.intensity,
-        ),
-        Figure(
-            "reconciliation",
-            "Compared with the reported totals",
-            (
-                FACILITY,
-                ORGANIZATION,
-                Shown("facility_co2e_kg", "kg CO₂e as reported", EXACT, "not known"),
-                Shown("wwt_co2e_kg", "of waste water", EXACT, PENDING),
-                Shown("remainder_co2e_kg", "remainder", EXACT),
-                PENDING_RECORDS,
-                Shown("explanation", "What it means"),
-            ),
-            note="Waste-water records are a part of what a facility reports and must not exceed it.",
-            empty="No facility's waste-water records exceed what is reported for it.",
-            limited="facilities",
+            of_group=True,
         ),
     ),
 )

@@ -1,28 +1,38 @@
 """What a figure of the report consists of: a query, the columns that are shown of it, and its charts. Also runs the query.
 
-The figures themselves are declared in `sections` and the chapters.
+The figures themselves are declared in `sections` and the chapters, what an answer shows is in `answers`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from importlib.resources import files
 from string import Template
 from typing import Any
 
-from dcycle_pipeline.readers.published_file import Published
-from dcycle_pipeline.report.cells import NONE, TEXT, Cell, Kind
-from dcycle_pipeline.text import plain
-from dcycle_pipeline.warehouse.run_tables import CURRENT_DOUBTFUL_ROWS, CURRENT_LISTS, CURRENT_QUARANTINE
+from dcycle_pipeline.report.cells import NONE, TEXT, Kind
+from dcycle_pipeline.warehouse.last_sweeps import CURRENT_DOUBTFUL_ROWS, CURRENT_LISTS, CURRENT_QUARANTINE
 
 Row = Mapping[str, Any]
-_LONG = 15  # rows: a longer table hides the next figure, so it opens on demand
+# Parts that several queries share: what an endpoint is called, which months with a record each year has, and how many days each facility
+# should have in a year: in one that is not over, up to its last month with a record.
+_DATA = """CASE endpoint WHEN 'waste_water_treatments' THEN 'waste-water records' WHEN 'organizations' THEN 'organisations'
+        ELSE endpoint END"""
+_YEARS_HELD = """SELECT year(month) AS year, min(month) AS first_month, max(month) AS last_month,
+        year(month) >= (SELECT year(max(published_at)) FROM sync.runs) AS is_open
+    FROM summaries.emissions_by_organization_month WHERE covered_days > 0 GROUP BY year(month)"""
+_DUE = f"""SELECT organization_id, facility_id, year(month) AS year, coalesce(bool_or(is_open), false) AS is_open,
+        sum(due_days)::BIGINT AS due_days
+    FROM summaries.coverage_by_facility_month LEFT JOIN ({_YEARS_HELD}) AS held ON held.year = year(month)
+    WHERE NOT coalesce(is_open, false) OR month <= last_month GROUP BY organization_id, facility_id, year(month)"""
 
 
 @dataclass(frozen=True)
 class Shown:
     """One column of a figure's table: the query's column, its heading, how its values look, and what is shown for null.
 
-    `missing_from` names a column that says why a value is null; `of` names a column of which the value is a part.
+    `missing_from` names a column that says why a value is null; `of` names a column of which the value is a part, and `until` one
+    with which a period ends that the value begins.
     """
 
     column: str
@@ -31,28 +41,34 @@ class Shown:
     missing: str = NONE
     missing_from: str = ""
     of: str = ""
+    until: str = ""
 
-    def whole(self, row: Row) -> tuple["Shown", Cell]:
-        """The column `of` and its value, shown in the same way."""
-        column = replace(self, column=self.of, of="")
-        return column, column.cell(row)
+    @cached_property
+    def other(self) -> "Shown | None":
+        """The column that is shown beside this one, in the same way; None if there is none."""
+        name = self.of or self.until
+        return replace(self, column=name, of="", until="") if name else None
 
-    def cell(self, row: Row) -> Cell:
-        """The value of this column in a row, as shown."""
-        value = row[self.column]
-        if value is not None:
-            return self.kind.show(value)
-        return Cell(str(row[self.missing_from] or self.missing) if self.missing_from else self.missing)
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The query's columns that this one shows."""
+        return tuple(name for name in (self.column, self.of, self.until, self.missing_from) if name)
 
 
 @dataclass(frozen=True)
 class Chart:
-    """A drawing: what it shows, in words, and its Vega-Lite specification for a wide page, and for a narrow one if it differs."""
+    """A drawing: what it shows, in words, and its Vega-Lite specification for a wide page, and for a narrow one if it differs.
+
+    Of `row_count` things that its table has, it may draw the first `drawn_count`, and on a narrow page `narrow_count`.
+    """
 
     title: str
     description: str
     wide: Mapping[str, Any]
     narrow: Mapping[str, Any] | None = None
+    row_count: int = 0
+    drawn_count: int = 0
+    narrow_count: int = 0
 
 
 @dataclass(frozen=True)
@@ -61,7 +77,8 @@ class Figure:
 
     A query may return only the first of many things. Then its column `in_all` says how many there are, `limited` what they are
     called, and `limited_by` which columns identify one (if it is empty, each row is one). `needs` names a table that files of
-    older versions lack.
+    older versions lack. `legend` says what colours mean: pairs of a CSS class and a text. `charts` draws an
+    answer (`answers.Answer`). A figure `of_group` is of all organisations together, so it says which of them are missing.
     """
 
     name: str
@@ -74,71 +91,55 @@ class Figure:
     needs: str = ""
     folded: bool = False
     layout: str = "table"
-    charts: Callable[[Sequence[Row]], list[Chart]] | None = None
+    legend: tuple[tuple[str, str], ...] = ()
+    charts: Callable[[Any], list[Chart]] | None = None
+    of_group: bool = False
 
     @property
     def row_header(self) -> str:
         """The column that names a row for screen readers: the first that is not a number."""
         return next(column.column for column in self.columns if not column.kind.numeric)
 
+    @property
+    def has_exact(self) -> bool:
+        """Whether some columns show exact values, which are seen on demand."""
+        return any(column.kind.exact for column in self.columns)
+
 
 @dataclass(frozen=True)
 class Section:
-    """A chapter of the page."""
+    """A chapter of the page; `paragraphs` are pairs of a heading and a text, after the figures."""
 
     name: str
     title: str
     lead: str
     figures: tuple[Figure, ...]
-
-
-@dataclass(frozen=True)
-class Answer:
-    """A figure with the query as it ran and its rows. `lacks` names the table that the figure needs and the file does not have."""
-
-    figure: Figure
-    sql: str
-    rows: Sequence[Row]
-    lacks: str = ""
-
-    @property
-    def folded(self) -> bool:
-        """Whether the table opens on demand: if it is declared so, or if it is long."""
-        return self.figure.folded or len(self.rows) > _LONG
-
-    @property
-    def shown_count(self) -> int:
-        """How many of `limited` are shown."""
-        key = self.figure.limited_by
-        return len({tuple(row[name] for name in key) for row in self.rows}) if key else len(self.rows)
-
-    @property
-    def left_out_count(self) -> int:
-        """How many of `limited` the query leaves out."""
-        return self.rows[0]["in_all"] - self.shown_count if self.figure.limited and self.rows else 0
+    paragraphs: tuple[tuple[str, str], ...] = ()
 
 
 def query(name: str, year: int | None) -> str:
-    """The SQL of a figure, which anybody can run on the published file."""
+    """The SQL of a figure, which anybody can run on the published file.
+
+    Counts over all rows say PARTITION BY true: with an empty window, each DuckDB before 1.5.6 fails at random, in one of 250 queries
+    (https://github.com/duckdb/duckdb/issues/25713).
+    """
     text = (files(__package__) / "queries" / f"{name}.sql").read_text(encoding="utf-8").strip()
-    given = {"year": year or "NULL", "current_lists": CURRENT_LISTS, "current_quarantine": CURRENT_QUARANTINE}
-    given["current_doubtful_rows"] = CURRENT_DOUBTFUL_ROWS
-    return Template(text).substitute(given)
+    return Template(text).substitute(
+        year=year or "NULL",
+        current_lists=CURRENT_LISTS,
+        current_quarantine=CURRENT_QUARANTINE,
+        current_doubtful_rows=CURRENT_DOUBTFUL_ROWS,
+        data=_DATA,
+        years_held=_YEARS_HELD,
+        due=_DUE,
+    )
 
 
-def ask(published: Published, figure: Figure, year: int | None) -> Answer:
-    """Run a figure's query for the year of the report. Raises UnavailableError if it fails."""
-    sql = query(figure.name, year)
-    if figure.needs and not published.rows(HAS_TABLE, [figure.needs]):
-        return Answer(figure, sql, [], figure.needs)
-    return Answer(figure, sql, [_shown(row) for row in published.rows(sql)])
-
-
-def _shown(row: Row) -> Row:
-    """The row with its texts as they may be shown: what people wrote hides nothing and turns nothing."""
-    return {name: plain(value) if isinstance(value, str) else value for name, value in row.items()}
-
-
-HAS_TABLE = (
-    "SELECT 1 FROM duckdb_tables() WHERE schema_name || '.' || table_name = ? AND database_name = current_database()"
-)
+def texts(sections: Sequence[Section], figures: Sequence[Figure]) -> set[str]:
+    """Every text that the declarations hold, as a translator needs them."""
+    found = {text for section in sections for text in (section.title, section.lead, *sum(section.paragraphs, ()))}
+    for figure in figures:
+        found |= {figure.title, figure.note, figure.empty, figure.limited, *(text for _, text in figure.legend)}
+        for column in figure.columns:
+            found |= {column.heading, column.missing}
+    return found - {"", NONE}

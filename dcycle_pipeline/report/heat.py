@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import groupby
 
-from dcycle_pipeline.report.figures import Answer, Row
+from dcycle_pipeline.report.answers import Answer
+from dcycle_pipeline.report.figures import Row
 
 _FULL = 4  # the step of a month with every day covered; see heat-0 to heat-4 in `palette`
 

@@ -1,7 +1,19 @@
 """Declares the chapters on how far the figures can be trusted: coverage, what is pending, what was restated, how fresh they are."""
 
-from dcycle_pipeline.report.cells import COUNT, DAY, EXACT, FLAG, MOMENT, MONTH, SHARE
-from dcycle_pipeline.report.columns import DAYS_COVERED, FACILITY, FACILITY_COUNT, ORGANIZATION
+from dcycle_pipeline.report.cells import (
+    COUNT,
+    DAY,
+    EXACT,
+    FLAG,
+    MOMENT,
+    MONTH,
+    SHARE,
+    TONNES,
+    TONNES_CHANGE,
+    VOLUME,
+    WORDS,
+)
+from dcycle_pipeline.report.columns import BIOGENIC_KILOGRAMS, DAYS_COVERED, FACILITY, FACILITY_COUNT, ORGANIZATION
 from dcycle_pipeline.report.figures import Figure, Section, Shown
 
 COVERAGE = Section(
@@ -20,9 +32,18 @@ COVERAGE = Section(
                 Shown("missing_days", "days missing in all", COUNT),
             ),
             note="Each cell is the number of days covered; a mark means that some of them are covered twice. Facilities that miss most days come first.",
+            of_group=True,
             limited="facilities",
             limited_by=("organization_id", "facility_id"),
             layout="heat",
+            legend=(
+                ("step-0", "no day"),
+                ("step-1", "less than a third"),
+                ("step-2", "less than two thirds"),
+                ("step-3", "less than all"),
+                ("step-4", "every day"),
+                ("step-4 twice", "some days twice"),
+            ),
         ),
         Figure(
             "gaps",
@@ -30,7 +51,7 @@ COVERAGE = Section(
             (
                 FACILITY,
                 ORGANIZATION,
-                Shown("kind", "Kind"),
+                Shown("kind", "Kind", WORDS),
                 Shown("first_date", "First day", DAY),
                 Shown("last_date", "Last day", DAY),
                 Shown("days", "days", COUNT),
@@ -45,9 +66,9 @@ COVERAGE = Section(
 
 TRUST = Section(
     "trust",
-    "Pending and unproven",
-    "Pending records are counted, but their emissions are never taken for zero. A list is proven if every row of it was seen and the "
-    "API's own counter agrees. If a list is unproven, its last rows stay.",
+    "Missing or in doubt",
+    "Pending records are counted, but their emissions are never taken for zero. Data is complete if every row of it was received and the "
+    "count of Dcycle agrees. If it is not, the rows that were received last stay.",
     (
         Figure(
             "quality",
@@ -60,11 +81,12 @@ TRUST = Section(
                 Shown("uploaded_record_count", "uploaded", COUNT),
                 Shown("loading_record_count", "loading", COUNT),
                 Shown("error_record_count", "in error", COUNT),
-                Shown("proven_list_count", "lists proven", COUNT),
-                Shown("unproven_list_count", "lists unproven", COUNT),
-                Shown("quarantined_count", "items quarantined", COUNT),
+                Shown("proven_list_count", "lists complete", COUNT),
+                Shown("unproven_list_count", "incomplete", COUNT),
+                Shown("never_proven_count", "never complete", COUNT),
+                Shown("quarantined_count", "unusable items", COUNT),
                 Shown("doubtful_row_count", "rows in doubt", COUNT),
-                Shown("oldest_proof_at", "oldest proof", MOMENT, "never"),
+                Shown("oldest_proof_at", "others complete since", MOMENT, "never"),
             ),
             limited="organisations",
         ),
@@ -74,7 +96,7 @@ TRUST = Section(
             (
                 ORGANIZATION,
                 Shown("member", "Lacks"),
-                Shown("reason", "Why"),
+                Shown("reason", "Why", WORDS),
             ),
             note="Figures of an organisation with its subsidiaries are too low, or old, by what these members miss.",
             empty="Every organisation's figures with its subsidiaries are whole.",
@@ -90,34 +112,36 @@ TRUST = Section(
                 Shown("record_label", "Label"),
                 Shown("start_date", "First day", DAY),
                 Shown("end_date", "Last day", DAY),
-                Shown("water_in_m3", "water in, m³", EXACT),
-                Shown("first_seen_at", "first seen", MOMENT),
+                Shown("water_in_m3", "water in, m³", VOLUME),
+                Shown("pending_since", "pending since", MOMENT),
             ),
             empty="No active record is pending.",
             limited="records",
-            needs="summaries.listed_twice",
+            needs="summaries.pending_records",
             folded=True,
         ),
         Figure(
             "unproven",
-            "Unproven lists",
+            "Data that could not be received completely",
             (
                 ORGANIZATION,
-                Shown("endpoint", "List"),
-                FACILITY,
-                Shown("outcome", "Outcome"),
-                Shown("reason", "Why, and what to do"),
+                Shown("data", "Data", WORDS),
+                Shown("cause", "Cause", WORDS),
+                Shown("list_count", "lists", COUNT),
+                Shown("facility", "Facility", missing=""),
                 Shown("finished_at", "asked", MOMENT),
             ),
-            empty="Every list is proven.",
-            limited="lists",
+            note="If access is refused, give the key access to the organisation in Dcycle. The command dcycle-pipeline status says what to do "
+            "about each list.",
+            empty="All data was received completely.",
+            limited="rows",
         ),
         Figure(
             "doubtful",
             "Rows in doubt",
             (
                 ORGANIZATION,
-                Shown("endpoint", "List"),
+                Shown("data", "Data", WORDS),
                 FACILITY,
                 Shown("item_id", "Row"),
                 Shown("reason", "Why"),
@@ -132,7 +156,7 @@ TRUST = Section(
             "Listed by several organisations",
             (
                 FACILITY,
-                Shown("endpoint", "List"),
+                Shown("data", "Data", WORDS),
                 Shown("item_id", "Row"),
                 Shown("organizations", "Organisations"),
                 Shown("counted_in", "counts in"),
@@ -144,16 +168,16 @@ TRUST = Section(
         ),
         Figure(
             "quarantined",
-            "Quarantined items",
+            "Items that could not be used",
             (
                 ORGANIZATION,
-                Shown("endpoint", "List"),
+                Shown("data", "Data", WORDS),
                 FACILITY,
                 Shown("item_id", "Item"),
                 Shown("reason", "Why"),
                 Shown("quarantined_at", "when", MOMENT),
             ),
-            empty="No item is quarantined.",
+            empty="Every item could be used.",
             limited="items",
         ),
     ),
@@ -170,12 +194,14 @@ RESTATEMENTS = Section(
             (
                 Shown("published_at", "Published", MOMENT),
                 ORGANIZATION,
-                Shown("cause", "Cause"),
+                Shown("cause", "Cause", WORDS),
                 Shown("first_month", "First month", MONTH),
                 Shown("last_month", "Last month", MONTH),
                 FACILITY_COUNT,
+                Shown("co2e_kg", "t CO₂e changed", TONNES_CHANGE),
+                Shown("co2e_biomass_kg", "t biogenic, separate", TONNES),
                 Shown("co2e_kg", "kg CO₂e changed", EXACT),
-                Shown("co2e_biomass_kg", "biogenic kg, separate", EXACT),
+                BIOGENIC_KILOGRAMS,
             ),
             empty="Nothing that was published before has changed.",
             limited="restatements",
@@ -194,12 +220,12 @@ FRESHNESS = Section(
             "Last publications",
             (
                 Shown("published_at", "Published", MOMENT),
-                Shown("outcome", "Outcome"),
+                Shown("outcome", "Data", WORDS),
                 Shown("organizations_count", "organisations", COUNT),
                 Shown("rows_count", "rows", COUNT),
-                Shown("lists_proven_count", "lists proven", COUNT),
-                Shown("lists_unproven_count", "lists unproven", COUNT),
-                Shown("quarantined_count", "items quarantined", COUNT),
+                Shown("lists_proven_count", "lists complete", COUNT),
+                Shown("lists_unproven_count", "lists incomplete", COUNT),
+                Shown("quarantined_count", "unusable items", COUNT),
                 Shown("content_changed", "changed", FLAG),
             ),
             limited="publications",

@@ -1,6 +1,7 @@
 """The figures that tools calculate by themselves are those of the summaries, over random accounts, however rows are grouped."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 import duckdb
@@ -80,6 +81,11 @@ def expected(years: Years, facilities: set[str], year: int) -> Decimal | None:
     return (now - before) / before if before > 0 else None
 
 
+def assert_nothing_is_whole_that_lacks_an_organization(connection: duckdb.DuckDBPyConnection) -> None:
+    query = f"SELECT facility_key, year, {SQL['co2e_kg_year_on_year']} FROM {YEAR_ON_YEAR} GROUP BY ALL"
+    assert {change for _, _, change in connection.execute(query).fetchall()} <= {None}
+
+
 def assert_rule_of_any_choice(connection: duckdb.DuckDBPyConnection, by: list[str]) -> None:
     years = facility_years(connection)
     key = ", ".join(by)
@@ -100,6 +106,9 @@ def test_figures_are_those_of_the_summaries(
     worlds.fill(connection, account)
     assert_like_summaries(connection)
     assert_rule_of_any_choice(connection, by)
+    worlds.fill(connection, replace(account, refused=frozenset({"other"})))
+    assert_nothing_is_whole_that_lacks_an_organization(connection)
+    worlds.fill(connection, account)
     for column in EMISSIONS_WITH_NAMES.columns:
         if column.additivity == "sum":
             sums = f"SELECT sum({column.name}) FROM "

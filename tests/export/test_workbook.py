@@ -32,18 +32,27 @@ ACTING = (
     "_x0041_",
 )
 LONG = "x" * 40_000
-OF_BI = ("coverage_by_facility_month", "organization_names")  # what the star is made from beside these
+OF_BI = (
+    "coverage_by_facility_month",
+    "organization_names",
+    "missing_members",
+)  # what the star is made from beside these
+LEFT_OUT = "99999999-9999-4999-8999-999999999999"
 TABLES = {table.qualified: table for table in all_tables()}
 
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """A published file with names that act, a list that is unproven, and a record of long ago."""
+    """A published file with names that act, a list that is unproven, an organisation left out, and a record of long ago."""
     world = small_world()
+    world.add_organization(LEFT_OUT, "Left Out", ROOT)
+    file = tmp_path_factory.mktemp("settings") / "organizations.toml"
+    file.write_text(f'exclude = ["{LEFT_OUT}"]')
     for number, name in enumerate((*ACTING, LONG)):
         world.add_facility(ROOT, id=f"f-{number}", name=name)
     with only((*FEW, *OF_BI)), Sandbox(world, Behaviour(denied={"f-old": 403})) as sandbox:
         found = variables(sandbox, tmp_path_factory.mktemp("export") / "data")
+        found["DCYCLE_ORGANIZATIONS_FILE"] = str(file)
         assert CliRunner().invoke(app, ["sync"], env=found | {"DAGSTER_HOME": ""}).exit_code == 1
         yield found
 
@@ -58,7 +67,7 @@ def book(environment: dict[str, str]) -> openpyxl.Workbook:
     output = Path(environment["DCYCLE_DATA_DIR"]).with_name("report.xlsx")
     result = CliRunner().invoke(app, ["export", str(output)], env=environment)
     assert result.exit_code == 1, result.output
-    assert "With gaps: 1 lists unproven" in result.output
+    assert "With gaps: 1 list unproven" in result.output
     return openpyxl.load_workbook(output)
 
 
@@ -130,8 +139,12 @@ def test_it_says_how_fresh_it_is_what_is_missing_and_what_each_column_means(
     assert (about["run_id"], about["content_hash"], about["lists_unproven_count"]) == facts
     assert isinstance(about["published_at"], datetime)
     assert [row["name"] for row in rows(book, "freshness")] == ["Holding X", "Water North"]
-    assert [row["gap"] for row in rows(book, "gaps")] == ["unproven list"]
-    assert "facility_id f-old" in rows(book, "gaps")[0]["where"]
+    assert [row["gap"] for row in rows(book, "gaps")] == ["organisation left out", "unproven list"]
+    assert "organization Left Out" in rows(book, "gaps")[0]["where"]
+    assert "facility_id f-old" in rows(book, "gaps")[1]["where"]
+    missing = {row["organization"]: row["missing_member_count"] for row in rows(book, "organizations")}
+    assert (missing["Holding X"], missing["Water North"]) == (2, 0)
+    assert {row["is_complete"] for row in rows(book, "dates")} == {False}
     told = [(row["sheet"], row["column"], row["meaning"]) for row in rows(book, "dictionary")]
     assert told == [(sheet, each.name, each.meaning) for sheet, name in STAR.items() for each in TABLES[name].columns]
 

@@ -8,7 +8,8 @@ import pytest
 
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.report.writing import Report, write_report
-from dcycle_pipeline.sandbox import Behaviour, Sandbox, World, demo_world
+from dcycle_pipeline.sandbox import Behaviour, Sandbox, World
+from dcycle_pipeline.settings import Look
 from tests.conftest import Synced, settings_for, sync
 
 NO_BEHAVIOUR = Behaviour()
@@ -88,14 +89,19 @@ class Written:
 def written(world: World, folder: Path, behaviour: Behaviour = NO_BEHAVIOUR) -> Written:
     """Sync a world and write the report over it."""
     with Sandbox(world, behaviour) as sandbox:
-        synced = sync(settings_for(sandbox, folder))
-    return Written(synced, write_report(DataFolder(folder).published, folder / "report.html", with_picture=True))
+        return reported(sync(settings_for(sandbox, folder)), folder)
+
+
+def reported(synced: Synced, folder: Path) -> Written:
+    """Write the report over what is published already."""
+    published = DataFolder(synced.settings.data_dir).published
+    return Written(synced, write_report(published, folder / "report.html", Look(), with_picture=True))
 
 
 @pytest.fixture(scope="session")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Written:
-    """Over the world of the demo."""
-    return written(demo_world(), tmp_path_factory.mktemp("report"))
+def report(demo: Synced, tmp_path_factory: pytest.TempPathFactory) -> Written:
+    """Over what the demo publishes."""
+    return reported(demo, tmp_path_factory.mktemp("report"))
 
 
 @pytest.fixture(scope="session")

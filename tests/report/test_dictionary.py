@@ -5,7 +5,7 @@ import pytest
 
 from dcycle_pipeline.publish.catalog import all_tables
 from dcycle_pipeline.readers.published_file import open_published
-from dcycle_pipeline.report.dictionary import Entry, entries
+from dcycle_pipeline.report.dictionary import Entry, entries, relations
 from dcycle_pipeline.report.examples import EXAMPLES, example_of
 from dcycle_pipeline.schema import Column, Table
 from tests.report.conftest import Node, Written
@@ -16,7 +16,7 @@ COLUMNS = [(table, column) for table in all_tables() for column in table.columns
 @pytest.fixture(scope="module")
 def found(report: Written) -> list[Entry]:
     with open_published(report.synced.settings.data_dir) as published:
-        return entries(published)
+        return entries(relations(published))
 
 
 def test_every_name_in_the_file_is_in_the_dictionary(report: Written, found: list[Entry]) -> None:
@@ -48,7 +48,7 @@ def test_the_file_says_the_same_as_comments(report: Written, found: list[Entry])
     said = {f"{table.qualified}.{column.name}": table.comment_of(column) for table, column in COLUMNS}
     assert comments == said
     assert all(
-        adds_up in said[f"{entry.name}.{column.name}"] for entry in found for column, adds_up, _ in entry.columns
+        adds_up in said[f"{entry.name}.{column.name}"] for entry in found for column, adds_up, *_ in entry.columns
     )
 
 
@@ -66,3 +66,17 @@ def test_no_example_is_left_over() -> None:
     names = {column.name for _, column in COLUMNS if not column.example}
     pairs = {f"{table.name}.{column.name}" for table, column in COLUMNS if not column.example}
     assert set(EXAMPLES) <= names | pairs
+
+
+def test_the_page_says_sources_in_words_and_the_file_as_requests(found: list[Entry]) -> None:
+    columns = {
+        f"{entry.name}.{column.name}": (column, source) for entry in found for column, _, source, _ in entry.columns
+    }
+    said = {name: (column.source, source) for name, (column, source) in columns.items()}
+    assert said["dcycle.facilities.name"] == ("GET /v1/facilities: name", "Dcycle, facilities, field name")
+    assert said["dcycle.facilities.hub_category"] == (
+        "GET /api/v1/facilities (legacy only): hub_category",
+        "Dcycle, facilities of the older API, field hub_category",
+    )
+    assert not [source for _, source in said.values() if "GET" in source or not source]
+    assert sum("GET /" in given for given, _ in said.values()) > 100

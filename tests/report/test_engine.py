@@ -19,11 +19,14 @@ from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.report import charts, drawing, engine
+from dcycle_pipeline.report import drawing, engine, rankings
+from dcycle_pipeline.report.answers import Answer
 from dcycle_pipeline.report.engine import Order
-from dcycle_pipeline.report.figures import Chart, Row
+from dcycle_pipeline.report.figures import Chart, Figure, Row
+from dcycle_pipeline.report.sections import FIGURES
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.sandbox import World
+from dcycle_pipeline.settings import Look
 from dcycle_pipeline.text import plain
 from tests.conftest import ROOT
 from tests.report.conftest import Node, Written, parsed, written
@@ -51,19 +54,31 @@ POINT = {"mark": "point", "encoding": {"x": {"field": "x", "type": "quantitative
 BREAKS = {"mark": "text", "encoding": {"text": {"value": "\x1b"}}, "data": {"values": [{}]}, "title": "\x1b"}
 
 
+def figure_of(name: str) -> Figure:
+    return next(each for each in FIGURES if each.name == name)
+
+
 def bars(names: Sequence[str]) -> Chart:
     """The chart of facilities, with these names."""
-    (chart,) = charts.facilities([row(plain(name)) for name in names])
+    (chart,) = rankings.facilities(Answer(figure_of("facilities"), "", [row(plain(name)) for name in names]))
     return chart
 
 
 def row(name: str) -> Row:
-    found = {"co2e_kg": Decimal(1200), "pending_record_count": 0, "covered_days": 1, "due_days": 1}
-    return {**found, "facility": name, "organization": name, "organization_id": name, "month": date(2024, 1, 1)}
+    found = {
+        "co2e_kg": Decimal(1200),
+        "missing_member_count": 0,
+        "pending_record_count": 0,
+        "covered_days": 1,
+        "due_days": 1,
+    }
+    named = {"facility": name, "organization": name, "organization_id": name, "month": date(2024, 1, 1)}
+    shown = {each: None for column in figure_of("facilities").columns for each in column.names}
+    return shown | found | named
 
 
 def drawn(found: Sequence[Chart], together: Sequence[Chart] = ()) -> drawing.Drawings:
-    return drawing.drawings({"facilities": found}, together, 3, "Picture")
+    return drawing.drawings({"facilities": found}, drawing.Image(together, 3, "Picture", ["What it means"]))
 
 
 def undrawn(page: Node) -> list[str]:
@@ -90,7 +105,7 @@ def test_a_report_with_hard_names_has_all_its_charts(hard: Written) -> None:
     assert hard.report.picture.startswith("![Monthly emissions")
     panels = [node for node in page.all("figure") if "panel" in node.classes]
     assert [len(panel.all("svg")) for panel in panels] == [1, 1, 1]
-    assert [len(node.all("svg")) for node in page.all("figure") if "panel" not in node.classes] == [2, 2, 2]
+    assert [len(node.all("svg")) for node in page.all("figure") if "panel" not in node.classes] == [2, 2, 2, 2]
     widths = [float(re.findall("max-width:(.+)px", svg.attributes["style"])[0]) for svg in page.all("svg")]
     assert max(widths) < 1000, "a name makes a chart so wide that nobody can read it"
 
@@ -101,7 +116,7 @@ def test_hard_names_are_text_whole_and_visible(hard: Written) -> None:
     cells = {node.text for node in page.all("bdi") if node.attributes["data-column"] == "facility"}
     assert cells == {plain(name) for name in HARD.values()}
     assert not page.all("script", "img", "iframe")
-    assert all(node.attributes["href"].startswith("#") for node in page.all("a"))
+    assert all(node.attributes["href"].startswith(("#", "data:text/csv;")) for node in page.all("a"))
     assert not [each for each in hard.html if each != "\n" and unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp")]
     assert TURNED not in hard.html
 
@@ -142,8 +157,8 @@ def test_an_engine_that_cannot_be_started_says_so(monkeypatch: pytest.MonkeyPatc
 def test_a_figure_that_is_not_drawn_is_a_line_on_the_page(
     report: Written, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(charts, "_DOT", {"type": "no such mark"})
-    again = write_report(DataFolder(report.synced.settings.data_dir).published, tmp_path / "again.html")
+    monkeypatch.setattr(rankings, "_DOT", {"type": "no such mark"})
+    again = write_report(DataFolder(report.synced.settings.data_dir).published, tmp_path / "again.html", Look())
     page = parsed(again.file.read_text(encoding="utf-8"))
     without = {node.attributes["id"]: undrawn(node) for node in page.all("article") if undrawn(node)}
     assert without.keys() == {"intensity"}
@@ -170,9 +185,9 @@ def test_a_limit_of_address_space_costs_the_charts_alone(report: Written, tmp_pa
         check=False,
     )
     assert ended.returncode == 0, ended.stderr
-    assert "Charts that could not be drawn: 9." in ended.stderr
+    assert "Charts that could not be drawn: 10." in ended.stderr
     assert "Traceback" not in ended.stderr
-    assert len(undrawn(parsed(page.read_text(encoding="utf-8")))) == 9
+    assert len(undrawn(parsed(page.read_text(encoding="utf-8")))) == 10
 
 
 @pytest.mark.exhaustive
@@ -219,7 +234,7 @@ def test_every_kind_of_character_can_be_drawn(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(engine, "PAGE_SECONDS", 600)
     every = [plain(character) for character in code_points() if not 0xD800 <= ord(character) < 0xF900]
     names = ["".join(every[at : at + 8]) for at in range(0, len(every), 8)]
-    found = [bars(names[at : at + charts.BARS]) for at in range(0, len(names), charts.BARS)]
+    found = [bars(names[at : at + rankings.BARS]) for at in range(0, len(names), rankings.BARS)]
     assert len(every) > 4_000
     assert [chart.failed for chart in drawn(found).charts["facilities"] if chart.failed] == []
 
@@ -228,7 +243,7 @@ pieces = st.sampled_from(
     [*HARD.values(), FAMILY, TURNED, "\u200d", "\ufe0f", "\u0301", "\U0001f3ff", "\U000e0067", "W"]
 )
 letters = st.text(st.characters(categories=("L", "M", "N", "P", "S", "Z", "C")), max_size=60)
-any_names = st.lists(st.lists(pieces | letters, max_size=8).map("".join), min_size=1, max_size=charts.BARS)
+any_names = st.lists(st.lists(pieces | letters, max_size=8).map("".join), min_size=1, max_size=rankings.BARS)
 
 
 @pytest.mark.exhaustive

@@ -8,6 +8,7 @@ import pytest
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.sandbox import Behaviour, World
+from dcycle_pipeline.settings import Look
 from tests.conftest import CHILD, ROOT
 from tests.report.conftest import Node, Written, parsed, written
 
@@ -18,7 +19,8 @@ def test_the_page_asks_for_nothing_and_runs_nothing(page: Node) -> None:
     assert not page.all("script", "iframe", "object", "link", "img")
     for node in page.all():
         assert not [name for name in node.attributes if name.startswith("on")]
-        assert all(node.attributes.get(name, "#").startswith("#") for name in ("href", "src", "action"))
+        links = [node.attributes[name] for name in ("href", "src", "action") if name in node.attributes]
+        assert all(link.startswith(("#", "data:text/csv;")) for link in links)
     (style,) = page.all("style")
     assert "url(" not in style.text
     assert "@import" not in style.text
@@ -35,7 +37,7 @@ def test_the_document_is_in_order(page: Node) -> None:
     assert all(after - before <= 1 for before, after in pairwise(levels))
     ids = [node.attributes["id"] for node in page.all() if "id" in node.attributes]
     assert len(ids) == len(set(ids))
-    targets = {node.attributes["href"][1:] for node in page.all("a")}
+    targets = {node.attributes["href"][1:] for node in page.all("a") if "download" not in node.attributes}
     assert targets <= set(ids)
 
 
@@ -59,7 +61,7 @@ def test_every_table_has_a_caption_and_headers(page: Node) -> None:
 @pytest.mark.exhaustive
 def test_the_same_file_gives_the_same_page(report: Written, tmp_path: Path) -> None:
     again = write_report(
-        DataFolder(report.synced.settings.data_dir).published, tmp_path / "again.html", with_picture=True
+        DataFolder(report.synced.settings.data_dir).published, tmp_path / "again.html", Look(), with_picture=True
     )
     assert again.file.read_text(encoding="utf-8") == report.html
     assert again.picture == report.report.picture
@@ -110,10 +112,13 @@ def test_what_is_not_proven_stands_at_the_top(kind: str, report: Written, tmp_pa
     behaviour = Behaviour(denied={"f-1": 403}) if kind == "unproven" else Behaviour()
     found = parsed(written(world, tmp_path, behaviour).html)
     top = next(node for node in found.all("p") if "standing" in node.classes)
-    assert ("lists unproven: 1" if kind == "unproven" else "items quarantined: 1") in top.text
+    assert ("lists not received completely: 1" if kind == "unproven" else "items that could not be used: 1") in top.text
     (table,) = [node for node in found.all("article") if node.attributes["id"] == kind]
     assert len(table.all("tr")) == 2
-    assert "proven complete" in next(node for node in parsed(report.html).all("p") if "standing" in node.classes).text
+    assert (
+        "All data was received completely"
+        in next(node for node in parsed(report.html).all("p") if "standing" in node.classes).text
+    )
 
 
 @pytest.mark.exhaustive
@@ -125,6 +130,12 @@ def test_what_a_publication_moved_is_shown_with_its_cause(tmp_path: Path) -> Non
     world.recalculate_record(record, "1220")
     found = parsed(written(world, tmp_path).html)
     (section,) = [node for node in found.all("article") if node.attributes["id"] == "restatements"]
-    shown = {node.attributes["data-column"]: node.text for node in section.all() if "data-column" in node.attributes}
+    cells = [node for node in section.all() if "data-column" in node.attributes]
+    shown = {node.attributes["data-column"]: node.text for node in reversed(cells)}
     assert (shown["cause"], shown["first_month"], shown["last_month"]) == ("recalculated", "Mar 2024", "Apr 2024")
-    assert shown["co2e_kg"] == "610.000000000"
+    assert shown["co2e_kg"] == "+0.61"
+    assert "610.000000000" in {cell.text for cell in cells}
+    (glance,) = [node for node in found.all("section") if node.attributes["id"] == "glance"]
+    restated = [node for node in glance.all("p") if node.attributes.get("data-figure") == "restated"]
+    told = {node.attributes["data-column"]: node.text for node in restated[0].all("data")}
+    assert told == {"co2e_kg": "+0.61", "publication_count": "1", "facility_count": "1"}

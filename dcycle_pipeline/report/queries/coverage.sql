@@ -4,7 +4,7 @@ WITH recent AS (
     WHERE month > (SELECT max(month) FROM summaries.coverage_by_facility_month WHERE covered_days > 0) - INTERVAL 24 MONTH
         AND month <= (SELECT max(month) FROM summaries.coverage_by_facility_month WHERE covered_days > 0)
 ), most_missing AS (
-    SELECT organization_id, facility_id, sum(due_days - covered_days) AS missing_days, count(*) OVER () AS in_all
+    SELECT organization_id, facility_id, sum(due_days - covered_days) AS missing_days, count(*) OVER (PARTITION BY true) AS in_all
     FROM recent GROUP BY ALL ORDER BY missing_days DESC, organization_id, facility_id LIMIT 40
 )
 SELECT r.organization_id, r.facility_id, coalesce(f.name, r.facility_id) AS facility, r.month, r.covered_days, r.due_days,

@@ -4,5 +4,6 @@ import warnings
 
 from dagster import BetaWarning
 
-# Backfill policies are beta in 1.13 and its documented way to read many partitions in one run.
-warnings.filterwarnings("ignore", message=".*backfill_policy.*", category=BetaWarning)
+# Beta in 1.13, and its documented ways to read many partitions in one run and to link the code of an asset.
+_BETA = "backfill_policy|CodeReference|with_source_code_references"
+warnings.filterwarnings("ignore", message=f".*({_BETA})", category=BetaWarning)

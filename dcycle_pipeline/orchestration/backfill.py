@@ -1,31 +1,41 @@
 """The job `backfill`: one step plans, compares and, if its configuration says so, publishes. One run for any period."""
 
-from collections.abc import Iterable
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import dagster as dg
 
 from dcycle_pipeline.landing.lists import Backfill
+from dcycle_pipeline.orchestration.deaths import ONCE_MORE
+from dcycle_pipeline.orchestration.everything_read import REST_PUBLISHED, REST_READ, fail_if_left_out
+from dcycle_pipeline.orchestration.markdown_tables import markdown_table
+from dcycle_pipeline.orchestration.published_events import Event, published_events
 from dcycle_pipeline.orchestration.step import OPEN_RUN, Environment, step
 from dcycle_pipeline.sync.backfill import publish_draft, read_planned
 from dcycle_pipeline.sync.draft import drafted
-from dcycle_pipeline.sync.organizations import organizations_to_sync
+from dcycle_pipeline.sync.naming import facility_ids, known_names, organization_ids, with_names
+from dcycle_pipeline.sync.organizations import verify_named
 from dcycle_pipeline.sync.period import period_of
 from dcycle_pipeline.sync.plan import Plan, make_plan
-from dcycle_pipeline.sync.preview import Preview, Rows, preview, since_when
+from dcycle_pipeline.sync.preview import Preview, Rows, preview, refuse_unknown_publication, since_when
+from dcycle_pipeline.sync.publication import Publication
+from dcycle_pipeline.sync.readings import Reading, working_readings
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.text import markdown
 
 JOB, STEP = "backfill", "read_again"  # Dagster wants two names
 PLAN, PREVIEW, PUBLICATION = "plan", "preview", "publication"
-MOST_ROWS = 200  # of one table in the UI
 CONFIGURATION = {
     "first_day": dg.Field(str, description="First day of the period, e.g. 2023-01-01."),
     "last_day": dg.Field(str, description="Last day of the period, inclusive."),
     "organization_ids": dg.Field(
-        [str], default_value=[], description="Only these organisations; all if none is named."
+        [str],
+        default_value=[],
+        description="Only these organisations, by name, id or the start of either; all if none is named.",
     ),
-    "facility_ids": dg.Field([str], default_value=[], description="Only these facilities; all if none is named."),
+    "facility_ids": dg.Field(
+        [str], default_value=[], description="Only these facilities, likewise; all if none is named."
+    ),
     "up_to": dg.Field(
         dg.Enum("UpTo", [dg.EnumValue(PLAN), dg.EnumValue(PREVIEW), dg.EnumValue(PUBLICATION)]),
         default_value=PREVIEW,
@@ -50,18 +60,23 @@ def backfill_job(environment: Environment) -> dg.JobDefinition:
         retry_policy=environment.retry,
         out=dg.Out(dg.Nothing),
     )
-    def backfill_step(context: dg.OpExecutionContext) -> None:
+    def backfill_step(context: dg.OpExecutionContext) -> Iterator[Event | dg.Output[None]]:
         asked = context.op_config
-        with step(context, environment, lambda: _backfill(asked)) as run:
-            organizations_to_sync(run.settings, asked["organization_ids"])
-            with drafted(run):
-                context.add_output_metadata(_carry_out(run, _backfill(asked), asked))
-                environment.outcome_of(run.run_id).published = not run.is_draft
+        environment.outcome_of(context.run.run_id).was_read = False
+        with step(context, environment, lambda: _backfill(asked)) as run, drafted(run):
+            done = _carried_out(run, _backfill(asked), asked)
+            environment.outcome_of(run.run_id).published = done.publication is not None
+        yield dg.Output(None, metadata=done.told)
+        if done.publication:
+            yield from published_events(context, environment, done.publication)
+        rest = REST_PUBLISHED if done.publication else REST_READ
+        fail_if_left_out(context, environment, done.readings, rest)
 
     @dg.job(
         name=JOB,
         description="Read the records of a period again, compare with what is published, publish if `up_to` is publication.",
         executor_def=dg.in_process_executor,
+        tags=ONCE_MORE,
     )
     def job() -> None:
         backfill_step()
@@ -74,44 +89,62 @@ def _backfill(asked: dict[str, Any]) -> Backfill:
     return Backfill(*days, asked["reason"], asked["by"])
 
 
-def _carry_out(run: Run, backfill: Backfill, asked: dict[str, Any]) -> dict[str, Any]:
-    """Go as far as is asked for. What came of it, as metadata."""
-    plan = make_plan(run, backfill, asked["organization_ids"], asked["facility_ids"])
+@dataclass(frozen=True)
+class _Done:
+    """How far a backfill went: what to tell of it, how much of each organisation was read, and the publication if there is one."""
+
+    told: dict[str, Any]
+    readings: Sequence[Reading]
+    publication: Publication | None = None
+
+
+def _carried_out(run: Run, backfill: Backfill, asked: dict[str, Any]) -> _Done:
+    """Go as far as is asked for."""
+    if asked["since_snapshot"]:
+        refuse_unknown_publication(run, asked["since_snapshot"])
+    organizations = organization_ids(run.settings, asked["organization_ids"])
+    verify_named(run.settings, organizations)
+    plan = make_plan(run, backfill, organizations, facility_ids(run.settings, asked["facility_ids"]))
     since = since_when(run, asked["since_snapshot"] or None)
-    told = _of_plan(plan)
+    told = _of_plan(plan, known_names(run))
     if asked["up_to"] == PLAN:
-        return told
+        return _Done(told, _readings(run))
     read_planned(run, plan)
-    told |= _of_preview(preview(run, backfill, since))
-    if asked["up_to"] == PUBLICATION:
-        publication = publish_draft(run)
-        told |= {"outcome": publication.outcome, "content_changed": publication.content_changed}
-        told["path"] = dg.MetadataValue.path(str(publication.file))
-    return told
+    told |= _of_preview(preview(run, backfill, since), known_names(run))
+    if asked["up_to"] == PREVIEW:
+        return _Done(told, _readings(run))
+    publication = publish_draft(run)
+    told |= {"outcome": publication.outcome, "content_changed": publication.content_changed}
+    told["path"] = dg.MetadataValue.path(str(publication.file))
+    return _Done(told, _readings(run), publication)
 
 
-def _of_plan(plan: Plan) -> dict[str, Any]:
+def _readings(run: Run) -> list[Reading]:
+    with run.working_file() as connection:
+        return working_readings(connection)
+
+
+def _of_plan(plan: Plan, names: Mapping[str, str]) -> dict[str, Any]:
     rows = [
-        {"list": str(each.key), "records": each.overlapping_count, "pages at the last read": each.pages_count}
+        {
+            "facility_id": each.key.facility_id,
+            "organization_id": each.key.organization_id,
+            "endpoint": each.key.endpoint,
+            "records": each.overlapping_count,
+            "pages_at_the_last_read": each.pages_count,
+            "landed_already": "yes" if each.is_landed else "",
+        }
         for each in plan.lists
     ]
-    numbers = {"lists": len(plan.lists), "lists_kept": plan.kept_count, "requests_to_come": plan.requests_count}
-    return {**numbers, "seconds_to_come": plan.seconds or 0.0, "plan": _table(rows)}
+    counts = {"lists": len(plan.lists), "lists_landed_already": plan.landed_count, "lists_kept": plan.kept_count}
+    numbers = {**counts, "requests_to_come": plan.requests_count}
+    return {**numbers, "seconds_to_come": plan.seconds or 0.0, "plan": _table(rows, names)}
 
 
-def _of_preview(found: Preview) -> dict[str, Any]:
+def _of_preview(found: Preview, names: Mapping[str, str]) -> dict[str, Any]:
     tables = {"changes": found.changes, "totals": found.totals, "months": found.months, "pending": found.pending}
-    return {name: _table(rows) for name, rows in (tables | found.gaps).items()}
+    return {name: _table(rows, names) for name, rows in (tables | found.gaps).items()}
 
 
-def _table(rows: Rows) -> dg.MarkdownMetadataValue:
-    if not rows:
-        return dg.MetadataValue.md("none")
-    lines = [_line(rows[0].keys()), "|---" * len(rows[0]) + "|"]
-    lines += [_line(row.values()) for row in rows[:MOST_ROWS]]
-    more = f"\n\n{len(rows) - MOST_ROWS} more rows." if len(rows) > MOST_ROWS else ""
-    return dg.MetadataValue.md("\n".join(lines) + more)
-
-
-def _line(cells: Iterable[Any]) -> str:
-    return f"| {' | '.join(markdown('' if each is None else str(each)) for each in cells)} |"
+def _table(rows: Rows, names: Mapping[str, str]) -> dg.MarkdownMetadataValue:
+    return dg.MetadataValue.md(markdown_table([with_names(row, names) for row in rows]))

@@ -15,6 +15,7 @@ from dcycle_pipeline.data_folder.lives import forget, found_dead, living
 STOPPED = "Stopped. Readers see a whole publication; the next run takes over what landed."
 DIED = "The process of this run died. Readers see a whole publication; the next run takes over what landed."
 CANCELED = [dg.DagsterRunStatus.CANCELING, dg.DagsterRunStatus.CANCELED]
+NOT_AGAIN = {"dagster/max_retries": "0"}  # the run that finds it dead takes its place
 LOOK_SECONDS = 2
 QUERY_INTERRUPTED = "Query interrupted"  # DuckDB's message when a handler raised during a query
 
@@ -56,6 +57,7 @@ def seen_alive(instance: dg.DagsterInstance, folder: DataFolder, run_id: str) ->
         for dead in found_dead(folder.working):
             run = instance.get_run_by_id(dead)
             if run and not run.is_finished:
+                instance.add_run_tags(dead, NOT_AGAIN)
                 end = instance.report_run_canceled if run.status in CANCELED else instance.report_run_failed
                 end(run, DIED)
             forget(folder.working, dead)

@@ -8,15 +8,15 @@ from datetime import UTC, datetime, timedelta
 import dagster as dg
 
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.errors import DcycleError, SettingsError
 from dcycle_pipeline.notify.endings import note_age
+from dcycle_pipeline.orchestration.failures import or_skipped
 from dcycle_pipeline.orchestration.step import PUBLISHED_FILE, Environment
 from dcycle_pipeline.publish.checks import DATA_IS_FRESH
 from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.settings import Settings
 from dcycle_pipeline.sync.clock import in_words
 from dcycle_pipeline.sync.freshness import freshness
-from dcycle_pipeline.text import markdown, plain
+from dcycle_pipeline.text import markdown
 
 LOOK_SECONDS = 1800
 
@@ -32,6 +32,7 @@ def freshness_result(settings: Settings) -> dg.AssetCheckResult:
         passed=judged.is_within(max_age),
         severity=dg.AssetCheckSeverity.ERROR,
         description=markdown(f"{judged}; it may be {in_words(max_age)} old"),
+        metadata={"age_hours": round(judged.age.total_seconds() / 3600, 3)} if judged.age is not None else {},
     )
 
 
@@ -45,25 +46,26 @@ def freshness_sensor(environment: Environment) -> dg.SensorDefinition:
         description="Check how old the oldest proof of the published file is, also if no run starts.",
     )
     def look() -> dg.SensorResult | dg.SkipReason:
-        try:
-            settings = environment.settings()
-            found = freshness_result(settings)
-        except SettingsError as error:
-            raise dg.Failure(plain(str(error))) from None
-        except DcycleError as error:  # nothing is published yet
-            return dg.SkipReason(plain(str(error)))
-        note_age(settings, _max_age(settings))
+        found = or_skipped(lambda: _noted_result(environment.settings()))
+        if isinstance(found, dg.SkipReason):  # nothing is published yet
+            return found
         evaluation = dg.AssetCheckEvaluation(  # the only form that a sensor may give
             asset_key=dg.AssetKey(PUBLISHED_FILE),
             check_name=DATA_IS_FRESH,
             passed=found.passed,
-            metadata={},
+            metadata=found.metadata,
             severity=found.severity,
             description=found.description,
         )
-        return dg.SensorResult(asset_events=[evaluation])
+        return dg.SensorResult(asset_events=[evaluation], skip_reason=found.description)
 
     return look
+
+
+def _noted_result(settings: Settings) -> dg.AssetCheckResult:
+    found = freshness_result(settings)
+    note_age(settings, _max_age(settings))
+    return found
 
 
 def _max_age(settings: Settings) -> timedelta:

@@ -12,9 +12,9 @@ from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.endings import canceled_at_signals
 from dcycle_pipeline.orchestration.jobs import JOB, build
-from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS_TAG, Environment
+from dcycle_pipeline.orchestration.step import ACCEPTED_DROPS, OPEN_RUN, Environment
 from dcycle_pipeline.settings import dagster_home, load_schedule, turn_off_dagster_telemetry
-from dcycle_pipeline.sync.organizations import organizations_to_sync
+from dcycle_pipeline.sync.organizations import verify_named
 from dcycle_pipeline.sync.outcome import NOTHING_PUBLISHED, UNKNOWN, Outcome
 
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -33,28 +33,25 @@ def run_job(
     if not settings.telemetry:
         turn_off_dagster_telemetry()
     accepted = sorted(accepted_drops)
-    found = organizations_to_sync(settings, [*organization_ids, *accepted])
+    verify_named(settings, [*organization_ids, *accepted])
     account = settings.organization_id
-    job = build(replace(environment, retry=None, account=account), load_schedule()).resolve_job_def(JOB)
+    job = build(replace(environment, retry=None, api_retry=None, account=account), load_schedule()).resolve_job_def(JOB)
     with _instance() as instance:
-        partitions.keep_in_step(instance, found, account)
-        for tags in [partitions.only(each) for each in organization_ids] or [partitions.all_of_them(instance, account)]:
-            _run(
-                job,
-                instance,
-                {**tags, ACCEPTED_DROPS_TAG: " ".join(accepted)},
-                environment,
-                DataFolder(settings.data_dir),
-            )
+        partitions.add(instance, organization_ids, account)
+        named = [partitions.only(partitions.key_of(instance, each, account)) for each in organization_ids]
+        for tags in named or [partitions.whole(instance, account)]:
+            _run(job, instance, environment, DataFolder(settings.data_dir), tags=tags, accepted_drops=accepted)
     return environment.outcomes
 
 
 def _run(
     job: dg.JobDefinition,
     instance: dg.DagsterInstance,
-    tags: Mapping[str, str],
     environment: Environment,
     folder: DataFolder,
+    *,
+    tags: Mapping[str, str],
+    accepted_drops: list[str],
 ) -> None:
     run_id = str(uuid4())
     # From its first moment on, so that no kill can leave a run that seems to be under way for ever.
@@ -64,10 +61,10 @@ def _run(
             instance=instance,
             tags=dict(tags),
             raise_on_error=False,
-            run_config=QUIET,
+            run_config={**QUIET, "resources": {OPEN_RUN: {"config": {ACCEPTED_DROPS: accepted_drops}}}},
         )
     outcome = environment.outcome_of(run_id)
-    if not result.success and not outcome.failure:
+    if not (result.success or outcome.failure or outcome.left_out):
         outcome.failure, outcome.exit_code = UNKNOWN, NOTHING_PUBLISHED
 
 

@@ -1,20 +1,33 @@
 """The assets over the tables: the summaries, the published file, and the report on it."""
 
 from collections.abc import Iterator, Sequence
-from typing import Any
 
 import dagster as dg
 import duckdb
 
+from dcycle_pipeline.data_folder import PUBLISHED
 from dcycle_pipeline.errors import UnsoundError
-from dcycle_pipeline.orchestration.assets import OWNERS, columns
+from dcycle_pipeline.orchestration.assets import OWNERS
 from dcycle_pipeline.orchestration.checks import note_blocked, result_of, spec
+from dcycle_pipeline.orchestration.columns import columns, described, with_query
 from dcycle_pipeline.orchestration.freshness import freshness_result
+from dcycle_pipeline.orchestration.late import asked_once_more
+from dcycle_pipeline.orchestration.published_events import snapshot_of
+from dcycle_pipeline.orchestration.published_facts import (
+    BY_YEAR,
+    EMISSIONS_REPORT,
+    LAST_RUNS,
+    NONE,
+    published_facts,
+    reached,
+    report_facts,
+    summary_facts,
+)
+from dcycle_pipeline.orchestration.references import made_in
 from dcycle_pipeline.orchestration.step import OPEN_RUN, PUBLISHED_FILE, Environment, step
 from dcycle_pipeline.publish.checks import (
     DATA_IS_FRESH,
     DESTINATIONS_REACHED,
-    MOST_NAMED,
     Finding,
     is_blocking,
     summary_checks,
@@ -23,13 +36,8 @@ from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.summaries import SUMMARIES
 from dcycle_pipeline.summaries.declaration import COUNTED, Summary
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
-from dcycle_pipeline.sync.publication import Publication, publish, read_earlier, refuse_outdated, summarise
+from dcycle_pipeline.sync.publication import publish, refuse_outdated, summarise
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.text import markdown
-from dcycle_pipeline.warehouse import run_log
-from dcycle_pipeline.warehouse.deliveries import DELIVERED
-
-EMISSIONS_REPORT = "emissions_report"
 
 
 def summary_assets(environment: Environment) -> dg.AssetsDefinition:
@@ -72,11 +80,11 @@ def _summary_spec(summary: Summary) -> dg.AssetSpec:
     return dg.AssetSpec(
         summary.name,
         skippable=True,
-        description=summary.comment,
+        description=described(summary),
         group_name="summaries",
         kinds={"sql", "duckdb"},
         owners=OWNERS,
-        metadata=columns(summary),
+        metadata=columns(summary) | made_in(summary),
         deps=sorted(_asset_of(source) for source in summary.sources if _asset_of(source)),
     )
 
@@ -94,17 +102,9 @@ def _summary_result(
 ) -> dg.MaterializeResult[None]:
     return dg.MaterializeResult(
         asset_key=summary.name,
-        metadata={"rows_changed_in_all_summaries": changed, **_totals(connection, summary)},
+        metadata=summary_facts(connection, summary, changed),
         check_results=[result_of(finding) for finding in findings if finding.subject == summary.name],
     )
-
-
-def _totals(connection: duckdb.DuckDBPyConnection, summary: Summary) -> dict[str, Any]:
-    never = [column.name for column in summary.columns if column.additivity == "none"]
-    quantities = [name for conserved in summary.conserves for name in conserved.columns if name not in never]
-    sums = ", ".join(["count(*)", *(f"coalesce(sum({name}), 0)::DOUBLE" for name in quantities)])
-    count, *values = connection.execute(f"SELECT {sums} FROM {summary.qualified}").fetchall()[0]
-    return {"dagster/row_count": count, **dict(zip(quantities, values, strict=True))}
 
 
 def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsDefinition:
@@ -112,7 +112,10 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
 
     @dg.asset(
         name=PUBLISHED_FILE,
-        description="dcycle_warehouse.duckdb: a complete snapshot of all tables, swapped in at once and never locked by the pipeline.",
+        description=with_query(
+            f"{PUBLISHED}: a snapshot of all tables, swapped in at once and never locked by the pipeline", LAST_RUNS
+        ),
+        metadata=made_in(publish),
         group_name="publish",
         kinds={"duckdb", "file"},
         owners=OWNERS,
@@ -122,41 +125,21 @@ def published_asset(environment: Environment, upstream: list[str]) -> dg.AssetsD
         check_specs=[spec(name, PUBLISHED_FILE, blocking=False) for name in (DESTINATIONS_REACHED, DATA_IS_FRESH)],
     )
     def published_file(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
-        with step(context, environment) as run:
+        with step(context, environment) as run, run.folder.writing(f"run {run.run_id}", run.wait_for_folder_seconds):
             _refuse_outdated(context, run)
             publication = publish(run)
             environment.outcome_of(run.run_id).published = True
-            with run.working_file() as connection:
-                facts = run_log.run_facts(connection, run.run_id)
-                unproven = run_log.unproven_lists(connection)
-            if earlier := read_earlier(run):
-                context.log.warning(str(earlier))
-        counts = ("requests_count", "rows_count", "lists_unproven_count", "quarantined_count")
+            run_id, publication = asked_once_more(context, environment, run) or (run.run_id, publication)
+            with snapshot_of(publication) as connection:
+                facts = published_facts(connection, run_id, publication)
+            if (earlier := facts["read_earlier"]) != NONE:
+                context.log.warning(earlier)
         return dg.MaterializeResult(
-            metadata={
-                "path": dg.MetadataValue.path(str(publication.file)),
-                "size_bytes": publication.snapshot.stat().st_size,
-                "content_hash": publication.content_hash,
-                "content_changed": publication.content_changed,
-                "outcome": publication.outcome,
-                "read_earlier": str(earlier or "none"),
-                "unproven_lists": dg.MetadataValue.md(_as_table(unproven) if unproven else "none"),
-                "destinations": ", ".join(f"{each.destination} {each.outcome}" for each in publication.sendings)
-                or "none",
-                **{name: facts[name] for name in counts},
-            },
-            check_results=[result_of(_reached(publication)), freshness_result(run.settings)],
+            metadata=facts,
+            check_results=[result_of(reached(publication)), freshness_result(run.settings)],
         )
 
     return published_file
-
-
-def _reached(publication: Publication) -> Finding:
-    """Whether each destination that is set got the publication."""
-    missed = [f"{each.destination}: {each.reason}" for each in publication.sendings if each.outcome != DELIVERED]
-    reached = ", ".join(each.destination for each in publication.sendings)
-    said = "; ".join(missed) or (f"delivered to {reached}" if reached else "no destination is set")
-    return Finding(PUBLISHED_FILE, DESTINATIONS_REACHED, not missed, False, said)
 
 
 def _refuse_outdated(context: dg.AssetExecutionContext, run: Run) -> None:
@@ -164,17 +147,16 @@ def _refuse_outdated(context: dg.AssetExecutionContext, run: Run) -> None:
         refuse_outdated(run)
 
 
-def _as_table(unproven: list[tuple[str, str, str | None, str, str]]) -> str:
-    rows = "\n".join(f"| {' | '.join(markdown(part or '') for part in found)} |" for found in unproven[:MOST_NAMED])
-    return f"| organisation | endpoint | facility | outcome | reason |\n|---|---|---|---|---|\n{rows}"
-
-
 def report_asset(environment: Environment) -> dg.AssetsDefinition:
     """One HTML page over the published file."""
 
     @dg.asset(
         name=EMISSIONS_REPORT,
-        description="report.html: totals, months, facilities, coverage and what is missing; one page that works offline.",
+        description=with_query(
+            "report.html: totals, months, facilities, coverage and what is missing; one page that works offline.",
+            BY_YEAR,
+        ),
+        metadata=made_in(write_report),
         group_name="publish",
         kinds={"html"},
         owners=OWNERS,
@@ -184,15 +166,7 @@ def report_asset(environment: Environment) -> dg.AssetsDefinition:
     )
     def emissions_report(context: dg.AssetExecutionContext) -> dg.MaterializeResult:  # type: ignore[type-arg]  # Dagster reads this annotation
         with step(context, environment) as run:
-            written = write_report(run.folder.published, run.folder.report, with_picture=True)
-        return dg.MaterializeResult(
-            metadata={
-                "path": dg.MetadataValue.path(str(written.file)),
-                "size_bytes": written.size_bytes,
-                "published_by_run": written.run_id,
-                "content_hash": written.content_hash,
-                "monthly_emissions": dg.MetadataValue.md(written.picture or "No month has a record."),
-            }
-        )
+            written = write_report(run.folder.published, run.folder.report, run.settings.look, with_picture=True)
+        return dg.MaterializeResult(metadata=report_facts(written))
 
     return emissions_report

@@ -1,30 +1,32 @@
 """When the sync runs by itself."""
 
-from datetime import UTC, datetime
+from collections.abc import Callable
 
 import dagster as dg
 
-from dcycle_pipeline.errors import DcycleError, SettingsError
-from dcycle_pipeline.notify.endings import note_failure
+from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.orchestration import partitions
-from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.settings import ScheduleSettings
-from dcycle_pipeline.sync.organizations import NONE_LEFT, wanted_organizations
-from dcycle_pipeline.text import plain
 
 
-def daily_sync(environment: Environment, job: str, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
+def daily_sync(job: str, schedule: ScheduleSettings, account: str) -> dg.ScheduleDefinition:
     """The schedule of a full sync. Raises SettingsError if Dagster does not take its cron expression or time zone."""
+    cron = schedule.schedule_cron
+    return checked("DCYCLE_SCHEDULE_CRON", cron, schedule, lambda: _daily(job, schedule, account))
+
+
+def checked(
+    variable: str, cron: str, schedule: ScheduleSettings, make: Callable[[], dg.ScheduleDefinition]
+) -> dg.ScheduleDefinition:
+    """What `make` gives. Raises SettingsError, which names the variables, if Dagster does not take the cron expression or time zone."""
     try:
-        return _daily(environment, job, schedule)
+        return make()
     except dg.DagsterInvalidDefinitionError as error:
-        when = (
-            f"DCYCLE_SCHEDULE_CRON {schedule.schedule_cron!r}, DCYCLE_SCHEDULE_TIMEZONE {schedule.schedule_timezone!r}"
-        )
+        when = f"{variable} {cron!r}, DCYCLE_SCHEDULE_TIMEZONE {schedule.schedule_timezone!r}"
         raise SettingsError(f"{when}: {str(error).splitlines()[0]}") from None
 
 
-def _daily(environment: Environment, job: str, schedule: ScheduleSettings) -> dg.ScheduleDefinition:
+def _daily(job: str, schedule: ScheduleSettings, account: str) -> dg.ScheduleDefinition:
     @dg.schedule(
         name="daily_sync",
         job_name=job,
@@ -33,17 +35,10 @@ def _daily(environment: Environment, job: str, schedule: ScheduleSettings) -> dg
         default_status=dg.DefaultScheduleStatus.RUNNING,
         description="Sync every organisation; DCYCLE_SCHEDULE_CRON and DCYCLE_SCHEDULE_TIMEZONE say when.",
     )
-    def daily_sync(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
-        began, loaded = datetime.now(UTC), None
-        try:
-            loaded = environment.settings()
-            found = wanted_organizations(loaded)
-        except DcycleError as error:  # no run begins, so none can tell of it
-            note_failure(error, loaded, began)
-            raise dg.Failure(plain(str(error))) from None
-        partitions.keep_in_step(context.instance, found, environment.account)
-        if not found:
-            return dg.SkipReason(NONE_LEFT)
-        return dg.RunRequest(tags=dict(partitions.all_of_them(context.instance, environment.account)))
+    def daily_sync(context: dg.ScheduleEvaluationContext) -> dg.RunRequest:
+        tags = dict(partitions.whole(context.instance, account))
+        return dg.RunRequest(
+            tags=tags
+        )  # the run asks the API, which can try again: nothing but Dagster may cost the day
 
     return daily_sync

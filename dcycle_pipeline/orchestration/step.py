@@ -1,31 +1,43 @@
 """From a Dagster step to a run: settings, progress, one open working file a process, and errors that people can read."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import dagster as dg
 
-from dcycle_pipeline import log_lines, signals
+from dcycle_pipeline import signals
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.endpoints import YEAR_TOTALS, declared
-from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
-from dcycle_pipeline.landing.lists import Backfill, ListResult
+from dcycle_pipeline.errors import DcycleError, SettingsError
+from dcycle_pipeline.landing.lists import Backfill
 from dcycle_pipeline.notify.endings import note_ending, note_failure
 from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.endings import STOPPED, canceled_at_signals, is_interruption, seen_alive
+from dcycle_pipeline.orchestration.failures import Context, failure_of
+from dcycle_pipeline.orchestration.log_progress import LogProgress
 from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.settings import open_telemetry as telemetry_asked_for
 from dcycle_pipeline.sync.outcome import Outcome
 from dcycle_pipeline.sync.progress import Progress
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.text import plain
+from dcycle_pipeline.telemetry import log_lines, open_telemetry
 
 PUBLISHED_FILE = "published_file"
-PARTITIONED = [endpoint.name for endpoint in (*declared(), *YEAR_TOTALS)]
-ACCEPTED_DROPS_TAG = "dcycle_pipeline/accepted_drops"
 OPEN_RUN = "open_run"
+ACCEPTED_DROPS = "accepted_drops"
+# What a person may say of one run in the launchpad.
+RUN_CONFIGURATION = {
+    ACCEPTED_DROPS: dg.Field(
+        [str],
+        default_value=[],
+        description="Ids of organisations whose rows may vanish in any number. Without it, a sync holds a list that loses more than "
+        "a fifth of its rows, until somebody has looked. The API still has to confirm each row.",
+    )
+}
 RETRY = dg.RetryPolicy(max_retries=2, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
+# Nothing is held while a run waits for the API: so it waits some four hours, and an outage in the night costs no day.
+API_RETRY = dg.RetryPolicy(max_retries=7, delay=60, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.PLUS_MINUS)
 
 
 @dataclass(frozen=True)
@@ -33,8 +45,8 @@ class Environment:
     """What the definitions are made with.
 
     How to get settings; who hears of progress (Dagster's log by default); how long a step waits for the folder; what a step that failed
-    does next; whether a run has a process of its own, which a signal may end; whose partitions. `outcomes` is where steps write how each run ends, by run
-    id, for a caller in the same process.
+    does next, and one that got no answer from the API before anything was read; whether a run has a process of its own, which a signal
+    may end; whose partitions. `outcomes` is where steps write how each run ends, by run id, for a caller in the same process.
     """
 
     settings: Callable[[], Settings]
@@ -42,6 +54,7 @@ class Environment:
     # The folder's lock alone lets one run write, so a run waits here while another one syncs.
     wait_for_folder_seconds: float = 3600
     retry: dg.RetryPolicy | None = RETRY
+    api_retry: dg.RetryPolicy | None = API_RETRY
     ends_at_signals: bool = False
     account: str = ""
     outcomes: dict[str, Outcome] = field(default_factory=dict)
@@ -50,44 +63,21 @@ class Environment:
         return self.outcomes.setdefault(run_id, Outcome())
 
 
-class LogProgress:
-    """Progress as lines of the run's log: one for every organisation, one for every list of which something may be missing."""
-
-    def __init__(self, log: dg.DagsterLogManager) -> None:
-        self._log = log
-
-    def expect(self, endpoint: str, organization_id: str, lists_count: int) -> None:
-        text = f"{endpoint}: {lists_count} lists to read for organisation {organization_id}"
-        self._say("info", text, organization_id=organization_id, endpoint=endpoint)
-
-    def finished(self, result: ListResult) -> None:
-        if not result.nothing_missing:
-            key, text = result.key, f"{result.key}: {result.outcome}: {result.reason}"
-            where = {"organization_id": key.organization_id, "endpoint": key.endpoint, "facility_id": key.facility_id}
-            self._say("warning", text, **where)
-
-    def _say(self, level: str, text: str, **where: object) -> None:
-        self._log.log(level.upper(), plain(text))
-        if log_lines.are_json():
-            with log_lines.about(**where):
-                log_lines.write(level, plain(text))
-
-
 class OpenRun:
     """The run of this process: its steps share one open working file, until Dagster lets go of the resource."""
 
-    def __init__(self, environment: Environment) -> None:
+    def __init__(self, environment: Environment, accepted_drops: Iterable[str] = ()) -> None:
         self._environment = environment
+        self._accepted_drops = frozenset(accepted_drops)
         self._run: Run | None = None
+        self._told: set[tuple[str, str]] = set()
         self._began = datetime.now(UTC)
         self._held = ExitStack()
 
-    def of(self, context: dg.AssetExecutionContext | dg.OpExecutionContext, backfill: Backfill | None = None) -> Run:
+    def of(self, context: Context, backfill: Backfill | None = None) -> Run:
         """The run that a step belongs to, with that step's log. `backfill` says what it is for, if it is one."""
         environment = self._environment
         if self._run is None:
-            if backfill is None:
-                partitions.refuse_none(context.run, PARTITIONED)
             selected = context.run.asset_selection  # none, or an empty one, is all
             settings = self._settings()
             _write_lines(settings)
@@ -96,11 +86,12 @@ class OpenRun:
                 context.run.run_id,
                 settings,
                 wait_for_folder_seconds=environment.wait_for_folder_seconds,
-                accepted_drops=frozenset(context.run.tags.get(ACCEPTED_DROPS_TAG, "").split()),
+                accepted_drops=self._accepted_drops,
                 publishes=not selected or dg.AssetKey(PUBLISHED_FILE) in selected,
                 backfill=backfill,
             )
-        self._run.progress = environment.progress or LogProgress(context.log)
+        names = partitions.names(context.instance, environment.account)
+        self._run.progress = environment.progress or LogProgress(context.log, names, self._told)
         return self._run
 
     def _settings(self) -> Settings:
@@ -114,10 +105,10 @@ class OpenRun:
         if self._run is not None:
             self._run.close()
         self._held.close()
+        open_telemetry.send()
         if self._run is not None:
-            note_ending(
-                self._run.settings, self._run.run_id, self._began, self._environment.outcome_of(self._run.run_id)
-            )
+            outcome, pending_only = self._environment.outcome_of(self._run.run_id), self._run.pending_only
+            note_ending(self._run.settings, self._run.run_id, self._began, outcome, pending_only=pending_only)
 
 
 def _write_lines(settings: Settings) -> None:
@@ -130,13 +121,17 @@ def _write_lines(settings: Settings) -> None:
 def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
     """The resource that all steps use; Dagster makes one a process and run, and closes it at the end."""
 
-    @dg.resource(description="The run with its open working file; nobody else writes into the data folder meanwhile.")
+    @dg.resource(
+        config_schema=RUN_CONFIGURATION,
+        description="The run with its open working file; nobody else writes into the data folder meanwhile.",
+    )
     def open_run(context: dg.InitResourceContext) -> Iterator[OpenRun]:
         with ExitStack() as stack:
             if environment.ends_at_signals and context.instance and context.run:
                 stack.callback(signals.end_at_signals())
+                stack.enter_context(signals.at_stake(signals.LANDED))
                 stack.enter_context(canceled_at_signals(context.instance, context.run.run_id))
-            held = OpenRun(environment)
+            held = OpenRun(environment, context.resource_config[ACCEPTED_DROPS])
             stack.callback(held.close)
             yield held
 
@@ -145,14 +140,15 @@ def open_run_resource(environment: Environment) -> dg.ResourceDefinition:
 
 @contextmanager
 def step(
-    context: dg.AssetExecutionContext | dg.OpExecutionContext,
+    context: Context,
     environment: Environment,
     backfill: Callable[[], Backfill | None] = lambda: None,
 ) -> Iterator[Run]:
-    """The run, to call a step of it; what the step raises becomes a failure in one line, retried only if that can help."""
+    """The run, to call a step of it; what the step raises becomes a failure that says what to do next."""
     outcome = environment.outcome_of(context.run.run_id)
+    open_telemetry.start(telemetry_asked_for())
     try:
-        with signals.unraised(), log_lines.about(run_id=context.run.run_id):
+        with signals.unraised(), open_telemetry.span(context.op_def.name, run_id=context.run.run_id):
             yield context.resources.open_run.of(context, backfill())
         outcome.succeed(context.op_def.name)
     except BaseException as error:
@@ -161,5 +157,5 @@ def step(
         if isinstance(error, Exception):
             outcome.fail(error, context.op_def.name)
         if isinstance(error, DcycleError):
-            raise dg.Failure(plain(str(error)), allow_retries=isinstance(error, UnavailableError)) from None
+            raise failure_of(error, context) from None
         raise

@@ -41,18 +41,24 @@ class Pipeline:
     instance: dg.DagsterInstance
     definitions: dg.Definitions
 
-    def run(self, tags: Mapping[str, str], assets: list[str] | None = None) -> dg.ExecuteInProcessResult:
+    def run(
+        self,
+        tags: Mapping[str, str],
+        assets: list[str] | None = None,
+        config: Mapping[str, Any] = QUIET,
+        *,
+        retries: bool = False,
+    ) -> dg.ExecuteInProcessResult:
         return self.definitions.resolve_job_def(JOB).execute_in_process(
             instance=self.instance,
             tags=dict(tags),
             raise_on_error=False,
-            run_config=QUIET,
+            run_config={"loggers": QUIET["loggers"]} if retries else dict(config),
             asset_selection=[dg.AssetKey(name) for name in assets] if assets else None,
         )
 
-    def run_all(self) -> dg.ExecuteInProcessResult:
-        partitions.keep_in_step(self.instance, self.sandbox.world.organization_ids())
-        return self.run(partitions.all_of_them(self.instance))
+    def run_all(self, config: Mapping[str, Any] = QUIET) -> dg.ExecuteInProcessResult:
+        return self.run({}, config=config)
 
     def query(self, sql: str, *parameters: object) -> list[tuple[Any, ...]]:
         with duckdb.connect(str(DataFolder(self.settings.data_dir).published.resolve()), read_only=True) as connection:
@@ -74,12 +80,12 @@ class Pipeline:
 
 
 @contextmanager
-def pipeline_in(folder: Path) -> Iterator[Pipeline]:
+def pipeline_in(folder: Path, **settings_of_it: Any) -> Iterator[Pipeline]:
     with (
         Sandbox(small_world()) as sandbox,
         dg.DagsterInstance.ephemeral(str(folder / "dagster")) as instance,
     ):
-        settings = settings_for(sandbox, folder / "data")
+        settings = settings_for(sandbox, folder / "data", **settings_of_it)
         definitions = build(Environment(lambda: settings, Silent(), 0), ScheduleSettings())
         yield Pipeline(sandbox, settings, instance, definitions)
 
@@ -105,13 +111,21 @@ def checks(result: dg.ExecuteInProcessResult) -> dict[tuple[str, str], dg.AssetC
 
 
 def metadata(result: dg.ExecuteInProcessResult, asset: str) -> dict[str | None, dict[str, Any]]:
-    """What each materialisation of an asset says, by partition."""
+    """What each materialisation of an asset says, by the organisation of its partition."""
     found = [event for event in result.all_events if event.is_step_materialization]
     return {
-        event.partition: {name: value.value for name, value in event.materialization.metadata.items()}
+        event.partition and partitions.organization_of(event.partition): {
+            name: value.value for name, value in event.materialization.metadata.items()
+        }
         for event in found
         if event.asset_key == dg.AssetKey(asset)
     }
 
 
-__all__ = ["CHILD", "QUIET", "ROOT", "Pipeline", "checks", "metadata", "pipeline_in"]
+def failures(result: dg.ExecuteInProcessResult) -> dict[str, str]:
+    """What each step that failed says, by step."""
+    failed = [event for event in result.all_events if event.is_step_failure]
+    return {str(e.step_key): e.step_failure_data.user_failure_data.description for e in failed}  # type: ignore[union-attr]
+
+
+__all__ = ["CHILD", "QUIET", "ROOT", "Pipeline", "checks", "failures", "metadata", "pipeline_in"]

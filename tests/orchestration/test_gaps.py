@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import dagster as dg
@@ -12,7 +13,8 @@ from dcycle_pipeline.orchestration import partitions
 from dcycle_pipeline.orchestration.jobs import build
 from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.sandbox import Behaviour
-from dcycle_pipeline.settings import ScheduleSettings
+from dcycle_pipeline.settings import ScheduleSettings, load
+from dcycle_pipeline.sync.progress import Silent
 from tests.orchestration.conftest import CHILD, ROOT, Pipeline, checks, metadata, pipeline_in
 
 WWT = "waste_water_treatments"
@@ -34,13 +36,15 @@ def test_an_open_scope_warns_and_the_rest_is_published(pipeline: Pipeline) -> No
     assert result.success
     found = checks(result)
     failed = {key for key, check in found.items() if not check.passed}
-    assert failed == {(WWT, "every_list_proven"), ("published_file", "data_is_fresh")}, "it was never proven"
+    never_proven = ("published_file", "data_is_fresh")
+    assert failed == {(WWT, "every_list_proven"), ("published_file", "everything_read"), never_proven}
+    assert found["published_file", "everything_read"].severity is dg.AssetCheckSeverity.WARN
     warning = found[WWT, "every_list_proven"]
     assert warning.severity is dg.AssetCheckSeverity.WARN
-    assert "f-large" in (warning.description or "")
-    assert "forbidden" in (warning.description or "")
+    assert f"1 unproven: Holding X ({ROOT}): forbidden, Planta Álamo (f-large): " in (warning.description or "")
     assert last_run(pipeline) == ("published_with_gaps", 1)
-    assert "f-large" in metadata(result, "published_file")[None]["unproven_lists"]
+    (named,) = metadata(result, "published_file")[None]["unproven_lists"].records
+    assert [named.data[name] for name in ("organization", "outcome", "lists")] == ["Holding X", "forbidden", 1]
     told = metadata(result, WWT)
     assert (told[ROOT]["lists_unproven"], told[CHILD]["lists_unproven"]) == (1, 0)
     assert pipeline.query("SELECT DISTINCT facility_id FROM dcycle.waste_water_treatments ORDER BY 1") == [
@@ -50,19 +54,41 @@ def test_an_open_scope_warns_and_the_rest_is_published(pipeline: Pipeline) -> No
 
 
 @pytest.mark.exhaustive
+def test_an_organisation_that_used_up_its_minutes_warns_and_the_rest_is_published(
+    pipeline: Pipeline, tmp_path: Path
+) -> None:
+    """Its time counts over all steps: its facilities were read in time, and nothing of its records was asked for."""
+    file = tmp_path / "organizations.toml"
+    file.write_text(f"[[organization]]\nid = '{CHILD}'\nminutes = 1e-9")
+    short = load(**pipeline.settings.model_dump() | {"organizations_file": file})
+    definitions = build(Environment(lambda: short, Silent(), 0), ScheduleSettings())
+    result = replace(pipeline, definitions=definitions).run_all()
+    warning = checks(result)[WWT, "every_list_proven"]
+    assert warning.severity is dg.AssetCheckSeverity.WARN
+    assert f"minutes of organisation {CHILD} in DCYCLE_ORGANIZATIONS_FILE" in (warning.description or "")
+    named = "SELECT DISTINCT organization_id, outcome FROM sync.lists WHERE outcome <> 'proven' AND endpoint <> 'total_impacts'"
+    assert pipeline.query(named) == [(CHILD, "unproven")]
+    assert not [seen for seen in pipeline.sandbox.requests if ("facility_id", "f-north") in seen.query]
+    assert pipeline.query("SELECT count(*) FROM dcycle.facilities") == [(4,)]
+    assert pipeline.run_all().success
+    assert last_run(pipeline) == ("published", 0)
+
+
+@pytest.mark.exhaustive
 def test_a_foreign_name_is_text_wherever_dagster_shows_it(pipeline: Pipeline) -> None:
     name = "f\x1b[31m|<b>\u202e"
-    pipeline.sandbox.world.add_facility(ROOT, id=name)
+    pipeline.sandbox.world.add_facility(ROOT, id=name, name=name)
     pipeline.sandbox.behaviour = Behaviour(denied={name: 403})
     logging = build(Environment(lambda: pipeline.settings, wait_for_folder_seconds=0), ScheduleSettings())
     result = replace(pipeline, definitions=logging).run_all()
     shown = checks(result)[WWT, "every_list_proven"].description or ""
-    table = metadata(result, "published_file")[None]["unproven_lists"]
+    (row,) = metadata(result, "published_file")[None]["unproven_lists"].records
+    table = str(row.data)
     lines = [entry.user_message for entry in pipeline.instance.all_logs(result.run_id)]
     assert any("f\\x1b[31m|<b>\\u202e" in line and "forbidden" in line for line in lines)
     assert [part for part in ("\x1b", "\u202e") for text in (shown, table, *lines) if part in text] == []
     assert r"\|\<b\>" in shown
-    assert r"\|\<b\>" in table
+    assert row.data["facilities"] == r"f\x1b[31m|<b>\u202e", "a cell is text: nothing escapes it"
 
 
 @pytest.mark.exhaustive
@@ -83,7 +109,7 @@ def blocked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Pipeline
         published = DataFolder(pipeline.settings.data_dir).published.resolve(), pipeline.content()
         pipeline.break_working_file(TWICE)
         pipeline.sandbox.world.add_record("f-large")
-        yield pipeline, pipeline.run(partitions.only(ROOT)), published
+        yield pipeline, pipeline.run(partitions.only(partitions.key_of(pipeline.instance, ROOT))), published
 
 
 @pytest.mark.exhaustive

@@ -122,13 +122,53 @@ def test_the_published_file_holds_what_the_api_holds(first: tuple[Pipeline, dg.E
     )
 
 
+def test_each_table_tells_how_many_rows_it_has_and_shows_the_first(
+    first: tuple[Pipeline, dg.ExecuteInProcessResult],
+) -> None:
+    pipeline, result = first
+    specs = {spec.key.to_user_string(): spec for spec in pipeline.definitions.resolve_all_asset_specs()}
+    tables = {
+        name: spec.metadata["dagster/table_name"]
+        for name, spec in specs.items()
+        if "dagster/table_name" in spec.metadata
+    }
+    assert len(tables) == len(specs) - 2
+    for name, table in tables.items():
+        ((count,),) = pipeline.query(f"SELECT count(*) FROM {table}")
+        told = metadata(result, name)
+        for partition, facts in told.items():
+            assert facts["dagster/row_count"] == count, name
+            own, most = count, 10
+            if partition:
+                ((own,),) = pipeline.query(f"SELECT count(*) FROM {table} WHERE organization_id = ?", partition)
+                most = 3
+                assert facts["dagster/partition_row_count"] == own
+            records = getattr(facts["preview"], "records", [])
+            assert len(records) == min(own, most), name
+            assert partition is None or {record.data["organization_id"] for record in records} <= {partition}
+
+
+def test_the_query_of_each_description_runs_on_the_published_file(
+    first: tuple[Pipeline, dg.ExecuteInProcessResult],
+) -> None:
+    pipeline, _ = first
+    for spec in pipeline.definitions.resolve_all_asset_specs():
+        _, _, after = (spec.description or "").partition("```sql\n")
+        query, end, _ = after.partition("\n```")
+        assert end, spec.key
+        rows = pipeline.query(query)
+        assert len(rows) <= 20, "a query to try shows a few rows"
+        if spec.key.to_user_string() in ("organizations", "facilities", WWT, "published_file", "emissions_report"):
+            assert rows, spec.key
+
+
 @pytest.mark.exhaustive
 def test_a_partition_of_the_job_changes_that_organisation_alone(synced: Pipeline) -> None:
     before = synced.content()
     change(synced, ROOT)
     change(synced, CHILD)
     synced.sandbox.clear_requests()
-    result = synced.run(partitions.only(CHILD))
+    result = synced.run(partitions.only(partitions.key_of(synced.instance, CHILD)))
     assert result.success
     after = synced.content()
     changed = {key for key in before if before[key] != after[key]}
@@ -147,7 +187,7 @@ def test_a_backfill_of_some_assets_then_the_rest_changes_that_organisation_alone
     before = synced.content()
     change(synced, ROOT)
     change(synced, CHILD)
-    assert synced.run(partitions.only(ROOT), assets=["facilities", WWT]).success
+    assert synced.run(partitions.only(partitions.key_of(synced.instance, ROOT)), assets=["facilities", WWT]).success
     assert synced.content() == before, "reading alone publishes nothing"
     published = synced.run({}, assets=["emissions_by_facility_month", "published_file"])
     assert published.success

@@ -8,11 +8,11 @@ from pathlib import Path
 import dagster as dg
 import pytest
 
-from dcycle_pipeline import log_lines
 from dcycle_pipeline.orchestration.jobs import build
 from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from dcycle_pipeline.settings import ScheduleSettings
+from dcycle_pipeline.telemetry import log_lines
 from tests.conftest import CHILD, ROOT, settings_for
 from tests.orchestration.conftest import Pipeline
 

@@ -32,7 +32,7 @@ def test_a_run_stops_and_is_canceled(sandbox: Sandbox, tmp_path: Path, how: sign
         command = [PROGRAM, "job", "execute", "-m", "dcycle_pipeline.definitions", "-j", "sync", "--tags", tags]
         with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
             assert process.stderr
-            assert any("waste_water_treatments: 1 lists to read" in line for line in process.stderr)
+            assert any("waste_water_treatments: 1 list to read" in line for line in process.stderr)
             (run,) = instance.get_runs()
             if isinstance(how, signal.Signals):
                 process.send_signal(how)

@@ -5,7 +5,7 @@ asked for is published; 1 published, but a list is unproven, an item quarantined
 3 nothing could be published.
 """
 
-from dcycle_pipeline.cli import backfill, deployment, export, inspect, restore, sync
+from dcycle_pipeline.cli import backfill, deployment, export, inspect, restore, sync, ui
 from dcycle_pipeline.cli.app import app, main
 
-__all__ = ["app", "backfill", "deployment", "export", "inspect", "main", "restore", "sync"]
+__all__ = ["app", "backfill", "deployment", "export", "inspect", "main", "restore", "sync", "ui"]

@@ -8,6 +8,7 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.signals import LANDED
 from dcycle_pipeline.sync.period import period_of
 
 
@@ -17,10 +18,14 @@ def read_again(
     first: Annotated[str, typer.Option("--from", help="First day of the period, e.g. 2023-01-01.")],
     last: Annotated[str, typer.Option("--to", help="Last day of the period, inclusive.")],
     organization: Annotated[
-        list[str] | None, typer.Option("--organization", help="Only this organisation; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            "--organization", help="Only this organisation, by name, id or the start of either; may be repeated."
+        ),
     ] = None,
     facility: Annotated[
-        list[str] | None, typer.Option("--facility", help="Only this facility; may be repeated.")
+        list[str] | None,
+        typer.Option("--facility", help="Only this facility, by name, id or the start of either; may be repeated."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Stop after the plan.")] = False,
     preview: Annotated[bool, typer.Option("--preview", help="Stop after the comparison; publish nothing.")] = False,
@@ -46,7 +51,7 @@ def read_again(
         asked = Asked(Backfill(*days, reason, by), organization or [], facility or [], since_snapshot, stops_after, yes)
         return backfill_and_tell(settings.load(), asked, json)
 
-    end(run, json)
+    end(run, json, "" if dry_run else LANDED)
 
 
 def _refuse_contradictions(given: list[str], json: bool) -> None:

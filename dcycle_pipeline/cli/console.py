@@ -1,4 +1,7 @@
-"""What every verb says: a plain line on stderr or stdout, or one JSON object with --json. Bars and tables belong to `screen`."""
+"""What every verb says: a plain line on stderr or stdout, or one JSON object with --json. Lines fit the terminal.
+
+Bars belong to `screen`, tables to `tables`.
+"""
 
 import json
 import sys
@@ -6,7 +9,9 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from dcycle_pipeline.log_lines import write
+from dcycle_pipeline.cli import heartbeat
+from dcycle_pipeline.telemetry.log_lines import note_said, write
+from dcycle_pipeline.terminal import cut, fitted
 from dcycle_pipeline.text import plain
 
 
@@ -17,7 +22,22 @@ def say(text: str, level: str = "info") -> None:
 
 def show(text: str) -> None:
     """One plain line of the result, on stdout."""
-    print(plain(text), flush=True)
+    _print(fitted(plain(text), sys.stdout))
+
+
+def show_whole(text: str) -> None:
+    """One line that somebody copies, or that has its place in a picture: it is never folded."""
+    _print(plain(text))
+
+
+def show_start(text: str) -> None:
+    """One line of many: on a terminal it ends where the line does, and other ways show the rest."""
+    _print(cut(plain(text), sys.stdout))
+
+
+def _print(text: str) -> None:
+    note_said()
+    print(text, flush=True)
 
 
 def somebody_is_there() -> bool:
@@ -27,8 +47,9 @@ def somebody_is_there() -> bool:
 
 def agrees(question: str) -> bool:
     """Whether the person at the terminal says yes; no is what any other answer means."""
-    print(f"{plain(question)} [y/N] ", file=sys.stderr, end="", flush=True)
-    return sys.stdin.readline().strip().lower() in ("y", "yes")
+    print(f"{fitted(plain(question), sys.stderr)} [y/N] ", file=sys.stderr, end="", flush=True)
+    with heartbeat.silenced():
+        return sys.stdin.readline().strip().lower() in ("y", "yes")
 
 
 def as_json(result: dict[str, Any]) -> None:

@@ -14,13 +14,16 @@ from dcycle_pipeline.sync.outcome import OK
 
 @app.command(name="init")
 def write_installation(
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="Folder to write to; no file in it is overwritten.")],
+    folder: Annotated[Path, typer.Argument(metavar="DIR")],
     json: AsJson = False,
 ) -> None:
-    """Write what a real installation starts from: files for containers, systemd and Kubernetes, and .env with every setting."""
+    """Write what a real installation starts from: files for containers, systemd and Kubernetes, and .env with every setting.
+
+    DIR is the folder to write to. No file in it is overwritten.
+    """
 
     def run() -> int:
-        from dcycle_pipeline.deployment.files import FILES, SECRET, texts
+        from dcycle_pipeline.deployment.files import FILES, SECRET, chapter, texts
         from dcycle_pipeline.deployment.writing import write_new
 
         write_new(folder, texts(folder))
@@ -30,6 +33,7 @@ def write_installation(
                     "folder": os.path.abspath(folder),
                     "files": list(FILES),
                     "next_commands": _commands(folder),
+                    "documentation": chapter(),
                     "exit_code": OK,
                 }
             )
@@ -39,7 +43,7 @@ def write_installation(
         console.show(f"Fill in DCYCLE_API_KEY and DCYCLE_ORGANIZATION_ID in {folder / SECRET}. Then:")
         for command in _commands(folder):
             console.show(f"  {command}")
-        console.show("Without containers, and all else: dcycle_pipeline/docs/deployment.md")
+        console.show_whole(f"Without containers, and all else: {chapter()}")
         return OK
 
     end(run, json)

@@ -10,27 +10,26 @@ from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.errors import SettingsError
+from dcycle_pipeline.text import counted
 
 Told = tuple[str, str, dict[str, Any]]  # the run that is published, a line for people, what --json says beside
 
 
 @app.command(name="export")
 def write_for_others(
-    what: Annotated[
-        str, typer.Argument(metavar="FILE.xlsx|dbt|superset", help="Excel workbook to write, or the tool to write for.")
-    ],
-    folder: Annotated[
-        Path | None, typer.Argument(metavar="[DIR]", help="For dbt and superset: new or empty folder to write to.")
-    ] = None,
+    what: Annotated[str, typer.Argument(metavar="FILE.xlsx|dbt|superset")],
+    folder: Annotated[Path | None, typer.Argument(metavar="[DIR]")] = None,
     json: AsJson = False,
 ) -> None:
-    """Write the published file for others.
+    """Write the published file for others: an Excel workbook, or what dbt or Superset needs.
 
     FILE.xlsx: an Excel workbook of emissions by facility and month, records, dictionary, freshness, gaps.
 
     dbt DIR: a dbt project that reads the file as it is, with sources, tests, semantic models and metrics.
 
     superset DIR: what Superset imports: database, datasets and metrics.
+
+    DIR is a new or empty folder.
     """
 
     def run() -> int:
@@ -78,5 +77,5 @@ def _written_for(tool: str, published: Path, folder: Path) -> Told:
     from dcycle_pipeline.export.tools import write_for_tool
 
     written = write_for_tool(tool, published, folder)
-    line = f"{written.title}: {folder.absolute()} ({len(written.files)} files). {written.next_step}"
+    line = f"{written.title}: {folder.absolute()} ({counted(len(written.files), 'file')}). {written.next_step}"
     return written.run_id, line, {"folder": folder.absolute(), "files": written.files}

@@ -1,4 +1,4 @@
-"""The verbs that look at what is there: status, report, explain and doctor."""
+"""The verbs that look at what is there: status, facilities, report, explain and doctor."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -30,8 +30,8 @@ def status(
     """What is published, how fresh it is, what is wrong since when, the last runs, and what to do next."""
 
     def run() -> int:
-        from dcycle_pipeline.cli.durations import duration
         from dcycle_pipeline.cli.standing import tell_standing
+        from dcycle_pipeline.cli.values import duration
         from dcycle_pipeline.data_folder import DataFolder
         from dcycle_pipeline.sync.standing import standing
 
@@ -69,7 +69,7 @@ def report(
         from dcycle_pipeline.sync.result import result_of
 
         folder = DataFolder(settings.data_dir())
-        written = write_report(folder.readable, output or folder.report)
+        written = write_report(folder.readable, output or folder.report, settings.report_look())
         result = result_of(folder.readable, written.run_id, [])
         if written.undrawn_count:
             console.say(
@@ -92,49 +92,83 @@ def check_up(
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Check settings, folder, disk, file, versions, proxy, certificates, network, clock and credentials; say what to do about each."""
+    """Check settings, folder, disk, file, versions, proxy, certificates, network, clock and credentials; say what to do about each.
+
+    The last line says whether a sync can run.
+    """
 
     def run() -> int:
         from dcycle_pipeline.cli import doctor
+        from dcycle_pipeline.cli.doctor_told import tell_findings
 
-        findings = doctor.examine(notify)
+        findings = list(doctor.examine(notify)) if json else tell_findings(doctor.examine(notify))
+        code = doctor.exit_code(findings)
         if json:
-            console.as_json(
-                {"findings": [vars(finding) for finding in findings], "exit_code": doctor.exit_code(findings)}
-            )
-        else:
-            for finding in findings:
-                console.show(
-                    f"{finding.level:<5} {finding.subject}: {finding.what}"
-                    + (f" → {finding.advice}" if finding.advice else "")
-                )
-        return doctor.exit_code(findings)
+            console.as_json({"findings": [vars(finding) for finding in findings], "exit_code": code})
+        return code
+
+    end(run, json)
+
+
+@app.command(name="facilities")
+def list_facilities(
+    organization: Annotated[
+        str | None, typer.Option(help="Only of this organisation: its name, its id or the start of either.")
+    ] = None,
+    json: AsJson = False,
+) -> None:
+    """List the facilities with their records and emissions. `explain` takes their names, or the start of their ids."""
+
+    def run() -> int:
+        from dcycle_pipeline.cli.figures import tell_facilities
+        from dcycle_pipeline.data_folder import DataFolder
+        from dcycle_pipeline.readers import lookup
+        from dcycle_pipeline.readers.published_file import FACILITIES, Published
+
+        with Published(DataFolder(settings.data_dir()).readable) as published:
+            wanted = organization and lookup.organization(published, organization).identifier
+            rows = published.rows(FACILITIES, {"organization_id": wanted})
+        console.as_json({"facilities": rows, "exit_code": OK}) if json else tell_facilities(rows)
+        return OK
 
     end(run, json)
 
 
 @app.command(name="explain")
 def where_from(
-    facility: Annotated[str, typer.Argument(help="Id of the facility.")],
-    month: Annotated[datetime, typer.Argument(help="Calendar month, e.g. 2025-03.", formats=["%Y-%m"])],
+    facility: Annotated[str, typer.Argument(metavar="FACILITY")],
+    month: Annotated[str, typer.Argument(metavar="MONTH")],
     as_of: Annotated[
-        datetime | None, typer.Option(help="As published at this moment (UTC), e.g. 2026-01-31T12:00:00.")
+        str | None,
+        typer.Option(metavar="MOMENT", help="As published at this moment (UTC), e.g. 2026-01-31T12:00:00."),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Show where the figure of a facility and month comes from: records, shares, versions, runs, pages, raw items."""
+    """Show where the figure of a facility and month comes from: records, shares, versions, runs, pages, raw items.
+
+    FACILITY is its name, its id, or the start of either: `dcycle-pipeline facilities` lists them.
+
+    MONTH is a calendar month, for example 2025-03.
+    """
 
     def run() -> int:
+        from dcycle_pipeline.cli import values
         from dcycle_pipeline.cli.explanation import tell_explanation
         from dcycle_pipeline.data_folder import DataFolder
+        from dcycle_pipeline.readers import lookup
         from dcycle_pipeline.readers.explain import explain
+        from dcycle_pipeline.readers.published_file import Published
 
-        moment = as_of.replace(tzinfo=UTC) if as_of else None
-        found = explain(DataFolder(settings.data_dir()), facility, month.date(), moment)
+        wanted = values.month("MONTH", month)
+        moment = None if as_of is None else values.moment("--as-of", as_of)
+        folder = DataFolder(settings.data_dir())
+        with Published(folder.readable) as published:
+            asked = lookup.facility(published, facility)
+        found = explain(folder, asked.identifier, wanted, moment)
         if json:
             console.as_json({**vars(found), "exit_code": OK})
         else:
-            tell_explanation(facility, month.date(), found)
+            tell_explanation(str(asked), wanted, found)
         return OK
 
     end(run, json)

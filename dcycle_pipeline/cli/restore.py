@@ -1,19 +1,22 @@
 """The verbs that mend what was read before: replay, redate, rollback and resolve."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import uuid4
 
 import typer
 
-from dcycle_pipeline import settings
+from dcycle_pipeline import settings, signals
 from dcycle_pipeline.cli import console
 from dcycle_pipeline.cli.app import AsJson, app, end
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.sync.outcome import GAPS, OK
+from dcycle_pipeline.text import counted
 
 if TYPE_CHECKING:
+    from dcycle_pipeline.settings import NotificationSettings, Settings
     from dcycle_pipeline.sync.rollback import Snapshot
 
 
@@ -30,6 +33,7 @@ def put_through_again(json: AsJson = False) -> None:
         with (
             progress() as shown,
             Run(str(uuid4()), loaded, shown, wait_for_folder_seconds=0) as again,
+            _mending(loaded, again.run_id),
         ):
             replay(again)
         return _tell_published(loaded.data_dir, again.run_id, json)
@@ -48,7 +52,10 @@ def put_moments_back(json: AsJson = False) -> None:
 
         loaded = settings.load()
         _, _, server_date = read_tree(loaded)
-        with Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as mending:
+        with (
+            Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as mending,
+            _mending(loaded, mending.run_id),
+        ):
             count, published = redate(mending, server_date)
         if published is None:
             console.as_json({"moments": 0, "exit_code": OK}) if json else console.show(
@@ -56,7 +63,7 @@ def put_moments_back(json: AsJson = False) -> None:
             )
             return OK
         if not json:
-            console.show(f"{count} moments that lay ahead of the clock now lie just before it, in the same order.")
+            console.show(f"Put just before the clock, in their order: {counted(count, 'moment')} that lay ahead of it.")
         return _tell_published(loaded.data_dir, mending.run_id, json, moments=count)
 
     end(run, json)
@@ -64,13 +71,16 @@ def put_moments_back(json: AsJson = False) -> None:
 
 @app.command(name="rollback")
 def put_back(
-    to: Annotated[str | None, typer.Argument(help="Start of the snapshot's name or of its run id.")] = None,
+    to: Annotated[str | None, typer.Argument(metavar="[SNAPSHOT]")] = None,
     only_list: Annotated[
         bool, typer.Option("--list", help="Show the snapshots that are kept, change nothing.")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Show readers an earlier published snapshot again: the one before, or the one named."""
+    """Show readers an earlier published snapshot again: the one before, or the one named.
+
+    SNAPSHOT is the start of its name or of its run id: `rollback --list` shows both.
+    """
 
     def run() -> int:
         from dcycle_pipeline.data_folder import DataFolder
@@ -79,7 +89,8 @@ def put_back(
         folder = DataFolder(settings.data_dir())
         if only_list:
             return _show_snapshots(rollback.kept(folder), json)
-        snapshot = rollback.roll_back(folder, to)
+        with _mending(settings.load_notification()):
+            snapshot = rollback.roll_back(folder, to)
         if json:
             console.as_json({**vars(snapshot), "shown": True, "file": folder.published.absolute(), "exit_code": OK})
         else:
@@ -95,27 +106,67 @@ def put_back(
     end(run, json)
 
 
-def _show_snapshots(kept: "Sequence[Snapshot]", json: bool) -> int:
-    from dcycle_pipeline.cli import screen
+@contextmanager
+def _mending(notified: "Settings | NotificationSettings", run_id: str = "") -> Iterator[None]:
+    """What is mended here notifies if it fails, and if it makes all well. It asks no API, so it makes up for no sync that failed."""
+    from dcycle_pipeline.data_folder import DataFolder
+    from dcycle_pipeline.notify.endings import noted
+    from dcycle_pipeline.sync.outcome import Outcome
 
+    outcome = Outcome(was_read=False)
+    with (
+        DataFolder(notified.data_dir).writing("dcycle-pipeline", wait_seconds=0),
+        noted(notified, run_id, outcome),
+        signals.at_stake(signals.MENDED),
+    ):
+        yield
+        outcome.published = True
+
+
+def _show_snapshots(kept: "Sequence[Snapshot]", json: bool) -> int:
     problems = [snapshot.problem for snapshot in kept if snapshot.problem]
     code = GAPS if problems else OK
-    rows = [vars(snapshot) for snapshot in kept]
     if json:
-        console.as_json({"snapshots": rows, "exit_code": code})
-    else:
-        screen.table("Snapshots", rows)
-        for problem in problems:
-            console.show(problem)
+        console.as_json({"snapshots": [vars(snapshot) for snapshot in kept], "exit_code": code})
+        return code
+    if not kept:
+        console.show("No snapshot is kept: nothing was published yet. Next: `dcycle-pipeline sync`")
+        return code
+    _tell_snapshots(kept)
+    for problem in problems:
+        console.show(problem)
+    if len(kept) > 1:
+        console.show("`dcycle-pipeline rollback SNAPSHOT` shows readers one of them again.")
     return code
+
+
+def _tell_snapshots(kept: "Sequence[Snapshot]") -> None:
+    from datetime import UTC, datetime
+
+    from dcycle_pipeline.cli import tables
+    from dcycle_pipeline.sync.clock import ago
+
+    now = datetime.now(UTC)
+    rows = [
+        {
+            "snapshot": one.name,
+            "published": ago(one.published_at, now) if one.published_at else "damaged",
+            "shown": one.shown,
+            "run id": one.run_id,
+        }
+        for one in kept
+    ]
+    tables.table("Snapshots, the oldest first", rows)
 
 
 @app.command(name="resolve")
 def decide(
     *,
-    organization: Annotated[str, typer.Option(help="Organisation of the row.")] = "",
+    organization: Annotated[
+        str, typer.Option(help="Organisation of the row, by name, id or the start of either.")
+    ] = "",
     endpoint: Annotated[str, typer.Option(help="facilities or waste_water_treatments.")] = "",
-    item: Annotated[str, typer.Option("--id", help="Id of the row.")] = "",
+    item: Annotated[str, typer.Option("--id", help="Id of the row, or its start.")] = "",
     decision: Annotated[str, typer.Option("--as", help="deleted (it is gone) or kept (it stays, and is no gap).")] = "",
     by: Annotated[str, typer.Option(help="Who decides.")] = "",
     reason: Annotated[str, typer.Option(help="Why.")] = "",
@@ -137,7 +188,10 @@ def decide(
         if decision not in (resolve.DELETED, resolve.KEPT):
             raise SettingsError(f"--as is {decision!r}; it must be {resolve.DELETED} or {resolve.KEPT}.")
         loaded = settings.load_offline()
-        with Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as deciding:
+        with (
+            Run(str(uuid4()), loaded, wait_for_folder_seconds=0) as deciding,
+            _mending(loaded, deciding.run_id),
+        ):
             resolve.resolve(deciding, organization, endpoint, Decision(item, decision, by, reason))
         return _tell_published(loaded.data_dir, deciding.run_id, json)
 
@@ -145,18 +199,41 @@ def decide(
 
 
 def _show_doubtful(json: bool) -> int:
-    from dcycle_pipeline.cli import screen
     from dcycle_pipeline.data_folder import DataFolder
-    from dcycle_pipeline.readers import published_file
-    from dcycle_pipeline.warehouse import run_tables
+    from dcycle_pipeline.readers import lookup
+    from dcycle_pipeline.readers.published_file import Published
+    from dcycle_pipeline.warehouse import last_sweeps
 
-    rows = published_file.rows(DataFolder(settings.data_dir()).readable, run_tables.DOUBTFUL)
+    with Published(DataFolder(settings.data_dir()).readable) as published:
+        rows = published.rows(last_sweeps.DOUBTFUL)
+        names = lookup.names(published) if rows else {}
     code = GAPS if rows else OK
     if json:
         console.as_json({"doubtful_rows": rows, "exit_code": code})
+    elif rows:
+        _tell_doubtful(rows, names)
     else:
-        screen.table("Doubtful rows", rows) if rows else console.show("No row is in doubt.")
+        console.show("No row is in doubt.")
     return code
+
+
+def _tell_doubtful(rows: list[dict[str, Any]], names: dict[str, str]) -> None:
+    from dcycle_pipeline.cli import tables
+
+    shown = [
+        {
+            "organisation": names.get(row["organization_id"], ""),
+            "facility": names.get(row["facility_id"] or row["item_id"], ""),
+            "endpoint": row["endpoint"],
+            "since": row["doubtful_since"].date(),
+            "reason": row["reason"],
+            "id": row["item_id"],
+            "organisation id": row["organization_id"],
+        }
+        for row in rows
+    ]
+    tables.table("Rows in doubt", shown, whole_ids=True)
+    console.show("If you know what became of one: `dcycle-pipeline resolve --help` says how to decide it.")
 
 
 def _tell_published(data_dir: Path, run_id: str, json: bool, **more: int) -> int:

@@ -1,21 +1,42 @@
 """What a run published, told to people as lines. What it published, and the exit code, belong to `sync.result`."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from dcycle_pipeline.cli import console
+from dcycle_pipeline.cli.names import named
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import few
+from dcycle_pipeline.landing.lists import without_request
+from dcycle_pipeline.readers import lookup
+from dcycle_pipeline.readers.published_file import Published
 from dcycle_pipeline.sync.result import undelivered
+from dcycle_pipeline.text import counted
 from dcycle_pipeline.warehouse.deliveries import DELIVERED
 from dcycle_pipeline.warehouse.gaps import GAPS
 
+MOST_NAMED, MOST_SUMMED_UP = 20, 3
 
-def tell(result: dict[str, Any]) -> None:
-    """What one run published, a line each, and last what may be missing."""
+
+def tell(result: dict[str, Any], gaps: dict[str, Any] | None = None) -> None:
+    """What one run published, a line each, and last what may be missing. `gaps` are those to name, if some were named before."""
     for field in result["drift"] if result["drift"] is not None else ():
         console.show(f"Not read: {field}")
-    tell_gaps(result)
+    tell_gaps(result if gaps is None else gaps, _names(result))
     tell_publication(result)
+
+
+def report_of(folder: DataFolder) -> dict[str, Any]:
+    """Where the report on what is published is, for a result; nothing if there is none."""
+    return {"report": folder.report.absolute()} if folder.report.exists() else {}
+
+
+def _names(result: dict[str, Any]) -> dict[str, str]:
+    """What people call what is missing; nothing is missing as a rule."""
+    if not any(result[gap] for gap in GAPS):
+        return {}
+    with Published(result["file"]) as published:
+        return lookup.names(published)
 
 
 def tell_publication(result: dict[str, Any]) -> None:
@@ -28,40 +49,63 @@ def tell_publication(result: dict[str, Any]) -> None:
     for one in result["destinations"]:
         if one["outcome"] == DELIVERED:
             console.show(f"Delivered to {one['destination']} at {one['finished_at']:%Y-%m-%d %H:%M:%S} UTC.")
-    counts = f"{result['rows_count']} rows in {result['lists_proven_count']} proven lists, {result['requests_count']} requests, content {changed}"
+    lists, requests = counted(result["lists_proven_count"], "proven list"), counted(result["requests_count"], "request")
+    counts = f"{counted(result['rows_count'], 'row')} in {lists}, {requests}, content {changed}"
     console.show(f"Published {result['file']} at {result['published_at']:%Y-%m-%d %H:%M:%S} UTC: {counts}.")
+    if result.get("report"):
+        console.show(f"Report: {result['report']}")
     if any(result[gap] for gap in GAPS):
-        named = [
-            f"{found['endpoint']} of {found['facility_id'] or found['organization_id']} {found['outcome']}"
-            for found in result["unproven_lists"]
-        ]
+        unproven = [f"{found['endpoint']} of {_whose(found)} {found['outcome']}" for found in result["unproven_lists"]]
         console.show(
-            f"With gaps: {len(result['unproven_lists'])} lists unproven ({few(named, 5)}), {len(result['quarantined'])} items quarantined, "
-            f"{len(result['doubtful_rows'])} rows in doubt, {len(result['listed_twice'])} listed twice; the last rows stay, and each counts once."
+            f"With gaps: {counted(len(result['unproven_lists']), 'list')} unproven ({few(unproven, MOST_SUMMED_UP)}), "
+            f"{counted(len(result['quarantined']), 'item')} quarantined, {counted(len(result['doubtful_rows']), 'row')} in doubt, "
+            f"{len(result['listed_twice'])} listed twice; the last rows stay, and each counts once."
         )
     if lacking := undelivered(result["destinations"]):
         failed = "; ".join(f"{one['destination']} ({one['outcome']}: {one['reason']})" for one in lacking)
         console.show(f"Not delivered: {failed}. The published file is in place.")
 
 
-def tell_gaps(gaps: dict[str, Any]) -> None:
-    """What a file lacks, by the names of `warehouse/gaps.py`, a line each."""
+def _whose(found: dict[str, Any]) -> str:
+    """The facility or organisation of an unproven list, by name."""
+    part = "facility" if found["facility_id"] else "organization"
+    return named({found[f"{part}_id"]: found[part] or ""}, found[f"{part}_id"])
+
+
+def tell_gaps(gaps: dict[str, Any], names: Mapping[str, str]) -> None:
+    """What a file lacks, by the names of `warehouse/gaps.py`, a line each. `names` are those of organisations and facilities by id."""
     for item in gaps["quarantined"]:
-        where = f"organisation {item['organization_id']}, {item['endpoint']}, facility {item['facility_id'] or '-'}"
-        console.show(f"Quarantined: {where}, item {item['item_id'] or 'without id'}: {item['reason']}")
+        console.show(f"Quarantined: {_where(item, names)}, item {item['item_id'] or 'without id'}: {item['reason']}")
     for row in gaps["doubtful_rows"]:
-        where = f"organisation {row['organization_id']}, {row['endpoint']}, row {row['item_id']}"
+        where = f"{named(names, row['organization_id'])}, {row['endpoint']}, row {named(names, row['item_id'])}"
         console.show(
             f"Doubtful since {row['doubtful_since']:%Y-%m-%d}: {where}: {row['reason']}. If you know, say so: `dcycle-pipeline resolve`."
         )
     for row in gaps["listed_twice"]:
+        listing = ", ".join(named(names, each) for each in row["organization_ids"])
         console.show(
-            f"Listed twice: {row['endpoint']}, {row['item_id']}, by organisations {', '.join(row['organization_ids'])}: it counts once, in "
-            f"{row['counted_organization_id']}. Ask Dcycle whose it is."
+            f"Listed twice: {row['endpoint']}, {named(names, row['item_id'])}, by organisations {listing}: it counts once, in "
+            f"{named(names, row['counted_organization_id'])}. Ask Dcycle whose it is."
         )
-    for found in gaps["unproven_lists"]:
-        where = f"organisation {found['organization_id']}, {found['endpoint']}, facility {found['facility_id'] or '-'}"
-        console.show(f"Unproven: {where}: {found['outcome']}: {found['reason']}")
+    for alike in _by_kind(gaps["unproven_lists"]):
+        first = alike[0]
+        others = [named(names, one["facility_id"]) for one in alike[1:]]
+        too = f" The same for {len(others)} more: {few(others, MOST_NAMED)}." if others else ""
+        console.show(f"Unproven: {_where(first, names)}: {first['outcome']}: {without_request(first['reason'])}{too}")
+
+
+def _by_kind(lists: list[dict[str, Any]]) -> list[list[dict[str, Any]]]:
+    """Unproven lists of one organisation and endpoint with one outcome, together."""
+    kinds: dict[tuple[str, ...], list[dict[str, Any]]] = {}
+    for one in lists:
+        kinds.setdefault((one["organization_id"], one["endpoint"], one["outcome"]), []).append(one)
+    return list(kinds.values())
+
+
+def _where(row: dict[str, Any], names: Mapping[str, str]) -> str:
+    """Organisation, endpoint and facility of a gap."""
+    facility = f", facility {named(names, row['facility_id'])}" if row["facility_id"] else ""
+    return f"{named(names, row['organization_id'])}, {row['endpoint']}{facility}"
 
 
 def renaming(folder: DataFolder) -> str:

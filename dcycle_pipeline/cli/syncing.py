@@ -4,37 +4,80 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
-from pathlib import Path
-from uuid import uuid4
+from typing import Any
 
-from dcycle_pipeline import log_lines, settings
+from dcycle_pipeline import settings
 from dcycle_pipeline.cli import console, screen
-from dcycle_pipeline.cli.results import tell
+from dcycle_pipeline.cli.results import report_of, tell
+from dcycle_pipeline.cli.running import Asked, run_group
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.errors import DcycleError, SettingsError
-from dcycle_pipeline.notify.endings import note_ending, note_failure
+from dcycle_pipeline.errors import DcycleError, SettingsError, few
+from dcycle_pipeline.notify.endings import note_failure
 from dcycle_pipeline.publish import destinations
-from dcycle_pipeline.readers import published_file
-from dcycle_pipeline.report.writing import write_report
 from dcycle_pipeline.settings import Settings
-from dcycle_pipeline.sync.organizations import organizations_to_sync
-from dcycle_pipeline.sync.outcome import GAPS, WRONG_SETTINGS, Outcome
+from dcycle_pipeline.sync.failed import organizations_left_unread, organizations_with_gaps
+from dcycle_pipeline.sync.naming import organization_ids
+from dcycle_pipeline.sync.organizations import verify_named
+from dcycle_pipeline.sync.outcome import GAPS, OK, WRONG_SETTINGS, Outcome
 from dcycle_pipeline.sync.progress import Progress
 from dcycle_pipeline.sync.result import result_of
-from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.sync.whole import sync_whole
+
+NONE_LEFT_UNREAD = "Nothing to read again: the last run left no organisation unread. What was published stays."
+MOST_NAMED = 5
 
 
 def sync_and_tell(
-    load: Callable[[], Settings], organizations: list[str], as_json: bool, accepted_drops: Sequence[str] = ()
+    load: Callable[[], Settings],
+    organizations: list[str],
+    as_json: bool,
+    accepted_drops: Sequence[str] = (),
+    *,
+    only_failed: bool = False,
 ) -> int:
-    """Sync what `load` says, with Dagster if it has a home, and tell what was published. Returns the exit code."""
+    """Sync what `load` says, with Dagster if it has a home, and tell what was published. Returns the exit code.
+
+    With `only_failed`, only what the last run left unread, in one run.
+    """
+    result = synced(load, organizations, accepted_drops, only_failed=only_failed)
+    if as_json:
+        console.as_json(result)
+    elif "message" in result:
+        console.show(result["message"])
+    else:
+        tell(result)
+    return int(result["exit_code"])
+
+
+def synced(
+    load: Callable[[], Settings],
+    organizations: list[str],
+    accepted_drops: Sequence[str] = (),
+    *,
+    with_report: bool = True,
+    only_failed: bool = False,
+) -> dict[str, Any]:
+    """Sync what `load` says, with Dagster if it has a home. The result of the worst run, and of all in `runs` if there are several; a
+    `message` if there was nothing to read.
+
+    Without `with_report` only Dagster writes the report, to which it is an asset like the others.
+    """
     started = time.monotonic()
     loaded = _loaded(load)
+    with _told_if_none_begins(loaded):
+        organizations, accepted_drops = (organization_ids(loaded, named) for named in (organizations, accepted_drops))
     folder = DataFolder(loaded.data_dir)
     with folder.writing("dcycle-pipeline", wait_seconds=0), screen.progress() as shown:
-        run = _run_in_dagster if settings.dagster_home() else _run_here
-        outcomes = run(loaded, shown, organizations, accepted_drops)
+        groups = [[each] for each in organizations] or [[]]
+        if only_failed:
+            groups = _groups_left_unread(loaded)
+            organizations = [each for group in groups for each in group]
+        if not groups:
+            return {"exit_code": OK, "message": _why_none_is_read_again(loaded)}
+        if settings.dagster_home():
+            outcomes = _run_in_dagster(loaded, shown, organizations, accepted_drops)
+        else:
+            asked = Asked(loaded, shown, frozenset(accepted_drops), with_report)
+            outcomes = _run_here(asked, groups, is_hurried=not only_failed)
     for failed in (outcome for outcome in outcomes.values() if outcome.failure and not outcome.published):
         if failed.defect is not None:
             raise failed.defect
@@ -44,12 +87,29 @@ def sync_and_tell(
     for failed in (outcome for outcome in outcomes.values() if outcome.failure):
         console.say(f"Published, but the report was not written: {failed.failure}", "warning")
         worst["exit_code"] = GAPS
+    worst |= report_of(folder)
     worst["duration_seconds"] = round(time.monotonic() - started, 3)
-    if as_json:
-        console.as_json(worst if len(runs) == 1 else {**worst, "runs": runs})
-    else:
-        tell(worst)
-    return int(worst["exit_code"])
+    return worst if len(runs) == 1 else {**worst, "runs": runs}
+
+
+def _groups_left_unread(loaded: Settings) -> list[list[str]]:
+    with _told_if_none_begins(loaded):
+        unread = organizations_left_unread(loaded)
+    if unread is None:
+        console.say(
+            "The last run published nothing: every organisation is read, and what that run landed is taken over."
+        )
+        return [[]]
+    return [unread] if unread else []
+
+
+def _why_none_is_read_again(loaded: Settings) -> str:
+    if not (others := organizations_with_gaps(loaded)):
+        return NONE_LEFT_UNREAD
+    return (
+        f"Nothing to read again: what is published has gaps only of organisations that are excluded, or no longer in the tree: "
+        f"{few(others, MOST_NAMED, ', ')}. The next `dcycle-pipeline sync` leaves out who is excluded."
+    )
 
 
 def _loaded(load: Callable[[], Settings]) -> Settings:
@@ -88,32 +148,11 @@ def _run_in_dagster(
         return run_job(environment, organizations, accepted_drops)
 
 
-def _run_here(
-    loaded: Settings, shown: Progress, organizations: list[str], accepted_drops: Sequence[str]
-) -> Mapping[str, Outcome]:
-    """The same steps without Dagster, which nobody could look at without a DAGSTER_HOME."""
-    with _told_if_none_begins(loaded):
-        organizations_to_sync(loaded, [*organizations, *accepted_drops])
-    outcomes = {}
-    for named in [[each] for each in organizations] or [[]]:
-        accepted, began = frozenset(accepted_drops), datetime.now(UTC)
-        run = Run(str(uuid4()), loaded, shown, wait_for_folder_seconds=0, accepted_drops=accepted)
-        outcome = outcomes[run.run_id] = Outcome()
-        with log_lines.about(run_id=run.run_id):
-            try:
-                with run:
-                    sync_whole(run, named)
-                    outcome.published = True
-                    write_report(run.folder.published, run.folder.report)
-            except Exception as error:
-                outcome.fail(error)
-            note_ending(loaded, run.run_id, began, outcome)
+def _run_here(asked: Asked, groups: list[list[str]], *, is_hurried: bool) -> Mapping[str, Outcome]:
+    """The same steps without Dagster, which nobody could look at without a DAGSTER_HOME. One run for each group of organisations."""
+    with _told_if_none_begins(asked.settings):
+        verify_named(asked.settings, [*(each for group in groups for each in group), *asked.accepted_drops])
+    outcomes: dict[str, Outcome] = {}
+    for named in groups:
+        outcomes |= run_group(asked, named, is_hurried=is_hurried)
     return outcomes
-
-
-def show_tables(data_dir: Path) -> None:
-    """Every table with its number of rows, and what each organisation has."""
-    file = DataFolder(data_dir).readable
-    screen.table("Tables", published_file.contents(file))
-    screen.organizations(published_file.rows(file, published_file.BY_ORGANIZATION))
-    console.show(f"Open it read-only with any DuckDB from 1.4 on: {file.absolute()}")

@@ -5,7 +5,8 @@ second message; the other order would cost the alarm. An address that did not ta
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -14,30 +15,76 @@ from typing import Any
 from dcycle_pipeline import settings
 from dcycle_pipeline.api.secrets import Secrets
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.errors import DcycleError, SettingsError, UnavailableError
+from dcycle_pipeline.errors import BusyError, DcycleError, SettingsError, UnavailableError
 from dcycle_pipeline.notify import message, sending
 from dcycle_pipeline.notify.message import Message
 from dcycle_pipeline.settings import NotificationSettings, Settings
 from dcycle_pipeline.sync.endings import WELL, WRONG, Ending, Endings, read_endings, write_endings
 from dcycle_pipeline.sync.outcome import Outcome
-from dcycle_pipeline.sync.standing import standing
-from dcycle_pipeline.sync.trouble import DOCTOR, Trouble
+from dcycle_pipeline.sync.standing import failures, standing
+from dcycle_pipeline.sync.trouble import Trouble
+from dcycle_pipeline.telemetry import open_telemetry
 
 Notified = Settings | NotificationSettings
 _WAIT_SECONDS = 60
 _log = logging.getLogger(__name__)
 
 
-def note_ending(notified: Notified, run_id: str, started_at: datetime, outcome: Outcome) -> None:
-    """Note how a run ended, and notify whom that concerns. Whatever fails here is a line in the log."""
+def note_ending(
+    notified: Notified, run_id: str, started_at: datetime, outcome: Outcome, *, pending_only: bool = False
+) -> None:
+    """Note how a run ended, and notify whom that concerns. Whatever fails here is a line in the log.
+
+    `pending_only` says that the run asked only for lists with pending records.
+    """
 
     def note(folder: DataFolder) -> None:
         endings = read_endings(folder)
-        endings.add(Ending(run_id, started_at, datetime.now(UTC), _masked(outcome.failure, notified)))
+        if outcome.failure or outcome.was_read:
+            reason = _masked(outcome.failure, notified)
+            endings.add(Ending(run_id, started_at, datetime.now(UTC), reason, pending_only))
         _turn(folder, notified, endings)
 
-    if outcome.may_be_noted and (outcome.failure or outcome.published):
+    # A run over pending records that found nothing new leaves nothing behind, unless it makes up for one that failed.
+    makes_up = pending_only and outcome.was_read and _has_failed_over_pending_records(notified)
+    if outcome.may_be_noted and (outcome.failure or outcome.published or makes_up):
         _safely(notified, note)
+
+
+def _has_failed_over_pending_records(notified: Notified) -> bool:
+    return any(one.pending_only for one in read_endings(DataFolder(notified.data_dir)).failures)
+
+
+@contextmanager
+def noted(notified: Notified, run_id: str, outcome: Outcome, *, pending_only: bool = False) -> Iterator[None]:
+    """A run, or what stands for one: what is raised in the block is its failure, if `outcome` has none. It ends with the block.
+
+    `pending_only` is as for `note_ending`.
+    """
+    began = datetime.now(UTC)
+    try:
+        with traced(run_id, outcome):
+            yield
+    except Exception as error:
+        if pending_only and isinstance(error, BusyError):  # whoever writes there is well, and nobody need be told
+            outcome.was_read = False
+        else:
+            outcome.fail(error)
+        raise
+    finally:
+        note_ending(notified, run_id, began, outcome, pending_only=pending_only)
+
+
+@contextmanager
+def traced(run_id: str, outcome: Outcome) -> Iterator[None]:
+    """A run as one trace and in log lines, whether or not its end is noted."""
+    open_telemetry.start(settings.open_telemetry())
+    try:
+        with open_telemetry.span("run", run_id=run_id or None):
+            yield
+            open_telemetry.tell(published=outcome.published)
+    finally:
+        open_telemetry.send()
 
 
 def note_failure(error: DcycleError, notified: Notified | None, started_at: datetime) -> None:
@@ -48,6 +95,19 @@ def note_failure(error: DcycleError, notified: Notified | None, started_at: date
         note_ending(notified or settings.load_notification(), "", started_at, outcome)
     except SettingsError as wrong:
         _log.warning("Nobody could be notified: %s", wrong)
+
+
+def note_death(notified: Notified | None, run_id: str, started_at: datetime, reason: str) -> None:
+    """Note that a run ended, and its process could not say so; unless it did. Without `notified`, the settings are wrong."""
+
+    def note(folder: DataFolder) -> None:
+        endings = read_endings(folder)
+        if run_id not in [one.run_id for one in endings.runs]:
+            endings.add(Ending(run_id, started_at, datetime.now(UTC), _masked(reason, whom)))
+            _turn(folder, whom, endings)
+
+    whom = notified or settings.load_notification()
+    _safely(whom, note)
 
 
 def note_age(notified: Notified, max_age: timedelta) -> None:
@@ -80,11 +140,10 @@ def _turn(folder: DataFolder, notified: Notified, endings: Endings) -> None:
         endings.wrong_since, endings.told = None, {}
         _write(folder, endings)
         return
-    now, last = datetime.now(UTC), endings.runs[-1:]
+    now = datetime.now(UTC)
     max_age = None if endings.max_age_seconds is None else timedelta(seconds=endings.max_age_seconds)
-    stands = _stands(folder, now, max_age)
-    found = [_of_failure(ending, stands) for ending in last if ending.reason]
-    found += [Trouble(**one) for one in stands.get("troubles", ())]
+    stands = _stands(folder, now, max_age, endings)
+    found = [Trouble(**one) for one in stands["troubles"]] if stands else failures(endings, [])
     was_wrong_since, endings.wrong_since = endings.wrong_since, (endings.wrong_since or now) if found else None
     _write(folder, endings)
     group, facts = _name_of(stands, stands.get("root_organization_id", "")), _facts(stands)
@@ -93,19 +152,11 @@ def _turn(folder: DataFolder, notified: Notified, endings: Endings) -> None:
     _tell(folder, notified, endings, said)
 
 
-def _stands(folder: DataFolder, now: datetime, max_age: timedelta | None) -> dict[str, Any]:
+def _stands(folder: DataFolder, now: datetime, max_age: timedelta | None, endings: Endings) -> dict[str, Any]:
     try:
-        return standing(folder, now, max_age)
+        return standing(folder, now, max_age, endings)
     except UnavailableError:  # nothing is published yet
         return {}
-
-
-def _of_failure(failed: Ending, stands: dict[str, Any]) -> Trouble:
-    """A run that failed, with the organisation that its reason names."""
-    known = [row["organization_id"] for row in stands.get("organizations", ())]
-    named = next((each for each in known if each in failed.reason), "")
-    which = f"run {failed.run_id}" if failed.run_id else "the run could not begin"
-    return Trouble(f"{which}: {failed.reason}", DOCTOR, named, _name_of(stands, named))
 
 
 def _name_of(stands: dict[str, Any], organization_id: str) -> str:

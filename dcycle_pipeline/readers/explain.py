@@ -17,6 +17,7 @@ from dcycle_pipeline.landing.files import runs as landed_runs
 from dcycle_pipeline.landing.landed_file import page_items
 from dcycle_pipeline.landing.lists import ListKey
 from dcycle_pipeline.readers import published_file
+from dcycle_pipeline.text import counted
 from dcycle_pipeline.warehouse import run_tables
 from dcycle_pipeline.warehouse.history import valid_at
 from dcycle_pipeline.warehouse.identity import identity_of
@@ -25,6 +26,10 @@ _MONTH = (
     f"history.emissions_by_facility_month WHERE facility_id = $facility_id AND month = $month AND {valid_at('$moment')}"
 )
 _COUNTED_IN = f"SELECT organization_id FROM {_MONTH}"
+# What the last publication counted, it says itself. Of those before only the figures tell.
+_COUNTS_ELSEWHERE = f"""$moment = (SELECT max(published_at) FROM sync.runs WHERE outcome IN {run_tables.PUBLISHED})
+    AND (organization_id, waste_water_treatment_id) IN (SELECT (organization_id, item_id) FROM summaries.listed_twice
+        WHERE endpoint = '{ENDPOINT.name}' AND NOT is_counted)"""
 _RECORDS = f"""SELECT organization_id, facility_id, waste_water_treatment_id, record_label, start_date, end_date,
     co2e_kg AS record_co2e_kg, co2e_state, days_in_record, days_in_month,
     part(co2e_kg, first_day - start_date, last_day_there - start_date + 1, days_in_record) AS co2e_kg,
@@ -39,12 +44,15 @@ FROM (
             SELECT waste_water_treatment_id FROM history.waste_water_treatments WHERE facility_id = $facility_id))
     WHERE facility_id = $facility_id AND is_counted(status, start_date, end_date)
         AND start_date <= last_day($month::DATE) AND end_date >= $month::DATE
-        AND {valid_at("$moment")}
+        AND {valid_at("$moment")} AND NOT ({_COUNTS_ELSEWHERE})
     -- Of a record that several organisations list, the row that counted then: that of an organisation of which the month says something.
     QUALIFY organization_id IN ({_COUNTED_IN}) OR 1 = row_number() OVER (
         PARTITION BY waste_water_treatment_id ORDER BY organization_id IN ({_COUNTED_IN}) DESC, organization_id)
 ) ORDER BY organization_id, start_date, waste_water_treatment_id"""
 _TOTAL = f"SELECT organization_id, co2e_kg, co2e_biomass_kg, pending_record_count FROM {_MONTH}"
+_COVERED = f"""SELECT count(DISTINCT month) AS months, min(month) AS first, max(month) AS last,
+    (SELECT arg_max(name, valid_from) FROM history.facilities WHERE facility_id = $facility_id) AS name
+FROM history.emissions_by_facility_month WHERE facility_id = $facility_id AND {valid_at("$moment")}"""
 _MOMENT = f"""SELECT max(published_at) AS moment FROM sync.runs
 WHERE outcome IN {run_tables.PUBLISHED} AND published_at <= coalesce($as_of, 'infinity'::TIMESTAMPTZ)"""
 
@@ -74,20 +82,29 @@ def explain(folder: DataFolder, facility_id: str, month: date, as_of: datetime |
     moment = published_file.rows(file, _MOMENT, {"as_of": as_of})[0]["moment"]
     if moment is None:
         raise SettingsError(
-            f"Nothing was published by {as_of}: choose a later moment, see `published_at` in sync.runs."
+            f"Nothing was published by {as_of:%Y-%m-%d %H:%M:%S} UTC: choose a later moment, see `published_at` in sync.runs."
         )
     asked = {"facility_id": facility_id, "month": month, "moment": moment}
     totals = published_file.rows(file, _TOTAL, asked)
     if not totals:
-        raise SettingsError(
-            f"No active record of facility {facility_id} covers {month:%Y-%m}, as published at {moment:%Y-%m-%d %H:%M:%S} UTC: "
-            "check the id and the month in summaries.emissions_by_facility_month."
-        )
+        raise SettingsError(_nothing_in(file, asked))
     records = [record | _raw(folder, record) for record in published_file.rows(file, _RECORDS, asked)]
     co2e, biomass = (_total(totals, name) for name in ("co2e_kg", "co2e_biomass_kg"))
     agrees = (co2e, biomass) == (_total(records, "co2e_kg"), _total(records, "co2e_biomass_kg"))
     pending = sum(total["pending_record_count"] for total in totals)
     return Explanation(moment, co2e, biomass, pending, records, agrees)
+
+
+def _nothing_in(file: Path, asked: dict[str, Any]) -> str:
+    """Why a month has no figure: what the facility has records of instead, as published at that moment."""
+    found = published_file.rows(file, _COVERED, {name: asked[name] for name in ("facility_id", "moment")})[0]
+    there = "it has no active record at all"
+    if found["months"]:
+        there = f"it has records in {counted(found['months'], 'month')} from {found['first']:%Y-%m} to {found['last']:%Y-%m}"
+    return (
+        f"No active record of facility {found['name'] or asked['facility_id']} covers {asked['month']:%Y-%m}, as published at "
+        f"{asked['moment']:%Y-%m-%d %H:%M:%S} UTC: {there}."
+    )
 
 
 def _total(rows: list[dict[str, Any]], name: str) -> Decimal | None:

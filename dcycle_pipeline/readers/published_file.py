@@ -25,6 +25,12 @@ Parameters = Sequence[Any] | Mapping[str, Any]
 _AT_ONCE = 2_000  # rows
 
 
+def dicts(cursor: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
+    """The rows that a query has found, by column."""
+    names = [column[0] for column in cursor.description or ()]
+    return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+
+
 class Published:
     """The published file at one moment: all answers come from the snapshot that was current when it was opened.
 
@@ -94,9 +100,7 @@ class Published:
         Example: `open_published().rows("SELECT facility_id, name FROM dcycle.facilities WHERE status = $status", {"status": "active"})`.
         """
         try:
-            cursor = self._connection.execute(sql, parameters)
-            names = [column[0] for column in cursor.description or ()]
-            return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+            return dicts(self._connection.execute(sql, parameters))
         except duckdb.Error as error:
             raise self._unavailable(error, sql) from None
 
@@ -194,9 +198,17 @@ RELATIONS = """SELECT schema_name || '.' || table_name AS "table", comment FROM 
 UNION ALL SELECT schema_name || '.' || view_name, comment FROM duckdb_views() WHERE NOT internal
     AND database_name = current_database() ORDER BY ALL"""
 LAST_RUN = "SELECT * FROM sync.runs WHERE published_at IS NOT NULL ORDER BY published_at DESC LIMIT 1"
-RUN = "SELECT * FROM sync.runs WHERE run_id = ?"
-LAST_RUNS = """SELECT run_id, started_at, published_at, outcome, rows_count, requests_count, lists_proven_count, lists_unproven_count,
-    quarantined_count, doubtful_count, content_changed FROM sync.runs ORDER BY started_at DESC LIMIT ?"""
+# A file from before there were backfills, second runs, or runs over pending records, lacks the columns that tell them.
+_RUNS = """(SELECT NULL::BOOLEAN AS pending_only, NULL::DATE AS backfill_from, NULL::DATE AS backfill_to, NULL::VARCHAR AS backfill_reason,
+    NULL::VARCHAR AS backfill_by, NULL::VARCHAR AS completes_run_id WHERE false UNION ALL BY NAME FROM sync.runs)"""
+# A run, or the second one that completed it.
+RUN = f"SELECT * FROM {_RUNS} WHERE $1 IN (run_id, completes_run_id) ORDER BY published_at DESC NULLS LAST LIMIT 1"
+SECOND_RUNS = f"SELECT run_id FROM {_RUNS} WHERE list_contains($1::VARCHAR[], completes_run_id)"
+# A second run that brought nothing, because those whom it asked stayed silent, is no run that died.
+LAST_RUNS = f"""SELECT run_id, started_at, published_at, outcome, rows_count, requests_count, lists_proven_count, lists_unproven_count,
+    quarantined_count, doubtful_count, content_changed, backfill_from, backfill_to, backfill_reason, backfill_by
+FROM {_RUNS}
+WHERE pending_only IS NOT TRUE AND (completes_run_id IS NULL OR published_at IS NOT NULL) ORDER BY started_at DESC LIMIT ?"""
 # Null if a list of an organisation that is synced was never proven.
 PROVEN_AT = """SELECT CASE WHEN count(*) = count(oldest_proof_at) THEN min(oldest_proof_at) END AS proven_at
 FROM dcycle.organizations LEFT JOIN summaries.data_quality USING (organization_id)"""
@@ -210,3 +222,15 @@ BY_ORGANIZATION = """SELECT o.organization_id, o.name,
         AND endpoint <> 'total_impacts') AS read_at,
     (SELECT oldest_proof_at FROM summaries.data_quality q WHERE q.organization_id = o.organization_id) AS proven_at
 FROM dcycle.organizations o ORDER BY o.depth, o.name"""
+
+FACILITIES = """SELECT f.name AS facility, coalesce(o.name, f.organization_id) AS organization, f.country_code, f.status,
+    w.wwt_records, w.pending_records, w.last_record_date,
+    (SELECT sum(co2e_kg) FROM summaries.emissions_by_facility_month AS m
+        WHERE m.organization_id = f.organization_id AND m.facility_id = f.facility_id) AS wwt_co2e_kg,
+    f.facility_id, f.organization_id
+FROM dcycle.facilities AS f LEFT JOIN dcycle.organizations AS o USING (organization_id), LATERAL (
+    SELECT count(*) AS wwt_records, count(*) FILTER (co2e_state = 'pending') AS pending_records, max(end_date) AS last_record_date
+    FROM dcycle.waste_water_treatments AS w
+    WHERE w.organization_id = f.organization_id AND w.facility_id = f.facility_id AND w.status = 'active') AS w
+WHERE f.organization_id = coalesce($organization_id, f.organization_id)
+ORDER BY organization, facility, f.facility_id"""

@@ -33,12 +33,15 @@ def did_you_mean(wrong: str, tables: Iterable[str]) -> str:
     return f"Did you mean {', '.join(others)}{' or ' if others else ''}{last}?"
 
 
-def listed(counts: Mapping[str, int | None]) -> str:
-    """The tables, a paragraph for each schema, with their rows where they are counted; `counts` is sorted by name."""
+def listed(counts: Mapping[str, int | None], columns: int = _WIDTH) -> str:
+    """The tables, a paragraph for each schema, with their rows where they are counted; `counts` is sorted by name.
+
+    A line has so many `columns` at most.
+    """
     return "\n".join(
         textwrap.fill(
             f"{schema}: " + ", ".join(_with_rows(_parts(table)[1], counts[table]) for table in tables),
-            _WIDTH,
+            columns,
             initial_indent="  ",
             subsequent_indent="    ",
         )

@@ -91,7 +91,7 @@ def test_what_nobody_thought_of_ends_with_70_and_names_its_trace(sandbox: Sandbo
     broken = """
 import sys
 from dcycle_pipeline.cli import syncing
-syncing.sync_and_tell = lambda *a: 1 / 0
+syncing.sync_and_tell = lambda *a, **k: 1 / 0
 from dcycle_pipeline.__main__ import main
 sys.argv[1:] = ["sync"]
 main()

@@ -27,6 +27,7 @@ VERBS = [
     "doctor",
     "explain",
     "export",
+    "facilities",
     "init",
     "redate",
     "replay",
@@ -39,7 +40,18 @@ VERBS = [
 ]
 FIGURE = ["explain", "f-large", "2025-03"]
 # What no command without a DAGSTER_HOME loads, but the one that is made for it; what looks and what only helps load less.
-HEAVY = {"apprise", "dagster", "starlette", "uvicorn", "vl_convert", "xlsxwriter", "yaml", "psycopg", *UNUSED}
+HEAVY = {
+    "apprise",
+    "dagster",
+    "opentelemetry",
+    "starlette",
+    "uvicorn",
+    "vl_convert",
+    "xlsxwriter",
+    "yaml",
+    "psycopg",
+    *UNUSED,
+}
 NOT_TO_READ = HEAVY | {"aiohttp", "httpx", "httpx_aiohttp", "jinja2", "pyarrow", "pydantic", "rich.progress"}
 NOT_TO_HELP = NOT_TO_READ | {"duckdb", "filelock", "msgspec", "rich", "zstandard"}
 
@@ -66,7 +78,7 @@ def test_help_loads_nothing_that_works(words: list[str], tmp_path: Path) -> None
 
 
 @pytest.mark.quick(3)
-@pytest.mark.parametrize("words", [["status"], FIGURE, ["status", "--json"], ["resolve"]], ids=" ".join)
+@pytest.mark.parametrize("words", [["status"], ["facilities"], FIGURE, ["status", "--json"], ["resolve"]], ids=" ".join)
 def test_what_reads_the_published_file_loads_neither_the_api_nor_what_writes(
     words: list[str], synced: Account, tmp_path: Path
 ) -> None:

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from dcycle_pipeline import log_lines
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
+from dcycle_pipeline.telemetry import log_lines
 from tests.cli.conftest import Invoke, spawn, variables
 from tests.conftest import CHILD, ROOT
 
@@ -78,4 +78,4 @@ def test_an_error_is_an_object_too_and_text_is_the_default(sandbox: Sandbox, inv
 def test_the_program_itself_writes_objects(sandbox: Sandbox, tmp_path: Path) -> None:
     done = spawn("sync", cwd=tmp_path, home=tmp_path, **variables(sandbox, tmp_path / "data", DCYCLE_LOG="json"))
     assert done.returncode == 0
-    assert len(objects(done.stderr)) == 6
+    assert len([line for line in objects(done.stderr) if "endpoint" in line]) == 6

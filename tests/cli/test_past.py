@@ -42,6 +42,8 @@ def test_a_rollback_shows_the_snapshot_before_and_the_next_sync_replaces_it(
     invoke("sync", **settings)
     first = records(tmp_path / "data")
     assert invoke("rollback", **folder).exit_code == 2, "there is no snapshot before the first"
+    none = invoke("rollback", "--list", DCYCLE_DATA_DIR=str(tmp_path / "none"))
+    assert (none.exit_code, "No snapshot is kept" in none.stdout) == (0, True)
     sandbox.world.add_record("f-north")
     invoke("sync", **settings)
     told = invoke("rollback", **folder)
@@ -92,13 +94,22 @@ def test_explain_shows_every_record_its_share_and_its_raw_item(
     first = told["published_at"]
     sandbox.world.recalculate_record(record, "60")
     invoke("sync", **variables(sandbox, tmp_path / "data"))
-    (now,) = json.loads(invoke("explain", "f-empty", "2031-01", "--json", **folder).stdout)["records"]
+    (now,) = json.loads(invoke("explain", "buro", "2031-01", "--json", **folder).stdout)["records"]
     assert (now["co2e_kg"], now["change"], now["version_number"]) == ("30.000000000", "recalculated", 2)
     assert json.loads(now["item"])["co2e"] == 60
     then = invoke("explain", "f-empty", "2031-01", "--as-of", first[:19], **folder)
     assert then.exit_code == 2, "nothing was published up to the second before"
+    people = invoke("explain", "f-empty", "2031-02", **folder).stdout
+    assert people.startswith("Büro, Holding X (f-empty) in 2031-02\n")
+    assert '\n    "co2e": 60,\n' in people
     assert (
         "30.000000003" in invoke("explain", "f-empty", "2031-02", **folder).output or "60" in told["records"][0]["item"]
     )
-    assert invoke("explain", "f-empty", "1999-01", **folder).exit_code == 2
+    nothing = invoke("explain", "f-empty", "1999-01", **folder)
+    assert nothing.exit_code == 2
+    assert "covers 1999-01" in nothing.stderr
+    assert "it has records in 2 months from 2031-01 to 2031-02" in nothing.stderr
+    unknown = invoke("explain", "f-emtpy", "2031-01", **folder)
+    assert unknown.exit_code == 2
+    assert unknown.stderr.startswith("Error: No facility is called 'f-emtpy'")
     assert invoke("explain", "f-empty", "January", **folder).exit_code == 2

@@ -36,7 +36,7 @@ def test_gaps_exit_with_1_and_the_last_line_names_them(sandbox: Sandbox, invoke:
     assert invoke("sync", **variables(sandbox, data)).exit_code == 1
     result = invoke("report", DCYCLE_DATA_DIR=str(data))
     assert result.exit_code == 1
-    assert "f-large forbidden" in result.stdout.splitlines()[-1]
+    assert "Planta Álamo (f-large) forbidden" in result.stdout.splitlines()[-1]
     assert "Not complete" in (data / "report.html").read_text(encoding="utf-8")
 
 

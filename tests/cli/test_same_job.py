@@ -13,7 +13,7 @@ from tests.cli.conftest import Invoke, variables
 from tests.conftest import Published
 from tests.properties.aftermath import contents, said_as_json
 
-OURS = {"run_id", "started_at", "published_at", "summarised_at", "file", "duration_seconds", "requests_count"}
+OURS = {"run_id", "started_at", "published_at", "summarised_at", "file", "report", "duration_seconds", "requests_count"}
 
 
 def outcome(

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner, Result
 
 from dcycle_pipeline.cli import app
-from dcycle_pipeline.cli.durations import duration
+from dcycle_pipeline.cli.values import duration
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import SettingsError
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
@@ -24,7 +24,7 @@ from dcycle_pipeline.sync.organizations import refresh_organizations
 from dcycle_pipeline.sync.run import Run
 from tests.conftest import CHILD, FEW, ROOT, only, settings_for, small_world, steps
 
-NOW = datetime.now(UTC)
+NOW = datetime.now(UTC).replace(second=0, microsecond=0)  # so that a night of some seconds is within one minute
 GOOD, BROKEN = Behaviour(), Behaviour(denied={"f-large": 403})
 # Days ago, and how the API behaves then.
 NIGHTS = [(9, BROKEN), (4, GOOD), (3, BROKEN), (2, BROKEN)]
@@ -94,14 +94,51 @@ def test_one_screen_says_what_is_wrong_since_when_and_what_to_do(nights: tuple[S
     assert len(lines) <= 40
     (wrong,) = [line for line in lines if line.startswith("Wrong: ")]
     since = f"since {NOW - timedelta(days=3):%Y-%m-%d}"
-    assert all(words in wrong for words in (ROOT, "Holding X", "Planta Álamo", "forbidden", since))
+    assert all(words in wrong for words in (ROOT, "Holding X", "Planta Álamo", "access refused (403)", since))
     assert lines[-1] == "Next: `dcycle-pipeline doctor`"
     assert lines[-2].startswith(f"Fresh: all of it proven since {NOW - timedelta(days=4):%Y-%m-%d}")
     runs = [line for line in lines if line.startswith("Run ")]
     assert len(runs) == len(NIGHTS)
-    assert "1 lists unproven" in runs[0]
+    assert "1 list unproven" in runs[0]
     assert runs[0].startswith(f"Run {NOW - timedelta(days=2):%Y-%m-%d %H:%M}")
     assert runs[2].endswith("requests")
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "words", "facts"),
+    [
+        (
+            Behaviour(denied={CHILD: 403}),
+            "access refused (403): facilities, waste-water records; ask Dcycle for access",
+            {"forbidden", "facilities_not_read"},
+        ),
+        (
+            Behaviour(denied={CHILD: 401}),
+            "its key is not accepted (401): facilities, waste-water records",
+            {"unauthorized", "facilities_not_read"},
+        ),
+        (
+            Behaviour(denied={"f-old": 403, "f-large": 403}),
+            "access refused (403): waste-water records of facility Planta Álamo and 1 more",
+            {"forbidden"},
+        ),
+    ],
+    ids=["forbidden", "unauthorized", "facilities"],
+)
+def test_one_refusal_is_one_line_in_words_and_its_facts_keep_their_names(
+    nights: tuple[Sandbox, Path], tmp_path: Path, behaviour: Behaviour, words: str, facts: set[str]
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(nights[1], data, symlinks=True)
+    night(nights[0], data, 1, GOOD)
+    night(nights[0], data, 0, behaviour)
+    (wrong,) = [line for line in status(data).stdout.splitlines() if line.startswith("Wrong: ")]
+    assert words in wrong
+    answer = said(data)
+    assert {row["outcome"] for row in answer["unproven_lists"]} == facts
+    (trouble,) = answer["troubles"]
+    assert trouble.keys() == {"what", "do", "organization_id", "organization", "since"}
+    assert trouble["do"] == answer["next_command"] == "dcycle-pipeline doctor"
 
 
 @pytest.mark.parametrize("max_age", ["26", "h", "26 hours", "-2d", "0h", "1e3h", "1d12h", "", "9999999d"])
@@ -153,6 +190,25 @@ def test_the_last_seven_runs_are_shown_also_those_that_published_nothing(
     ]
     assert ["published with gaps" in run for run in runs[4:]] == [True, False, True]
     assert "failed 70 h ago" in runs[5]
+
+
+def test_after_a_night_that_published_nothing_it_says_so_and_what_to_do(
+    nights: tuple[Sandbox, Path], tmp_path: Path
+) -> None:
+    data = tmp_path / "data"
+    shutil.copytree(nights[1], data, symlinks=True)
+    failed = [
+        Ending("r-1", NOW, NOW, f"organisation {CHILD}: nobody answers"),
+        Ending("r-2", NOW, NOW, "the disk is full", pending_only=True),
+    ]
+    write_endings(DataFolder(data), Endings(failed))
+    lines = status(data).stdout.splitlines()
+    wrong = [line for line in lines if line.startswith("Wrong: ")]
+    assert wrong[0].startswith(f"Wrong: Water North ({CHILD}): run r-1: ")
+    assert wrong[1] == "Wrong: run r-2: the disk is full"
+    assert lines[-1] == "Next: `dcycle-pipeline doctor`"
+    write_endings(DataFolder(data), Endings([*failed, Ending("r-3", NOW, NOW)]))
+    assert len([line for line in status(data).stdout.splitlines() if line.startswith("Wrong: ")]) == 1
 
 
 def test_what_was_never_proven_is_not_fresh_and_a_good_night_is(tmp_path: Path) -> None:

@@ -7,7 +7,10 @@ import duckdb
 import pytest
 import zstandard
 
-from dcycle_pipeline.sandbox import Behaviour, Sandbox
+from dcycle_pipeline.api import latecomers
+from dcycle_pipeline.endpoints.total_impacts import PATH as TOTAL_IMPACTS_PATH
+from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
+from dcycle_pipeline.settings.unknown import UnknownVariable, unknown_variables
 from tests.cli.conftest import Account, Invoke, variables
 from tests.conftest import CHILD, ROOT
 
@@ -50,6 +53,18 @@ def test_gaps_exit_with_1_and_the_last_line_names_them(sandbox: Sandbox, invoke:
     assert [scope["facility_id"] for scope in json.loads(status.stdout)["unproven_lists"]] == ["f-large"]
 
 
+def test_a_total_that_takes_longer_than_all_else_is_waited_for(
+    sandbox: Sandbox, invoke: Invoke, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody is asked for it once more in that run, so it would be missing every night."""
+    monkeypatch.setattr(latecomers, "HURRIED_SECONDS", 0.05)
+    slow = Fault("slow", organization_id=CHILD, path=TOTAL_IMPACTS_PATH, seconds=0.6, times=1)
+    sandbox.behaviour = Behaviour(faults=(slow,))
+    assert invoke("sync", **variables(sandbox, tmp_path / "data")).exit_code == 0
+    totals = "SELECT DISTINCT organization_id, outcome FROM sync.lists WHERE endpoint = 'total_impacts' ORDER BY ALL"
+    assert published(tmp_path / "data", totals) == [(ROOT, "answered"), (CHILD, "answered")]
+
+
 def test_quarantined_items_exit_with_1_and_are_named(sandbox: Sandbox, invoke: Invoke, tmp_path: Path) -> None:
     bad = sandbox.world.facility_records("f-north")[0]["id"]
     sandbox.behaviour = Behaviour(malformed={bad: lambda item: item | {"quantity": "much"}})
@@ -57,13 +72,13 @@ def test_quarantined_items_exit_with_1_and_are_named(sandbox: Sandbox, invoke: I
     assert result.exit_code == 1, result.output
     assert bad in result.stdout
     assert "quantity" in result.stdout
-    assert "1 items quarantined" in result.stdout.splitlines()[-1]
+    assert "1 item quarantined" in result.stdout.splitlines()[-1]
 
 
 @pytest.mark.exhaustive
 def test_one_organisation_can_be_synced_alone(synced: Account, invoke: Invoke, tmp_path: Path) -> None:
     """Into a folder of its own, so that the shared one stays as it is."""
-    result = invoke("sync", "--json", "--organization", CHILD, **variables(synced.sandbox, tmp_path / "data"))
+    result = invoke("sync", "--json", "--organization", "water north", **variables(synced.sandbox, tmp_path / "data"))
     answer = json.loads(result.stdout)
     assert published(tmp_path / "data", "SELECT DISTINCT organization_id FROM dcycle.facilities") == [(CHILD,)]
     assert (result.exit_code, answer["outcome"]) == (1, "published_with_gaps")
@@ -74,7 +89,7 @@ def test_one_organisation_can_be_synced_alone(synced: Account, invoke: Invoke, t
     assert dict(published(tmp_path / "data", quality)) == {ROOT: 2, CHILD: 0}
     status = invoke("status", "--json", **variables(synced.sandbox, tmp_path / "data"))
     assert json.loads(status.stdout)["exit_code"] == status.exit_code == 1
-    rest = invoke("sync", "--json", "--organization", ROOT, **variables(synced.sandbox, tmp_path / "data"))
+    rest = invoke("sync", "--json", "--organization", f"{ROOT[:8]}…", **variables(synced.sandbox, tmp_path / "data"))
     assert (rest.exit_code, json.loads(rest.stdout)["outcome"]) == (0, "published")
 
 
@@ -108,6 +123,40 @@ def test_doctor_finds_nothing_wrong_after_a_sync(synced: Account, invoke: Invoke
 
 
 @pytest.mark.parametrize(
+    ("name", "may_mean"),
+    [
+        ("DCYCLE_MAX_CONECTIONS", "DCYCLE_MAX_CONNECTIONS"),
+        ("DCYLE_DATA_DIR", "DCYCLE_DATA_DIR"),
+        ("DCYCLE_ZEBRA", ""),
+        ("dcycle_api_key", None),  # read as it is
+        ("CYCLES", None),
+    ],
+)
+def test_doctor_notices_a_variable_that_nothing_reads(
+    monkeypatch: pytest.MonkeyPatch, name: str, may_mean: str | None
+) -> None:
+    monkeypatch.setenv(name, "4")
+    assert unknown_variables() == ([] if may_mean is None else [UnknownVariable(name, may_mean)])
+
+
+def test_the_keys_of_organisations_are_known_variables(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "organizations.toml"
+    file.write_text('[[organization]]\nid = "a"\napi_key_variable = "DCYCLE_KEY_NORTH"\n')
+    monkeypatch.setenv("DCYCLE_KEY_NORTH", "sk_live_north_1")
+    assert unknown_variables() == [UnknownVariable("DCYCLE_KEY_NORTH", "")]
+    monkeypatch.setenv("DCYCLE_ORGANIZATIONS_FILE", str(file))
+    assert unknown_variables() == []
+
+
+def test_doctor_says_which_variable_is_meant(synced: Account, invoke: Invoke) -> None:
+    result = invoke("doctor", **synced.environment, DCYCLE_MAX_CONECTIONS="4")
+    assert result.exit_code == 1
+    warned, verdict = [line for line in result.stdout.splitlines() if not line.startswith("ok ")]
+    assert warned == "warn  DCYCLE_MAX_CONECTIONS: nothing reads this variable → did you mean DCYCLE_MAX_CONNECTIONS?"
+    assert verdict == "Verdict: a sync can run. Look at this, too: DCYCLE_MAX_CONECTIONS."
+
+
+@pytest.mark.parametrize(
     ("change", "code", "words"),
     [
         pytest.param({"DCYCLE_API_KEY": ""}, 2, "DCYCLE_API_KEY", id="no-key"),
@@ -120,8 +169,11 @@ def test_doctor_tells_what_is_wrong(
 ) -> None:
     result = invoke("doctor", **synced.environment | change)
     assert result.exit_code == code, result.output
-    (line,) = [line for line in result.stdout.splitlines() if not line.startswith("ok ")]
+    line, verdict = [line for line in result.stdout.splitlines() if not line.startswith("ok ")]
     assert words in line
+    assert verdict.startswith(
+        "Verdict: a sync cannot start" if code == 2 else "Verdict: not everything is in reach: API."
+    )
     assert "sk_wrong_01234" not in result.output
 
 
@@ -132,7 +184,9 @@ def test_doctor_warns_of_an_organisation_that_may_not_be_read(synced: Account, i
     finally:
         synced.sandbox.behaviour = Behaviour()
     assert result.exit_code == 1, result.output
-    (line,) = [line for line in result.stdout.splitlines() if not line.startswith("ok ")]
+    line, verdict = [line for line in result.stdout.splitlines() if not line.startswith("ok ")]
+    assert verdict == "Verdict: a sync can run. Look at this, too: credential."
+    assert "Water North" in line
     assert CHILD in line
     assert "403" in line
 
@@ -160,7 +214,7 @@ def test_an_endless_list_exits_with_1_and_names_the_budget_to_raise(
     result = invoke("sync", **variables(sandbox, tmp_path / "data"), DCYCLE_LIST_PAGES="9")
     assert result.exit_code == 1, result.output
     assert "raise DCYCLE_LIST_PAGES" in result.stdout
-    assert "waste_water_treatments of f-old unproven" in result.stdout.splitlines()[-1]
+    assert "waste_water_treatments of Ancienne Station (f-old) unproven" in result.stdout.splitlines()[-1]
     assert published(tmp_path / "data", "SELECT count(*) FROM dcycle.waste_water_treatments") == [(134,)]
 
 
@@ -172,4 +226,16 @@ def test_a_row_of_a_status_that_nobody_asks_for_exits_with_1_and_is_named(
     result = invoke("sync", **variables(sandbox, tmp_path / "data"))
     assert result.exit_code == 1, result.output
     assert f"item {hidden}: status is 'review'" in result.stdout
-    assert "1 items quarantined" in result.stdout.splitlines()[-1]
+    assert "1 item quarantined" in result.stdout.splitlines()[-1]
+
+
+def test_lines_of_progress_count_in_words_and_say_nothing_of_what_was_refused(
+    sandbox: Sandbox, invoke: Invoke, tmp_path: Path
+) -> None:
+    sandbox.behaviour = Behaviour(denied={CHILD: 403, "f-old": 403})
+    said = invoke("sync", **variables(sandbox, tmp_path / "data")).stderr.splitlines()
+    north = [line for line in said if line.startswith("Water North")]
+    assert [line.partition(": ")[2].partition(":")[0] for line in north] == ["forbidden"]
+    read = [line.partition(": ")[2].partition(" (")[0] for line in said if "(" in line and line.endswith(" s)")]
+    assert read[:2] == ["3 rows in 1 list", "130 rows in 3 lists, 1 of them may lack rows"]
+    assert not [line for line in said if " 1 lists" in line or " 0 rows" in line]

@@ -6,49 +6,34 @@ import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email import message_from_bytes, policy
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
 import pytest
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from tests.posts import Posts
+
 TOKEN = "T0KENofTheWebhook42"
 
 
-class Webhook:
-    """Takes what is posted, or answers with another `status`. Used with `with`."""
+class Webhook(Posts):
+    """Takes what is posted, or answers with another `status`."""
 
     def __init__(self, status: int = 200) -> None:
         self.status, self.posted, self.paths = status, list[dict[str, Any]](), list[str]()
-        webhook = self
+        super().__init__(self._keep)
 
-        class Handler(BaseHTTPRequestHandler):
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers["Content-Length"]))
-                webhook.paths.append(self.path)
-                if webhook.status == 200:
-                    webhook.posted.append(json.loads(body))
-                self.send_response(webhook.status, "said with " + TOKEN)
-                self.end_headers()
-
-            def log_message(self, *_: object) -> None:
-                return None
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    def _keep(self, path: str, headers: Message, body: bytes) -> tuple[int, str]:
+        self.paths.append(path)
+        if self.status == 200:
+            self.posted.append(json.loads(body))
+        return self.status, "said with " + TOKEN
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}/hooks/{TOKEN}?sig=s1gnature%2F42"
-
-    def __enter__(self) -> Self:
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._server.shutdown()
-        self._server.server_close()
+        return f"{self.address}/hooks/{TOKEN}?sig=s1gnature%2F42"
 
 
 @dataclass

@@ -8,7 +8,7 @@ import pytest
 
 from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.errors import UnavailableError
-from dcycle_pipeline.orchestration import partitions, publication_assets
+from dcycle_pipeline.orchestration import publication_assets
 from dcycle_pipeline.orchestration.jobs import JOB, build
 from dcycle_pipeline.orchestration.step import Environment
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
@@ -31,7 +31,7 @@ def pipeline(tmp_path: Path, webhook: Webhook) -> Iterator[Pipeline]:
     ):
         settings = settings_for(sandbox, tmp_path / "data", notify=webhook.url)
         retry = dg.RetryPolicy(max_retries=1)
-        definitions = build(Environment(lambda: settings, Silent(), 0, retry), ScheduleSettings())
+        definitions = build(Environment(lambda: settings, Silent(), 0, retry, retry), ScheduleSettings())
         yield Pipeline(sandbox, settings, instance, definitions)
 
 
@@ -43,7 +43,7 @@ def titles(webhook: Webhook) -> list[str]:
 def test_good_broken_broken_good(pipeline: Pipeline, webhook: Webhook) -> None:
     for denied in ({}, {CHILD: 403}, {CHILD: 403}, {}):
         pipeline.sandbox.behaviour = Behaviour(denied=denied)
-        assert pipeline.run_all().success, "gaps fail no run"
+        assert pipeline.run_all().success is not bool(denied), "it publishes, and is told as a gap, not as a failure"
     assert titles(webhook) == ["something is wrong", "all is well again"]
     assert f"Water North ({CHILD})" in webhook.posted[0]["text"]
     ended = read_endings(DataFolder(pipeline.settings.data_dir)).runs
@@ -63,31 +63,17 @@ def test_a_step_that_is_tried_again_with_success_is_no_failure(
         return publish(run)  # type: ignore[arg-type]
 
     monkeypatch.setattr(publication_assets, "publish", once)
-    job = pipeline.definitions.resolve_job_def(JOB)
-    partitions.keep_in_step(pipeline.instance, pipeline.sandbox.world.organization_ids())
-    tags = partitions.all_of_them(pipeline.instance)
-    quiet = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    result = job.execute_in_process(instance=pipeline.instance, tags=dict(tags), run_config=quiet, raise_on_error=False)
+    result = pipeline.run({}, retries=True)
     assert (result.success, failures, webhook.posted) == (True, [], [])
 
 
 @pytest.mark.exhaustive
-def test_a_schedule_that_cannot_ask_the_api_notifies_although_no_run_begins(
-    pipeline: Pipeline, webhook: Webhook
-) -> None:
-    assert pipeline.run_all().success
-    pipeline.sandbox.behaviour = Behaviour(faults=(Fault("500"),))
-    (schedule,) = pipeline.definitions.schedules or ()
-    assert isinstance(schedule, dg.ScheduleDefinition)
-    for _ in range(2):
-        with (
-            dg.build_schedule_context(pipeline.instance) as context,
-            pytest.raises(dg.DagsterUserCodeExecutionError, match="daily_sync"),
-        ):
-            schedule.evaluate_tick(context)
-    assert titles(webhook) == ["something is wrong"]
-    pipeline.sandbox.behaviour = Behaviour()
-    assert pipeline.run_all().success
+def test_runs_that_find_the_api_down_notify_once_when_they_give_up(pipeline: Pipeline, webhook: Webhook) -> None:
+    for behaviour in (Behaviour(), Behaviour(faults=(Fault("500"),)), Behaviour(faults=(Fault("500"),)), Behaviour()):
+        pipeline.sandbox.behaviour = behaviour
+        pipeline.run_all()
+    ended = read_endings(DataFolder(pipeline.settings.data_dir)).runs
+    assert [bool(one.reason) for one in ended] == [False, True, True, False]
     assert titles(webhook) == ["something is wrong", "all is well again"]
 
 
@@ -104,3 +90,29 @@ def test_the_command_with_a_dagster_home_notifies_once_a_turn(
     ended = read_endings(DataFolder(tmp_path / "data")).runs
     assert [bool(one.reason) for one in ended] == [False, False, True, False], "each run ends once"
     assert titles(webhook) == ["something is wrong", "all is well again"]
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize(
+    ("tags", "titles_told"),
+    [
+        ({"dagster/failure_reason": "UNEXPECTED_TERMINATION", "dagster/will_retry": "true"}, []),
+        ({"dagster/failure_reason": "STEP_FAILURE"}, []),
+        ({"dagster/failure_reason": "UNEXPECTED_TERMINATION"}, ["something is wrong"]),
+        ({}, ["something is wrong"]),
+    ],
+    ids=["begins again", "failed in a step", "died", "never began"],
+)
+def test_a_run_whose_process_died_is_told_by_a_sensor(
+    pipeline: Pipeline, webhook: Webhook, tags: dict[str, str], titles_told: list[str]
+) -> None:
+    assert pipeline.run_all().success
+    run = pipeline.instance.create_run_for_job(pipeline.definitions.resolve_job_def(JOB), tags=tags)
+    event = pipeline.instance.report_run_failed(run, "Run execution process unexpectedly exited with exit code -9")
+    (sensor,) = (each for each in pipeline.definitions.sensors or () if each.name == "dead_runs")
+    context = dg.build_run_status_sensor_context("dead_runs", event, pipeline.instance, run).for_run_failure()
+    for _ in range(2):
+        sensor(context)
+    assert titles(webhook) == titles_told
+    assert pipeline.run_all().success
+    assert titles(webhook) == [*titles_told, *(["all is well again"] if titles_told else [])]

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from uuid import uuid4
 
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from dcycle_pipeline.errors import UnavailableError
 from dcycle_pipeline.notify.endings import note_ending
 from dcycle_pipeline.sandbox import Sandbox
 from dcycle_pipeline.settings import Settings
+from dcycle_pipeline.sync.endings import KEPT
 from dcycle_pipeline.sync.outcome import Outcome
 from tests.conftest import FEW, only, settings_for, small_world, sync
 from tests.notify.receivers import Webhook
@@ -34,11 +36,11 @@ def published(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Settings]:
         yield settings
 
 
-def end(settings: Settings, how: str) -> None:
+def end(settings: Settings, how: str, *, pending_only: bool = False) -> None:
     outcome = Outcome(published=how == "well")
     if how == "failed":
         outcome.fail(UnavailableError("nobody answers"))
-    note_ending(settings, "11111111-2222-4333-8444-555555555555", datetime.now(UTC), outcome)
+    note_ending(settings, str(uuid4()), datetime.now(UTC), outcome, pending_only=pending_only)
 
 
 @pytest.mark.exhaustive
@@ -80,6 +82,34 @@ def test_an_alarm_is_neither_lost_nor_repeated_if_its_note_is_damaged_or_the_add
         end(moved, "well")
         end(moved, "well")
         assert [said["title"].rpartition(": ")[2] for said in other.posted] == [WRONG, WRONG, WELL]
+
+
+def test_a_run_over_pending_records_makes_no_sync_well_that_failed(published: Settings, tmp_path: Path) -> None:
+    shutil.copytree(published.data_dir, tmp_path / "data", symlinks=True)
+    with Webhook() as one:
+        settings = Settings(**published.model_dump() | {"data_dir": tmp_path / "data", "notify": one.url})
+
+        def told() -> list[str]:
+            return [said["title"].rpartition(": ")[2] for said in one.posted]
+
+        end(settings, "failed")
+        for _ in range(KEPT + 1):
+            end(settings, "well", pending_only=True)
+        assert told() == [WRONG]
+        end(settings, "well")
+        assert told() == [WRONG, WELL]
+        end(settings, "failed", pending_only=True)
+        end(settings, "well", pending_only=True)
+        assert told() == [WRONG, WELL] * 2
+        end(settings, "failed", pending_only=True)
+        end(settings, "quiet", pending_only=True)
+        assert told() == [WRONG, WELL] * 3, "nothing had changed, so nothing was published, and all is well"
+        noted = DataFolder(settings.data_dir).endings.read_bytes()
+        end(settings, "quiet", pending_only=True)
+        assert DataFolder(settings.data_dir).endings.read_bytes() == noted, "it makes up for nothing"
+        end(settings, "failed", pending_only=True)
+        end(settings, "well")
+        assert told() == [WRONG, WELL] * 4, "a sync reads what a run over pending records would have asked for"
 
 
 def test_no_note_leaves_the_folder_through_a_link(published: Settings, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """One notification when things turn wrong and one when they are well again, whoever starts the runs, and none that fails a run."""
 
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -56,7 +57,11 @@ def test_a_broken_night_is_said_once_and_so_is_the_next_good_one(
     assert wrong["title"] == mails[0]["Subject"] == "dcycle_pipeline, Holding X: something is wrong"
     assert well["title"] == mails[1]["Subject"] == "dcycle_pipeline, Holding X: all is well again"
     for said in (wrong["text"], texts[0]):
-        assert all(words in said for words in (f"Water North ({CHILD})", "forbidden", "Since: 20", "proven since"))
+        assert all(
+            words in said for words in (f"Water North ({CHILD})", "access refused (403)", "Since: 20", "proven since")
+        )
+        assert said.count("Wrong: ") == 1, "one refusal, whatever it closes"
+        assert not re.search(r"[a-z]_[a-z]|GET ", said.replace("dcycle_pipeline", "")), "words, and no names of columns"
         assert "Next: `dcycle-pipeline doctor`" in said
         assert ROOT not in said, "nothing is wrong with that organisation"
     assert "Something was wrong since 20" in well["text"]

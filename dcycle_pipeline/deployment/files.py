@@ -6,6 +6,7 @@ import pwd
 import secrets
 import sys
 from importlib.metadata import distribution, distributions, version
+from importlib.resources import files
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -58,6 +59,11 @@ def texts(folder: Path) -> dict[str, str]:
         "versions": _versions(),
     }
     return {name: environment.get_template(f"{name.lstrip('.')}.j2").render(facts) for name in FILES}
+
+
+def chapter() -> Path:
+    """The chapter on deployment, which the package brings along."""
+    return Path(str(files(PACKAGE).joinpath("docs", "deployment.md"))).absolute()
 
 
 def program(name: str) -> Path:

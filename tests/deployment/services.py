@@ -105,14 +105,15 @@ class Services:
         return subprocess.run(
             [str(_PROGRAMS / words[0]), *words[1:]],
             cwd=self.home,
-            env=self._environment_of(within),
+            env=self.environment_of(within),
             capture_output=True,
             text=True,
             check=False,
             timeout=DEADLINE_SECONDS,
         )
 
-    def _environment_of(self, name: str) -> dict[str, str]:
+    def environment_of(self, name: str) -> dict[str, str]:
+        """What the container of this name gets."""
         return others() | self.environment | (self.for_code if name == "code" else {})
 
     def start(self, name: str) -> None:
@@ -121,7 +122,7 @@ class Services:
             self.running[name] = subprocess.Popen(
                 self.command(name),
                 cwd=self.home,
-                env=self._environment_of(name),
+                env=self.environment_of(name),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
@@ -163,9 +164,11 @@ def until(is_so: Callable[[], bool], what: str, log: Callable[[], str]) -> None:
 
 
 @contextmanager
-def services(written: Path, home: Path, postgres: Cluster, for_code: dict[str, str]) -> Iterator[Services]:
+def services(
+    written: Path, home: Path, postgres: Cluster, for_code: dict[str, str], kind: type[Services] = Services
+) -> Iterator[Services]:
     """All services of the folder, up, until the block ends."""
-    found = Services(written, home, postgres, for_code)
+    found = kind(written, home, postgres, for_code)
     found.fill_home()
     try:
         for name in ("code", "webserver", "daemon"):

@@ -49,6 +49,9 @@ def test_it_names_what_it_wrote_and_three_commands(invoke: Invoke, tmp_path: Pat
         ["docker compose"],
     ]
     assert commands[0].startswith(f"cd {folder} && ")
+    chapter = Path(done.stdout.splitlines()[-1].partition(": ")[2])
+    assert chapter.is_absolute()
+    assert chapter.read_text(encoding="utf-8").startswith("# Deployment")
 
 
 def test_json_says_the_same(invoke: Invoke, tmp_path: Path) -> None:
@@ -56,6 +59,7 @@ def test_json_says_the_same(invoke: Invoke, tmp_path: Path) -> None:
     assert said["folder"] == str(tmp_path / "new")
     assert {*said["files"]} == WRITTEN
     assert len(said["next_commands"]) == 3
+    assert Path(said["documentation"]).is_file()
     assert said["exit_code"] == 0
 
 
@@ -150,8 +154,9 @@ def test_the_second_command_builds_what_the_image_installs(invoke: Invoke, tmp_p
     folder = tmp_path / "new"
     subprocess.run(said["next_commands"][1], shell=True, cwd=folder, check=True, timeout=100)
     (wheel,) = (folder / "wheels").iterdir()
-    assert f'"/build/wheels/{wheel.name}[deploy]"' in (folder / "Dockerfile").read_text()
+    assert f'"/build/wheels/{wheel.name}[deploy,telemetry]"' in (folder / "Dockerfile").read_text()
     with ZipFile(wheel) as built:
+        assert "dcycle_pipeline/docs/deployment.md" in built.namelist()
         templates = {
             Path(name).name for name in built.namelist() if name.startswith("dcycle_pipeline/deployment/templates/")
         }

@@ -6,25 +6,14 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from dagster import __version__ as dagster_version
 
-from dcycle_pipeline import definitions
 from dcycle_pipeline.settings import Settings
-from tests.cli.conftest import Invoke, invoke
-
-__all__ = ["invoke"]
+from tests.cli.conftest import Invoke
 
 BESIDE_PYTHON = Path(sys.executable).parent
-
-
-@pytest.fixture
-def written(invoke: Invoke, tmp_path: Path) -> Path:
-    assert invoke("init", "new").exit_code == 0
-    return tmp_path / "new"
 
 
 def said(*words: str | Path) -> tuple[int, str]:
@@ -85,21 +74,6 @@ def test_systemd_takes_the_units(invoke: Invoke, tmp_path: Path, name: str) -> N
     unit = folder / "dcycle-sync.service"
     unit.write_text(unit.read_text().replace("ExecStart=", "ExecStarts="))
     assert "ExecStarts" in lint_units(folder)[1]
-
-
-def helm_values(written: Path) -> dict[str, Any]:
-    values: dict[str, Any] = yaml.safe_load((written / "helm-values.yaml").read_text())
-    return values
-
-
-def test_helm_values_name_what_the_image_and_the_chart_are(written: Path) -> None:
-    """No schema of the chart is to be had here, so this is all that holds."""
-    values = helm_values(written)
-    (code,) = values["dagster-user-deployments"]["deployments"]
-    assert code["codeServerArgs"] == ["--module-name", definitions.__name__, "--attribute", "defs"]
-    assert f"USER {code['podSecurityContext']['runAsUser']}:" in (written / "Dockerfile").read_text()
-    assert f"--version {dagster_version} " in (written / "helm-values.yaml").read_text()
-    assert values["telemetry"]["enabled"] is False
 
 
 def test_nothing_ends_a_run_before_its_own_limit(written: Path) -> None:

@@ -3,7 +3,7 @@
 Showing findings in Dagster belongs to `orchestration`.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -14,7 +14,8 @@ from dcycle_pipeline.landing.lists import PROVEN
 from dcycle_pipeline.schema import Table
 from dcycle_pipeline.summaries.declaration import Conserved, Summary
 from dcycle_pipeline.summaries.twice import LISTED_TWICE
-from dcycle_pipeline.warehouse import run_log, run_tables
+from dcycle_pipeline.text import counted, with_id
+from dcycle_pipeline.warehouse import last_sweeps, run_log
 
 EVERY_LIST_PROVEN = "every_list_proven"
 COUNTERS_AGREE = "counters_agree"
@@ -24,6 +25,7 @@ KILOGRAMS_CONSERVED = "kilograms_conserved"
 LISTED_ONCE = "listed_once"
 DESTINATIONS_REACHED = "destinations_reached"
 DATA_IS_FRESH = "data_is_fresh"
+EVERYTHING_READ = "everything_read"
 MOST_NAMED = 20  # lists, rows or totals in one message; the rest is counted
 MEANINGS = {
     EVERY_LIST_PROVEN: "Every list is proven. The last rows of an unproven list stay, so this only warns.",
@@ -33,6 +35,7 @@ MEANINGS = {
     KILOGRAMS_CONSERVED: "Quantities of the summary add up to those of what it is made from, to the last decimal.",
     LISTED_ONCE: "One organisation lists each facility and record. One that several list counts once, so this only warns.",
     DATA_IS_FRESH: "Every list was proven within DCYCLE_MAX_AGE_HOURS, whatever runs did since. It blocks nothing.",
+    EVERYTHING_READ: "All of each organisation was read. If one is left out, this is an error, and the run fails after it published. Else it warns.",
     DESTINATIONS_REACHED: "Each destination that is set got the publication. The file is in place whatever they say, so this only warns.",
 }
 
@@ -76,14 +79,28 @@ def summary_checks(summary: Summary) -> tuple[str, ...]:
 def total_findings(connection: duckdb.DuckDBPyConnection, endpoint: YearTotal) -> list[Finding]:
     """The finding of one endpoint of totals: whether each was read and understood. It never blocks."""
     unread = connection.execute(
-        f"""SELECT organization_id, year, reason FROM ({run_tables.CURRENT_YEAR_TOTALS})
+        f"""SELECT organization_id, year, reason FROM ({last_sweeps.CURRENT_YEAR_TOTALS})
             WHERE endpoint = $1 AND is_unproven
-        UNION ALL SELECT organization_id, year, reason FROM ({run_tables.YEAR_TOTALS_QUARANTINE}) WHERE endpoint = $1 ORDER BY ALL""",
+        UNION ALL SELECT organization_id, year, reason FROM ({last_sweeps.YEAR_TOTALS_QUARANTINE}) WHERE endpoint = $1 ORDER BY ALL""",
         [endpoint.name],
     ).fetchall()
-    named = "; ".join(f"{organization} {year}: {reason}" for organization, year, reason in unread[:MOST_NAMED])
+    called = _names(connection, [row[0] for row in unread])
+    named = "; ".join(f"{called[organization]} {year}: {reason}" for organization, year, reason in unread[:MOST_NAMED])
     said = f"{len(unread)} not read or not understood: {named}" if unread else "every total was read"
     return [Finding(endpoint.name, EVERY_TOTAL_READ, not unread, False, said)]
+
+
+def _names(connection: duckdb.DuckDBPyConnection, ids: Iterable[str | None]) -> dict[str | None, str]:
+    """How people read organisations and facilities, by id. What has no name, or is neither, is its id."""
+    wanted = list({each for each in ids if each})
+    found = dict(
+        connection.execute(
+            """SELECT facility_id, any_value(name) FROM dcycle.facilities WHERE facility_id IN (SELECT unnest($1)) GROUP BY ALL
+            UNION ALL SELECT organization_id, name FROM dcycle.organizations WHERE organization_id IN (SELECT unnest($1))""",
+            [wanted],
+        ).fetchall()
+    )
+    return {each: with_id(found.get(each), each) for each in wanted}
 
 
 def verify_publishable(findings: Sequence[Finding]) -> None:
@@ -102,24 +119,30 @@ def is_blocking(finding: Finding) -> bool:
 def _every_list_proven(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
     """The last rows of unproven lists stay, so they warn and do not block."""
     unproven = [found for found in run_log.unproven_lists(connection) if found[1] == endpoint.name]
+    called = _names(connection, [found[at] for found in unproven for at in (0, 2)])
+    alike: dict[tuple[str, str], list[tuple[str | None, str]]] = {}
+    for organization, _, facility, outcome, reason in unproven:
+        alike.setdefault((organization, outcome), []).append((facility, reason))
     named = [
-        f"{organization} {facility or ''}: {outcome} ({reason})"
-        for organization, _, facility, outcome, reason in unproven
+        f"{called[organization]}: {outcome}{f', {called[facility]}' if facility else ''}"
+        f"{f' and {len(others)} more' if others else ''}: {reason}"
+        for (organization, outcome), ((facility, reason), *others) in alike.items()
     ]
     said = f"{len(unproven)} unproven: {few(named, MOST_NAMED)}" if unproven else "all lists are proven"
     return Finding(endpoint.name, EVERY_LIST_PROVEN, not unproven, False, said)
 
 
 def _counters_agree(connection: duckdb.DuckDBPyConnection, endpoint: Endpoint) -> Finding:
-    """A proven list has at most as many rows as its counter says, and lacks at most those that were quarantined.
+    """A proven list has at most as many rows as its counter says, and lacks at most those that were quarantined or ended since.
 
     Rows beyond the counter are right if they are older versions of items that moved to another list and were quarantined there,
     or rows that the list no longer shows and nobody confirms to be gone.
     """
     main = endpoint.table
     wrong = connection.execute(_disagreeing(endpoint), [endpoint.name]).fetchall()
+    called = _names(connection, [found[at] for found in wrong for at in (0, 1)])
     named = "; ".join(
-        f"{o} {f or ''}: {rows} rows, counter {counter}, {quarantined} quarantined"
+        f"{called[o]}{f', {called[f]}' if f else ''}: {counted(rows, 'row')}, counter {counter}, {quarantined} quarantined"
         for o, f, counter, quarantined, rows in wrong[:MOST_NAMED]
     )
     return Finding(
@@ -139,8 +162,8 @@ def _disagreeing(endpoint: Endpoint) -> str:
     return f"""WITH rows AS (
         SELECT organization_id, {facility} AS facility_id, count(*) AS row_count FROM {main.qualified} AS main GROUP BY ALL
     ), lists AS MATERIALIZED (
-        SELECT s.organization_id, s.facility_id, s.counter, s.quarantined_count, coalesce(rows.row_count, 0) AS row_count
-        FROM ({run_tables.CURRENT_LISTS}) AS s
+        SELECT s.organization_id, s.facility_id, s.merged_at, s.counter, s.quarantined_count, coalesce(rows.row_count, 0) AS row_count
+        FROM ({last_sweeps.CURRENT_LISTS}) AS s
         LEFT JOIN rows ON rows.organization_id = s.organization_id AND rows.facility_id IS NOT DISTINCT FROM s.facility_id
         WHERE s.endpoint = $1 AND s.outcome = '{PROVEN}'
     ), crowded AS MATERIALIZED (
@@ -149,17 +172,22 @@ def _disagreeing(endpoint: Endpoint) -> str:
         WHERE lists.row_count > lists.counter
     ), kept AS (
         SELECT organization_id, facility_id, count(*) AS kept_count FROM crowded WHERE EXISTS (
-            SELECT 1 FROM ({run_tables.CURRENT_QUARANTINE}) AS q WHERE q.endpoint = $1 AND q.organization_id = crowded.organization_id
+            SELECT 1 FROM ({last_sweeps.CURRENT_QUARANTINE}) AS q WHERE q.endpoint = $1 AND q.organization_id = crowded.organization_id
                 AND q.item_id = crowded.item_id AND q.facility_id IS DISTINCT FROM crowded.facility_id) OR EXISTS (
-            SELECT 1 FROM ({run_tables.LAST_DOUBTFUL_ROWS}) AS d WHERE d.endpoint = $1
+            SELECT 1 FROM ({last_sweeps.LAST_DOUBTFUL_ROWS}) AS d WHERE d.endpoint = $1
                 AND d.organization_id = crowded.organization_id AND d.item_id = crowded.item_id) OR EXISTS (
             SELECT 1 FROM history.{main.name} AS v WHERE v.organization_id = crowded.organization_id AND v.valid_to IS NULL
                 AND v.{endpoint.id_column} = crowded.item_id AND v.change = 'unlisted')
         GROUP BY organization_id, facility_id
+    ), ended AS (
+        SELECT lists.organization_id, lists.facility_id, count(*) AS ended_count FROM lists JOIN history.{main.name} AS main
+        ON main.organization_id = lists.organization_id AND lists.facility_id IS NOT DISTINCT FROM {facility}
+        WHERE row_count < counter - quarantined_count AND change = 'deleted' AND decided_by IS NULL AND valid_from > merged_at GROUP BY ALL
     )
     SELECT lists.organization_id, lists.facility_id, counter, quarantined_count, row_count FROM lists
     LEFT JOIN kept ON kept.organization_id = lists.organization_id AND kept.facility_id IS NOT DISTINCT FROM lists.facility_id
-    WHERE row_count < counter - quarantined_count OR row_count - coalesce(kept_count, 0) > counter"""
+    LEFT JOIN ended ON ended.organization_id = lists.organization_id AND ended.facility_id IS NOT DISTINCT FROM lists.facility_id
+    WHERE row_count + coalesce(ended_count, 0) < counter - quarantined_count OR row_count - coalesce(kept_count, 0) > counter"""
 
 
 def _keys_unique(connection: duckdb.DuckDBPyConnection, subject: str, tables: tuple[Table, ...]) -> Finding:
@@ -182,9 +210,12 @@ def _keys_unique(connection: duckdb.DuckDBPyConnection, subject: str, tables: tu
 
 def _listed_once(connection: duckdb.DuckDBPyConnection) -> Finding:
     """What several organisations list counts once, so it warns and does not block."""
-    twice = connection.execute(run_tables.LISTED_TWICE).fetchall()
+    twice = connection.execute(last_sweeps.LISTED_TWICE).fetchall()
+    called = _names(
+        connection, [each for _, item, counted, organizations in twice for each in (item, counted, *organizations)]
+    )
     named = [
-        f"{endpoint} {item} by {' and '.join(organizations)}, counts in {counted}"
+        f"{endpoint} {called[item]} by {' and '.join(called[each] for each in organizations)}, counts in {called[counted]}"
         for endpoint, item, counted, organizations in twice
     ]
     said = (

@@ -24,7 +24,7 @@ from dcycle_pipeline.warehouse.prints import Printer, content_hash
 
 @dataclass(frozen=True)
 class Refreshed:
-    """What a refresh of the summaries did: how many rows it wrote in all of them, and what their checks found."""
+    """What a refresh of the summaries did: how many rows it wrote in all of them, and what all checks found that it rests on."""
 
     rows_changed: int
     findings: list[Finding]
@@ -110,4 +110,4 @@ def _refresh(
     rows_changed = summaries.refresh(connection, moment, printer)
     findings = [finding for summary in summaries.SUMMARIES for finding in summary_findings(connection, summary)]
     verify_publishable([*known, *findings])
-    return Refreshed(rows_changed, findings)
+    return Refreshed(rows_changed, [*known, *findings])

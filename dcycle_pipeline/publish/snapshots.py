@@ -11,7 +11,7 @@ import filecmp
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -32,10 +32,11 @@ from dcycle_pipeline.errors import DamagedError, UnavailableError, after
 _COPIED_AT_ONCE = 8 << 20  # bytes; Python's default of 64 KiB makes a hundred times as many calls
 
 
-def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) -> Path:
+def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int, passing: Collection[str] = ()) -> Path:
     """Copy the working file, after a checkpoint, and point the published name at the copy. Returns the snapshot.
 
-    `keep` is how many snapshots stay. Raises UnavailableError if that fails; then the last published file stays.
+    `keep` is how many snapshots stay; of the `passing` ones, by name, only the newest does, beside them. Raises UnavailableError if that
+    fails; then the last published file stays.
     """
     snapshot = _snapshot(folder, run_id, published_at)
     try:
@@ -50,7 +51,7 @@ def publish(folder: DataFolder, run_id: str, published_at: datetime, keep: int) 
         if not was_shown(folder, run_id, published_at):
             _forget(snapshot.parent)
         raise UnavailableError(f"Publishing to {folder.published} failed: {error.strerror}. {after(error)}") from None
-    forget_old_snapshots(folder, keep)
+    _forget_old(folder, keep, passing)
     return snapshot
 
 
@@ -193,11 +194,14 @@ def set_aside_foreign_logs(folder: DataFolder) -> None:
                 os.replace(log, log.with_name(f"{log.name}.{aside}"))
 
 
-def forget_old_snapshots(folder: DataFolder, keep: int) -> None:
-    """Delete all but the last `keep` snapshots, never the published one."""
-    current = shown(folder)
-    for old in folder.published_snapshots()[:-keep]:
-        if old != current:
+def _forget_old(folder: DataFolder, keep: int, passing: Collection[str]) -> None:
+    """Delete all but the last `keep` snapshots and the newest of the passing ones, never the published one."""
+    found = folder.published_snapshots()
+    kept = [each for each in found if name_of(each) not in passing][-keep:]
+    kept += [each for each in found if name_of(each) in passing][-1:]
+    kept.append(shown(folder) or found[-1])
+    for old in found:
+        if old not in kept:
             _forget(old.parent)
 
 

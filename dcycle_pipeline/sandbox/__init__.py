@@ -12,6 +12,7 @@ from dcycle_pipeline.sandbox.faults.behaviour import Behaviour
 from dcycle_pipeline.sandbox.faults.deformations import APPROVER, DEFORMATIONS
 from dcycle_pipeline.sandbox.faults.matching import FAULT_KINDS, Fault
 from dcycle_pipeline.sandbox.faults.switches import parse_behaviour
+from dcycle_pipeline.sandbox.world.corrections import a_month_later
 from dcycle_pipeline.sandbox.world.holding import demo_world
 from dcycle_pipeline.sandbox.world.mutations import Mutation
 from dcycle_pipeline.sandbox.world.world import World
@@ -29,6 +30,7 @@ __all__ = [
     "RequestSeen",
     "Sandbox",
     "World",
+    "a_month_later",
     "create_app",
     "demo_world",
     "parse_behaviour",

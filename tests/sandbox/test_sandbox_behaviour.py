@@ -49,11 +49,12 @@ def test_parse(words, expected):
     [
         "max_size=many", "past_end=explode", "ties=", "ignore_sort=perhaps", "fault=418", "fault=429,color=red",
         "fault=429,times=x", "denied=a:500", "denied=a", "malformed=a:melted", "endless=a:b", "churn=1,2", "churn=1,0,edit",
-        "mutation=1,explode", "mutation=1", "malformed_kinds=x", "max_size=0",
+        "mutation=1,explode", "mutation=1", "malformed_kinds=x", "max_size=0", "latency_seconds=-1", "latency_seconds=nan",
+        "malformed_share=2", "denied_share=-0.1", "token_requests=-1", "churn_limit=-1",
     ],
 )  # fmt: skip
 def test_wrong_values_are_refused(word):
-    with pytest.raises(ValueError, match=r"cannot be read|one of|at least 1"):
+    with pytest.raises(ValueError, match=r"cannot be read|one of|at least 1|between 0 and"):
         parse_behaviour([word])
 
 

@@ -9,7 +9,7 @@ from threading import Thread
 
 import pytest
 
-from dcycle_pipeline.sandbox import World, demo_world
+from dcycle_pipeline.sandbox import World, a_month_later, demo_world
 
 UUID4 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 
@@ -24,6 +24,14 @@ def world():
 @pytest.fixture(scope="module")
 def holding():
     return demo_world()
+
+
+@pytest.fixture(scope="module")
+def later():
+    """The holding a month later."""
+    world = demo_world()
+    a_month_later(world)
+    return world
 
 
 def everything(world):
@@ -194,9 +202,15 @@ def test_the_holding_has_facilities_of_all_kinds(holding):
     means = [sum(r["quantity"] for r in rows) / len(rows) for rows in records.values() if rows]
     assert min(means) < 10
     assert max(means) > 80_000
-    for item in facilities:
-        own = sum(record["co2e"] or 0 for record in records[item["id"]])
-        assert item["co2e"] is None or item["co2e"] >= own
+    assert_totals_hold(holding)
+
+
+def assert_totals_hold(world):
+    """The API's total of a facility covers all its invoices, so it is never less than its own records."""
+    for id_ in world.facility_ids():
+        item, records = world.find_facility(id_), world.facility_records(id_)
+        for name in ("co2e", "co2e_biomass"):
+            assert item[name] is None or item[name] >= sum(record[name] or 0 for record in records)
 
 
 def test_the_holding_has_records_of_all_kinds(holding):
@@ -228,6 +242,85 @@ def test_the_holding_has_gaps_and_overlaps(holding):
     assert distances["seamless"] > 1_500
     assert 10 < distances["overlap"] < 150
     assert 10 < distances["gap"] < 150
+
+
+def test_two_years_of_the_holding_are_complete(holding):
+    """Every plant that had begun by then: so a year can be compared with the one before."""
+    reported = {date(2024, 1, 1) + timedelta(days=day) for day in range(366 + 365)}
+    for facility_id in holding.facility_ids():
+        records = holding.facility_records(facility_id)
+        days, pending = set(), []
+        for record in records:
+            first, last = (date.fromisoformat(record[name]) for name in ("start_date", "end_date"))
+            if reported & {first, last}:
+                pending += [record["id"]] if record["status"] != "active" or record["co2e"] is None else []
+            days |= {first + timedelta(days=day) for day in range((last - first).days + 1)}
+        assert not pending
+        assert reported <= days or max(days, default=date.min) < min(reported)
+
+
+def test_large_plants_of_the_holding_burn_biogas(holding):
+    """By and large half to all of what else they emit; small ones report none."""
+    shares = {}
+    for facility_id in holding.facility_ids():
+        records = [record for record in holding.facility_records(facility_id) if record["co2e"]]
+        if records:
+            water = sum(record["quantity"] for record in records) / len(records)
+            shares[water] = sum(r["co2e_biomass"] for r in records) / sum(r["co2e"] for r in records)
+    assert all(Decimal("0.4") < share < 1 for water, share in shares.items() if water > 30_000)
+    assert {share for water, share in shares.items() if water < 10_000} == {0}
+
+
+def changes_of(before, after):
+    """The fields of each record that differ, by its id."""
+    return {
+        id_: {name for name in before[id_] if before[id_][name] != after[id_][name]}
+        for id_ in before.keys() & after.keys()
+        if before[id_] != after[id_]
+    }
+
+
+def test_a_month_later_something_of_every_kind_has_changed(holding, later):
+    before, after = (
+        {item["id"]: item for id_ in world.organization_ids() for item in world.records(id_)}
+        for world in (holding, later)
+    )
+    changed = changes_of(before, after)
+    settled = {id_ for id_ in changed if before[id_]["co2e"] is None}
+    edited = {id_ for id_, names in changed.items() if "quantity" in names}
+    recalculated = changed.keys() - settled - edited
+    assert (len(settled), len(edited)) == (22, 1)
+    assert all(after[id_]["co2e"] > 0 and changed[id_] <= {"co2e", "co2e_biomass"} for id_ in settled)
+    countries = {later.find_facility(before[id_]["facility_id"])["country"] for id_ in recalculated}
+    years = {before[id_]["start_date"][:4] for id_ in recalculated}
+    assert (countries, years) == ({"PL"}, {"2025"})
+    assert all(changed[id_] == {"co2e"} for id_ in recalculated)
+    (gone,) = before.keys() - after.keys()
+    twin = [
+        r
+        for r in after.values()
+        if r["invoice_id"] == before[gone]["invoice_id"] and r["facility_id"] == before[gone]["facility_id"]
+    ]
+    assert [(r["start_date"], r["co2e"]) for r in twin] == [(before[gone]["start_date"], before[gone]["co2e"])]
+    (new,) = (after[id_] for id_ in after.keys() - before.keys())
+    assert new["end_date"] == "2026-09-30"
+    assert_totals_hold(later)
+
+
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("seed", range(8, 40))
+def test_every_seed_has_two_complete_years_and_a_month_later(seed):
+    world = demo_world(seed)
+    test_two_years_of_the_holding_are_complete(world)
+    a_month_later(world)
+    test_two_years_of_the_holding_are_complete(world)
+    assert_totals_hold(world)
+
+
+def test_a_month_later_is_the_same_each_time(holding, later):
+    again = demo_world()
+    a_month_later(again)
+    assert everything(again) == everything(later) != everything(holding)
 
 
 def test_the_holdings_ids_look_like_uuid4_and_its_people_are_findable(holding):

@@ -16,6 +16,7 @@ PAST_END = ("empty", "uncounted", "repeat", "404", "422")
 TIES = ("stable", "shuffled")
 ENDLESS = ("rows", "growing", "counter")
 DENIALS = (401, 403, 404)
+LONGEST = 10**9  # seconds and counts, so that no clock overflows
 
 
 def _switch(default: Any, doc: str) -> Any:
@@ -89,6 +90,10 @@ class Behaviour:
             _one_of("malformed", kind, tuple(DEFORMATIONS))
         if self.churn:
             _one_of("churn", self.churn[2], CHURN_KINDS)
+        for name in ("denied_share", "malformed_share"):
+            _between(name, getattr(self, name), 0, 1)
+        for name in ("latency_seconds", "churn_limit", "token_requests"):
+            _between(name, getattr(self, name) or 0, 0, LONGEST)
         if (self.max_size is not None and self.max_size < 1) or (self.churn and self.churn[1] < 1):
             raise ValueError("max_size and the distance between churn changes are at least 1")
 
@@ -115,6 +120,11 @@ class Behaviour:
         if id_ in self.denied:
             return self.denied[id_]
         return 403 if facility and chance(self.seed, "denied", id_) < self.denied_share else None
+
+
+def _between(switch: str, value: float, least: float, most: float) -> None:
+    if not least <= value <= most:
+        raise ValueError(f"{switch} is between {least} and {most}, not {value!r}")
 
 
 def _one_of(switch: str, value: object, known: tuple[object, ...]) -> None:

@@ -52,8 +52,22 @@ def _truth(text: str) -> bool:
     return text.lower() in _TRUE
 
 
+def _whole(text: str) -> int:
+    try:
+        return int(text)
+    except ValueError:
+        raise ValueError(f"expected a whole number, not {text!r}") from None
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        raise ValueError(f"expected a number, not {text!r}") from None
+
+
 def _whole_or_none(text: str) -> int | None:
-    return None if text.lower() == "none" else int(text)
+    return None if text.lower() == "none" else _whole(text)
 
 
 def _fault(text: str) -> Fault:
@@ -62,19 +76,24 @@ def _fault(text: str) -> Fault:
 
 
 def _mutation(text: str) -> Mutation:
-    (after, action, *_), options = _options(text)
+    words, options = _options(text)
+    if len(words) != 2:
+        raise ValueError("expected when and what, as in mutation=3,delete,count=2")
+    after, action = words
     typed = {name: _typed(_MUTATION_TYPES, name, value) for name, value in options.items()}
-    return Mutation(int(after), action, **typed)
+    return Mutation(_whole(after), action, **typed)
 
 
 def _churn(text: str) -> tuple[int, int, str]:
-    seed, every, kind = text.split(",")
-    return int(seed), int(every), kind
+    parts = text.split(",")
+    if len(parts) != 3:
+        raise ValueError("expected seed, how often and what, as in churn=7,5,mixed")
+    return _whole(parts[0]), _whole(parts[1]), parts[2]
 
 
 def _denied(text: str) -> dict[str, int]:
     id_, _, status = text.rpartition(":")
-    return {id_: int(status)}
+    return {id_: _whole(status)}
 
 
 def _malformed(text: str) -> dict[str, str]:
@@ -98,12 +117,12 @@ _FAULT_TYPES: dict[str, Callable[[str], Any]] = {
     "organization_id": str,
     "facility_id": str,
     "path": str,
-    "page": int,
-    "probability": float,
+    "page": _whole,
+    "probability": _number,
     "times": _whole_or_none,
     "retry_after": str,
-    "retry_after_seconds": int,
-    "seconds": float,
+    "retry_after_seconds": _whole,
+    "seconds": _number,
     "location": str,
     "chunked": _truth,
 }
@@ -111,8 +130,8 @@ _MUTATION_TYPES: dict[str, Callable[[str], Any]] = {
     "facility_id": str,
     "organization_id": str,
     "path": str,
-    "count": int,
-    "seed": int,
+    "count": _whole,
+    "seed": _whole,
 }
 _COMPOUND: dict[str, Callable[[str], Any]] = {
     "max_size": _whole_or_none,
@@ -126,7 +145,7 @@ _COMPOUND: dict[str, Callable[[str], Any]] = {
     "malformed_kinds": lambda text: tuple(text.split(",")),
     "hidden_by_default": lambda text: tuple(text.split(",")),
 }
-_PLAIN: dict[type, Callable[[str], Any]] = {bool: _truth, int: int, float: float, str: str}
+_PLAIN: dict[type, Callable[[str], Any]] = {bool: _truth, int: _whole, float: _number, str: str}
 _READERS = _COMPOUND | {
     switch.name: _PLAIN[type(switch.default)] for switch in fields(Behaviour) if switch.name not in _COMPOUND
 }

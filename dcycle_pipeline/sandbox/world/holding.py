@@ -13,13 +13,22 @@ from random import Random
 from typing import Any
 from uuid import UUID
 
+from dcycle_pipeline.sandbox.world.corrections import import_twice
+from dcycle_pipeline.sandbox.world.emitted import emitted
 from dcycle_pipeline.sandbox.world.places import COMPANIES, PEOPLE, PLACES, Place
 from dcycle_pipeline.sandbox.world.world import World
 
 # Fixed: a holding that grew with the calendar would make other numbers every day.
 _LAST_DAY = date(2026, 9, 30)
+# Part of every id: a data folder that holds an earlier edition refuses this one, as it refuses any other account.
+_EDITION = 2
+# Years that were reported: each of their days has a record, and each record is calculated. So they can be compared.
+_REPORTED = (2024, 2025)
+_LONGEST_GAP = timedelta(days=40)
 # Invented, kg CO2e per m³ of water by country.
 _KG_PER_M3 = {"ES": 0.36, "PT": 0.41, "FR": 0.29, "DE": 0.24, "PL": 0.52, "MX": 0.67}
+# From this size on a plant digests its sludge and burns the gas: carbon dioxide of biogenic origin.
+_DIGESTER_M3 = 20_000
 
 
 @dataclass(frozen=True)
@@ -37,8 +46,8 @@ def demo_world(seed: int = 7) -> World:
     >>> world.tree()["name"], len(world.organization_ids())
     ('Grupo Áurea Agua', 7)
     """
-    world = World(_uuid(Random(seed)), "Grupo Áurea Agua", seed)
-    random = Random(f"holding {seed}")
+    random = Random(f"holding {_EDITION} {seed}")
+    world = World(_uuid(random), "Grupo Áurea Agua", seed)
     companies = {"root": world.root_id}
     for key, name, parent in COMPANIES:
         companies[key] = _uuid(random)
@@ -48,6 +57,7 @@ def demo_world(seed: int = 7) -> World:
     holding = _Holding(world, random, people, projects)
     for number, place in enumerate(PLACES, start=1):
         _build(holding, companies[place.company], place, number)
+    import_twice(world)
     return world
 
 
@@ -75,28 +85,31 @@ def _build(holding: _Holding, organization_id: str, place: Place, number: int) -
         created_at=_moment(random, opened),
         updated_at=_moment(random, _LAST_DAY) if random.random() < 0.7 else None,
     )
-    own = _treat(holding, facility_id, place) if place.monthly_m3 else Decimal(0)
+    if place.monthly_m3:
+        _treat(holding, facility_id, place)
+    own, own_biomass = emitted(holding.world, facility_id)
     # The API's total of a facility covers all its invoices, so it is never less than its own records.
     others = Decimal(f"{random.uniform(500, 60_000):.2f}") + round(own * Decimal(f"{random.uniform(0, 0.7):.3f}"), 3)
     being_built = place.kind == "factory" and not place.monthly_m3
-    total = None if being_built else own + others
     before = holding.world.peek_facility(facility_id)["updated_at"]
     holding.world.edit_facility(
         facility_id,
-        co2e=total,
-        co2e_biomass=None if total is None else round(total * Decimal("0.0125"), 4),
+        co2e=None if being_built else own + others,
+        co2e_biomass=None if being_built else own_biomass + round(others * Decimal("0.0125"), 4),
         updated_at=before,
     )
 
 
-def _treat(holding: _Holding, facility_id: str, place: Place) -> Decimal:
-    """Adds the records of a plant; gives the sum of their emissions in kg CO2e."""
-    random, total = holding.random, Decimal(0)
-    places, trend = random.randint(0, 9), random.uniform(-0.05, 0.06)
+def _treat(holding: _Holding, facility_id: str, place: Place) -> None:
+    """Adds the records of a plant."""
+    random = holding.random
+    # From whole kilograms to the nine places that the warehouse keeps.
+    places, trend = PLACES.index(place) % 10, random.uniform(-0.05, 0.06)
+    biogenic = random.uniform(0.45, 0.95) if place.monthly_m3 >= _DIGESTER_M3 else 0
     code = _plain(place.name).upper()[:12].strip("-")
     imported = _moment(random, date(place.first_year, 12, 20))
     for start, end in _periods(random, place):
-        fields = _figures(random, place, start, end, trend=trend, places=places)
+        fields = _figures(random, place, start, end, trend=trend, places=places, biogenic=biogenic)
         user = random.choice(holding.people)
         in_bulk = start.year == place.first_year and end.month < 12
         late = end + timedelta(days=random.randint(1, 20))
@@ -113,8 +126,6 @@ def _treat(holding: _Holding, facility_id: str, place: Place) -> Decimal:
             created_at=imported if in_bulk else _moment(random, late),
             **fields,
         )
-        total += fields["co2e"] or Decimal(0)
-    return total
 
 
 def _periods(random: Random, place: Place) -> Iterator[tuple[date, date]]:
@@ -129,14 +140,20 @@ def _periods(random: Random, place: Place) -> Iterator[tuple[date, date]]:
         yield day, end
         pause = random.randint(20, 40) if place.rhythm == "day" else 0
         luck = random.random()
-        if luck < 0.02:
-            pause += random.randint(5, 40)
-        elif luck < 0.04 and days > 7:
+        if luck < 0.03 and not _touch_reported(end, end + _LONGEST_GAP):
+            pause += random.randint(5, _LONGEST_GAP.days)
+        elif 0.03 < luck < 0.05 and days > 7:
             pause -= random.randint(2, 9)
         day = end + timedelta(days=1 + pause)
 
 
-def _figures(random: Random, place: Place, start: date, end: date, *, trend: float, places: int) -> dict[str, Any]:
+def _touch_reported(first: date, last: date) -> bool:
+    return first.year <= _REPORTED[-1] and last.year >= _REPORTED[0]
+
+
+def _figures(
+    random: Random, place: Place, start: date, end: date, *, trend: float, places: int, biogenic: float
+) -> dict[str, Any]:
     """Water in m³, sludge in kg, emissions in kg CO2e with `places` decimal places, and the status."""
     days = 30 if place.rhythm == "day" else (end - start).days + 1
     # 1 at the end of July, the 210th day, and -1 half a year later.
@@ -147,17 +164,27 @@ def _figures(random: Random, place: Place, start: date, end: date, *, trend: flo
     water_in = Decimal(f"{max(water, 0.4):.3f}")
     water_out = round(water_in * Decimal(f"{random.uniform(0.93, 0.99):.4f}"), 3)
     factor = _KG_PER_M3[place.country] * random.gauss(1, 0.08)
-    co2e = Decimal(f"{float(water_in) * factor:.{places}f}")
-    status = random.choices(("active", "uploaded", "loading", "error"), (94, 2, 2, 2))[0]
-    luck = random.random()
+    co2e = Decimal(f"{float(water_in) * factor:.{places}f}") if random.random() < 0.99 else Decimal("0.0")
+    status, is_pending = _processed(random, start, end)
+    biomass = float(co2e) * biogenic * random.gauss(1, 0.05)
     return {
         "status": status,
         "quantity": water_in,
         "base_quantity": water_out,
         "kg_sludge": Decimal(f"{float(water_in) * random.uniform(0.05, 0.09):.2f}"),
-        "co2e": None if status == "loading" or luck < 0.025 else Decimal("0.0") if luck > 0.99 else co2e,
-        "co2e_biomass": Decimal(f"{float(co2e) * 0.03:.6f}") if random.random() < 0.3 else Decimal("0.0"),
+        "co2e": None if is_pending else co2e,
+        "co2e_biomass": Decimal(f"{biomass:.6f}") if biomass and not is_pending else Decimal("0.0"),
     }
+
+
+def _processed(random: Random, start: date, end: date) -> tuple[str, bool]:
+    """The status of a record, and whether its emissions are pending. What is new waits more often than what is old."""
+    if _touch_reported(start, end):
+        return "active", False
+    is_new = start.year > _REPORTED[-1]
+    weights, waiting = ((82, 6, 8, 4), 0.15) if is_new else ((94, 2, 2, 2), 0.01)
+    status = random.choices(("active", "uploaded", "loading", "error"), weights)[0]
+    return status, status == "loading" or random.random() < waiting
 
 
 def _links(random: Random, projects: list[tuple[str, str]]) -> list[Any]:

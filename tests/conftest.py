@@ -21,14 +21,15 @@ from hypothesis import HealthCheck
 from hypothesis import settings as hypothesis_settings
 
 from dcycle_pipeline import summaries
+from dcycle_pipeline.cli import heartbeat
 from dcycle_pipeline.data_folder import DataFolder
-from dcycle_pipeline.sandbox import Sandbox, World
+from dcycle_pipeline.sandbox import Sandbox, World, a_month_later, demo_world
 from dcycle_pipeline.settings import Settings, load
 from dcycle_pipeline.sync import rewrite, whole
 from dcycle_pipeline.sync.publication import Publication
 from dcycle_pipeline.sync.run import Run
 from dcycle_pipeline.sync.whole import sync_whole
-from dcycle_pipeline.warehouse import database, run_tables
+from dcycle_pipeline.warehouse import database, last_sweeps
 from tests.wire import Tls, certificate
 
 if TYPE_CHECKING:
@@ -108,6 +109,13 @@ def tls(tmp_path_factory: pytest.TempPathFactory) -> Tls:
 def _one_thread_a_file() -> Iterator[None]:
     """Two test processes share two cores: more threads for a few rows only wait for each other."""
     with patch.object(database, "THREADS", 1):
+        yield
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_word_of_patience() -> Iterator[None]:
+    """On a busy machine a command of a few rows takes seconds: what it then says would be one line more to count."""
+    with patch.object(heartbeat, "SILENCE_SECONDS", 3600.0):
         yield
 
 
@@ -226,7 +234,7 @@ class Synced(Published):
 
     def doubtful(self) -> dict[str, str]:
         """The reason of each doubtful row that nobody has decided, by its id."""
-        rows = self.query(run_tables.DOUBTFUL)
+        rows = self.query(last_sweeps.DOUBTFUL)
         return {row[3]: row[4] for row in rows}
 
 
@@ -307,6 +315,17 @@ def small_world() -> World:
     world.add_record("f-old", status="loading", linked_projects=["p-1", {"id": "p-2", "name": "x"}])
     world.add_records("f-north", 4, quantity="9007199254740993.123456789", co2e=None)
     return world
+
+
+@pytest.fixture(scope="session")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Synced:
+    """What `dcycle-pipeline demo` publishes: its world, and the same world a month later. Nobody changes it."""
+    world = demo_world()
+    with Sandbox(world) as sandbox:
+        settings = settings_for(sandbox, tmp_path_factory.mktemp("demo"))
+        sync(settings)
+        a_month_later(world)
+        return sync(settings)
 
 
 @pytest.fixture(scope="session")

@@ -45,3 +45,66 @@ def has_day_in(month: str, period: Sequence[date]) -> bool:
     first, last = ((day.year, day.month) for day in period)
     given = date.fromisoformat(month)
     return first <= (given.year, given.month) <= last
+
+
+PENDING = """SELECT organization_id, '{endpoint}', {period}, count(*) FROM dcycle.{endpoint} WHERE co2e_kg IS NULL GROUP BY ALL"""
+PERIOD_OF_RECORD = """CASE WHEN start_date IS NULL OR end_date IS NULL THEN 'undated'
+    WHEN start_date <= DATE '{1}' AND end_date >= DATE '{0}' THEN 'inside' ELSE 'outside' END"""
+FACILITIES = "SELECT * EXCLUDE (first_seen_at, last_seen_at) FROM dcycle.facilities"
+EMISSIONS, NOTES = {"co2e_kg", "co2e_biomass_kg"}, {"updated_at"}
+
+
+def check_pending(before: Path, after: Path, seen: dict[str, Any], period: Sequence[date]) -> None:
+    """Whose emissions are pending, before and after, is as two snapshots have it."""
+    periods = {"facilities": "'undated'", "waste_water_treatments": PERIOD_OF_RECORD.format(*period)}
+    old, new = (
+        {
+            key: count
+            for endpoint, where in periods.items()
+            for key, (count,) in by_key(file, PENDING.format(endpoint=endpoint, period=where)).items()
+        }
+        for file in (before, after)
+    )
+    told = {
+        (row["organization_id"], row["endpoint"], row["period"]): (row["pending_before"], row["pending_after"])
+        for row in seen["pending"]
+    }
+    assert told == {key: (old.get(key, 0), new.get(key, 0)) for key in old.keys() | new.keys()}
+
+
+def check_facilities(before: Path, after: Path, earlier: Sequence[Path], seen: dict[str, Any]) -> None:
+    """The kinds of change of facilities are those in which two snapshots differ; `earlier` are those published before both."""
+    old, new = facilities(before), facilities(after)
+    ever = {key for file in earlier for key in facilities(file)}
+    expected: dict[tuple[str, str], int] = {}
+    for key in old.keys() | new.keys():
+        if old.get(key) != new.get(key):
+            kind = kind_of(old.get(key), new.get(key), was_there=key in ever)
+            expected[key[0], kind] = expected.get((key[0], kind), 0) + 1
+    told = {
+        (row["organization_id"], row["change"]): row["rows_count"]
+        for row in seen["changes"]
+        if row["endpoint"] == "facilities"
+    }
+    assert told == expected
+    assert {row["period"] for row in seen["changes"] if row["endpoint"] == "facilities"} <= {"undated"}
+
+
+def facilities(file: Path) -> dict[tuple[str, str], dict[str, Any]]:
+    with duckdb.connect(str(file), read_only=True) as connection:
+        cursor = connection.execute(FACILITIES)
+        names = [column[0] for column in cursor.description or ()]
+        rows = [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
+    return {(row["organization_id"], row["facility_id"]): row for row in rows}
+
+
+def kind_of(old: dict[str, Any] | None, new: dict[str, Any] | None, *, was_there: bool) -> str:
+    """The kind of change from one row to another one, either of which may not be there."""
+    if new is None:
+        return "deleted"
+    if old is None:
+        return "restored" if was_there else "new"
+    moved = {name for name in old if old[name] != new[name]}
+    if moved - EMISSIONS - NOTES or not moved & EMISSIONS:
+        return "edited"
+    return "settled" if old["co2e_kg"] is None and new["co2e_kg"] is not None else "recalculated"

@@ -1,6 +1,7 @@
 """The verb `backfill`: it plans, compares and publishes in this order, and each stops where it says."""
 
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from pathlib import Path
@@ -100,7 +101,7 @@ def test_an_organisation_that_fails_leaves_the_rest_published_and_is_named(folde
     folder.sandbox.behaviour = Behaviour(denied={CHILD: 403})
     result = folder.run("backfill", *PERIOD, "--yes")
     assert result.exit_code == 1, result.output
-    assert f"Not read: facilities of organisation {CHILD}" in result.stdout
+    assert f"Not read: facilities of organisation Water North ({CHILD})" in result.stdout
     assert CHILD in result.stdout.splitlines()[-1]
 
 
@@ -121,6 +122,7 @@ def test_one_facility_is_read_alone_and_what_others_had_stays_proven(folder: Fol
     assert folder.query("SELECT count(*) FROM dcycle.waste_water_treatments WHERE facility_id = 'f-large'") == [(129,)]
 
 
+@pytest.mark.exhaustive
 def test_a_list_whose_pages_are_gone_is_read_although_nobody_named_it(folder: Folder) -> None:
     (gone,) = (folder.data / "landing").rglob("f-large.ndjson.zst")
     gone.unlink()
@@ -163,6 +165,24 @@ def test_people_see_tables_and_how_it_ended(folder: Folder) -> None:
     words = ("5 lists to ask for", "about", "Compared with", "recalculated", "f-new", "Pending rows")
     assert [word for word in words if word not in result.stdout] == []
     assert result.stdout.splitlines()[-1] == "Nothing was published."
+    read = [line for line in result.stderr.splitlines() if ", waste_water_treatments: " in line]
+    assert {line.partition(" (")[0] for line in read} == {"Holding X", "Water North"}, "those that are read have names"
+
+
+@pytest.mark.exhaustive
+def test_each_gap_is_named_once_in_a_line_and_the_report_is_where_it_says(folder: Folder) -> None:
+    folder.sandbox.behaviour = Behaviour(denied={"f-north": 403})
+    told = folder.run("backfill", *PERIOD, "--organization", CHILD, "--yes")
+    assert told.exit_code == 1, told.output
+    where = f"Water North ({CHILD}), waste_water_treatments, facility Nordwerk (f-north): forbidden"
+    assert [line for line in told.stdout.splitlines() if "Unproven" in line and where in line] == [
+        line for line in told.stdout.splitlines() if "Unproven" in line
+    ]
+    assert (told.stdout.count("Unproven: "), told.stderr.count(where)) == (1, 1)
+    assert f"Report: {folder.data / 'report.html'}" in told.stdout.splitlines()
+    assert "1 list to ask for. Known records that overlap it: 3, in 1 list;" in told.stdout
+    assert "With gaps: 1 list unproven (" in told.stdout.splitlines()[-1]
+    assert re.findall(r"\b1 \w+s\b", told.output) == []
 
 
 REFUSED = [
@@ -187,6 +207,8 @@ def test_what_cannot_be_asked_for_is_refused_before_a_record_is_read(
     (line,) = [line for line in result.stderr.splitlines() if line.startswith("Error: ")]
     assert said in line
     assert "Traceback" not in result.output
+    if said.startswith("begins with"):
+        assert untouched.sandbox.requests == [], "the folder says it, before anybody is asked"
     assert (untouched.asked(), untouched.file.resolve(), files(untouched.data / "landing")) == (
         set(),
         published,
@@ -198,3 +220,18 @@ def test_json_leaves_no_room_for_a_question(untouched: Folder) -> None:
     result = untouched.run("backfill", *PERIOD, "--json")
     assert (result.exit_code, json.loads(result.stdout)["exit_code"]) == (2, 2)
     assert "--yes" in json.loads(result.stdout)["error"]
+
+
+@pytest.mark.exhaustive
+def test_status_says_that_a_run_was_a_backfill_of_what_period_why_and_by_whom(folder: Folder) -> None:
+    folder.run("backfill", *PERIOD, "--yes", "--reason", "audit of 2025", "--by", "Ana Pérez")
+    folder.run("backfill", *PERIOD, "--yes")
+    runs = [line.partition(" UTC: ")[2] for line in folder.run("status").stdout.splitlines() if line.startswith("Run ")]
+    assert [run.partition(", 142 rows")[0] for run in runs] == [
+        "published, backfill 2025-01-01 to 2025-03-31",
+        "published, backfill 2025-01-01 to 2025-03-31, audit of 2025, Ana Pérez",
+        "published",
+    ]
+    told = json.loads(folder.run("status", "--json").stdout)["runs"]
+    named = [[run[f"backfill_{name}"] for name in ("from", "to", "reason", "by")] for run in told]
+    assert named[1:] == [["2025-01-01", "2025-03-31", "audit of 2025", "Ana Pérez"], [None] * 4]

@@ -21,7 +21,7 @@ from dcycle_pipeline.sync.preview import preview, since_when
 from dcycle_pipeline.sync.run import Run
 from tests.backfill.conftest import PERIOD, Folder, go_on
 from tests.cli.conftest import PROGRAM, variables
-from tests.conftest import quick_only, settings_for
+from tests.conftest import settings_for
 from tests.properties.aftermath import Scene, contents, landed, left_over
 from tests.properties.nursery import Life
 from tests.properties.places import Place
@@ -30,7 +30,7 @@ HALF_LANDED = Place("landing/files.py", "os.replace(self._beside, self.path)", 5
 PLACES = [
     Place("sync/draft.py", "run.is_draft = True"),
     HALF_LANDED,
-    Place("warehouse/merge.py", "self._insert_versions(moment)", 4, after=True),
+    Place("warehouse/merge.py", "self._insert_versions()", 2, after=True),
     Place("sync/backfill.py", "adopt(run)"),
     Place("sync/draft.py", "os.replace(draft, run.folder.warehouse)"),
     Place("sync/draft.py", "os.replace(draft, run.folder.warehouse)", after=True),
@@ -39,7 +39,8 @@ PLACES = [
 ]
 
 
-@pytest.mark.parametrize("place", quick_only([HALF_LANDED], PLACES), ids=str)
+@pytest.mark.exhaustive
+@pytest.mark.parametrize("place", PLACES, ids=str)
 def test_killed_anywhere_the_second_start_goes_on(stage: Scene, tmp_path: Path, place: Place) -> None:
     data = stage.copy(tmp_path / "data")
     published = data / "dcycle_warehouse.duckdb"

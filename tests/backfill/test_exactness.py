@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dcycle_pipeline.cli import backfilling
 from dcycle_pipeline.sandbox import Sandbox, World
 from tests.backfill.conftest import Folder
-from tests.backfill.exact import check_months
+from tests.backfill.exact import check_facilities, check_months, check_pending
 from tests.conftest import CHILD, ROOT
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.timeout(600), pytest.mark.usefixtures("few_summaries")]
@@ -21,7 +21,8 @@ FACILITIES = ("f-one", "f-two", "f-child")
 days = st.integers(0, 120).map(lambda count: date(2023, 1, 1) + timedelta(days=count))
 spans = st.tuples(days, days).map(sorted)
 kilograms = st.none() | st.decimals(0, 10**9, places=9).map(str)
-acts = st.sampled_from(["add", "delete", "recalculate", "move", "water", "facility", "back"])
+OF_RECORDS = ["add", "delete", "recalculate", "move", "water", "facility", "back"]
+acts = st.sampled_from([*OF_RECORDS, "name", "total", "close", "reopen"])
 lives = st.lists(st.tuples(acts, st.integers(0, 30), spans, kilograms), max_size=8)
 
 
@@ -36,7 +37,8 @@ def account(records: list[tuple[int, list[date], Any]]) -> World:
 
 
 def add(world: World, facility: str, record: str, span: list[date], co2e: str | None) -> None:
-    world.add_record(facility, id=record, start_date=str(span[0]), end_date=str(span[1]), co2e=co2e)
+    if world.find_facility(facility):  # it may be closed
+        world.add_record(facility, id=record, start_date=str(span[0]), end_date=str(span[1]), co2e=co2e)
 
 
 def live(world: World, deleted: dict[str, str], life: list[tuple[str, int, list[date], Any]], tag: str) -> None:
@@ -48,6 +50,8 @@ def live(world: World, deleted: dict[str, str], life: list[tuple[str, int, list[
             add(world, FACILITIES[which % 3], f"{tag}-{number}", span, co2e)
         elif act == "facility":
             add(world, world.add_facility(CHILD, id=f"f-{tag}-{number}"), f"{tag}-{number}", span, co2e)
+        elif act in ("name", "total", "close", "reopen"):
+            live_on(world, act, which, co2e)
         elif act == "back" and deleted:
             record = sorted(deleted)[which % len(deleted)]
             add(world, deleted.pop(record), record, span, co2e)
@@ -62,6 +66,21 @@ def live(world: World, deleted: dict[str, str], life: list[tuple[str, int, list[
             world.edit_record(chosen, start_date=str(span[0]), end_date=str(span[1]))
         elif chosen and act == "water":
             world.edit_record(chosen, quantity=str(which))
+
+
+def live_on(world: World, act: str, which: int, co2e: str | None) -> None:
+    """Let a facility go on; one that is closed leaves no trace, nor do its records."""
+    there = sorted(world.facility_ids())
+    if act == "reopen":
+        if missing := [each for each in FACILITIES if each not in there]:
+            chosen = missing[which % len(missing)]
+            world.add_facility(CHILD if chosen == "f-child" else ROOT, id=chosen, co2e=co2e)
+    elif there:
+        chosen = there[which % len(there)]
+        if act == "close":
+            world.delete_facility(chosen)
+        else:
+            world.edit_facility(chosen, **{"name": {"name": f"Renamed {which}"}, "total": {"co2e": co2e}}[act])
 
 
 def check_rows(folder: Folder, seen: dict[str, Any]) -> None:
@@ -85,14 +104,21 @@ def test_a_preview_is_exact(tmp_path: Path) -> None:
             folder = Folder(sandbox, tmp_path / str(next(numbers)))
             deleted: dict[str, str] = {}
             folder.sync()
+            earliest = folder.file.resolve()
             live(world, deleted, first, "a")
             folder.sync()
             live(world, deleted, second, "b")
             before = folder.file.resolve()
+            seen = folder.backfill("--preview", period=period)["preview"]
+            assert folder.file.resolve() == before
             with patch.object(backfilling, "write_report"):  # it has tests of its own, and takes longer than all else
                 told = folder.backfill("--yes", period=period)
-            check_months(before, folder.file.resolve(), told["preview"], period)
-            check_rows(folder, told["preview"])
+            assert told["preview"] == seen, "a preview of its own says what the publication then changes"
+            after = folder.file.resolve()
+            check_months(before, after, seen, period)
+            check_pending(before, after, seen, period)
+            check_facilities(before, after, [earliest], seen)
+            check_rows(folder, seen)
             assert folder.sync().content_changed is False
 
         over()

@@ -1,6 +1,6 @@
 """Rows a second and peak memory, beside the bare download of the same pages: `python -m tests.benchmark [runs]`.
 
-`python -m tests.benchmark peers` is another benchmark, of whole syncs: see `peers`.
+`python -m tests.benchmark peers` and `organizations` are other benchmarks, of whole syncs: see the packages of these names.
 """
 
 import json
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.benchmark import pages
+from tests.benchmark.organizations import run as organizations
 from tests.benchmark.peers import run as peers
 
 SMALL, LARGE = 100_000, 1_000_000
@@ -89,7 +90,8 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["peers"]:
-        peers.main(sys.argv[2:])
+    others = {"peers": peers.main, "organizations": organizations.main}
+    if sys.argv[1:2] and sys.argv[1] in others:
+        others[sys.argv[1]](sys.argv[2:])
     else:
         main()

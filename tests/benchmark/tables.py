@@ -14,6 +14,7 @@ from dcycle_pipeline.data_folder import DataFolder
 from dcycle_pipeline.endpoints import waste_water_treatments
 from dcycle_pipeline.landing.files import Landing, Trailer
 from dcycle_pipeline.landing.lists import ListKey, ListResult
+from dcycle_pipeline.landing.manifest import SweepManifest
 from dcycle_pipeline.landing.page_body import read_page
 from dcycle_pipeline.landing.personal_data import Policy, Pseudonyms
 from dcycle_pipeline.publish.catalog import everything
@@ -50,10 +51,11 @@ def main() -> None:
         seconds += time.perf_counter() - started
     started = time.perf_counter()
     with opened(data.warehouse, data.spill, everything(), LOADING_MEMORY_MB) as connection:
-        staging = Staging(connection, ENDPOINT, ORGANIZATION, data.landing)
+        staging = Staging(connection, ENDPOINT, [ORGANIZATION], data.landing)
         staging.load(results)
         with transaction(connection):
-            staging.merge([], datetime.now(UTC), "run")
+            now = datetime.now(UTC)
+            staging.merge([SweepManifest("run", now, now, ORGANIZATION, ENDPOINT.name, results, {})])
         seconds += time.perf_counter() - started
         committed = connection.execute("SELECT count(*) FROM dcycle.waste_water_treatments").fetchall()[0][0]
     peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024

@@ -18,6 +18,8 @@ Contents = dict[str, list[tuple[Any, ...]]]
 OURS = {
     "oldest_proof_at",
     "newest_proof_at",
+    "oldest_pending_since",
+    "pending_since",
     "first_seen_at",
     "last_seen_at",
     "last_changed_at",

@@ -12,17 +12,18 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import dagster as dg
 import httpx
 
-from dcycle_pipeline.orchestration import partitions
 from tests.properties.places import Place, at_place
 
 ROOM = "TESTS_DAGSTER_DEV"
+# Dagster waits so long before it tries a step again. Without it, it waits for the minutes that the pipeline asks for.
+RETRY_SECONDS = "TESTS_DAGSTER_RETRY_SECONDS"
 TERMINATE = "terminate"
 _REPOSITORY = Path(__file__).parents[2]
 _LAUNCH = """mutation ($run: ExecutionParams!) { launchRun(executionParams: $run) {
@@ -34,8 +35,11 @@ _TERMINATE = """mutation ($id: String!) { terminateRun(runId: $id, terminatePoli
 def begin_worker() -> None:
     """In the process of a run: hold the pipe open, and stand still at the place that is noted, if one is."""
     room = Path(os.environ.pop(ROOM))  # processes that this one starts are no runs
+    if seconds := os.environ.pop(RETRY_SECONDS, ""):
+        dg.RetryPolicy.calculate_delay = lambda *_: float(seconds)  # type: ignore[method-assign]
     pipe = (room / "pipe").open("wb", buffering=0)
     place: Place | None = pickle.loads((room / "place").read_bytes())
+    (room / "place").write_bytes(pickle.dumps(None))  # it is for one run, and not for the one that makes up for it
 
     def stand_still() -> None:
         pipe.write(b"%d\n" % os.getpid())
@@ -47,21 +51,31 @@ def begin_worker() -> None:
 
 @dataclass(frozen=True)
 class Dev:
-    """Dagster's services on a home of its own. `room` is where we meet the processes of runs, `location` names the definitions."""
+    """Dagster's services on a home of its own. `room` is where we meet the processes of runs, `location` names the definitions.
+
+    `said` is what they printed until the webserver was up, if we started them.
+    """
 
     url: str
     home: Path
     room: Path
-    account: str
-    location: str = "dcycle_pipeline.definitions:defs"
+    location: str = "dcycle_pipeline"
+    said: list[str] = field(default_factory=list)
 
-    def run(self, place: Place | None = None, how: str | signal.Signals | Callable[[], None] = TERMINATE) -> str:
+    def run(
+        self,
+        place: Place | None = None,
+        how: str | signal.Signals | Callable[[], None] = TERMINATE,
+        *,
+        job: str = "sync",
+        once_more: bool = False,
+    ) -> str:
         """Launch a run over every organisation, stop it where it comes to the place, and return its id when its process has ended.
 
-        `how` is a signal, *terminate*, or what a test does itself.
+        `how` is a signal, *terminate*, or what a test does itself. `once_more` lets Dagster start it again if its process dies.
         """
         (self.room / "place").write_bytes(pickle.dumps(place))
-        run_id = self._launch()
+        run_id = self._launch(job, {} if once_more else {"dagster/max_retries": "0"})
         with (self.room / "pipe").open("rb") as pipe:
             if process := pipe.readline():
                 self._stop(run_id, int(process), how)
@@ -69,6 +83,13 @@ class Dev:
                 assert place is None, f"never came to {place}"
             pipe.read()
         return run_id
+
+    @contextmanager
+    def under_way(self) -> Iterator[None]:
+        """A run that somebody else launches next, or has just launched, is under way in the block; after it, its process has ended."""
+        with (self.room / "pipe").open("rb") as pipe:
+            yield
+            pipe.read()
 
     def next_run(self) -> dg.DagsterRun:
         """The run that somebody else launches next, or has just launched, when its process has ended."""
@@ -83,14 +104,12 @@ class Dev:
             assert run
             return run.status
 
-    def _launch(self) -> str:
-        with dg.DagsterInstance.from_config(str(self.home)) as instance:
-            tags = partitions.all_of_them(instance, self.account)
+    def _launch(self, job: str, tags: Mapping[str, str]) -> str:
         run = {
             "selector": {
                 "repositoryLocationName": self.location,
                 "repositoryName": "__repository__",
-                "jobName": "sync",
+                "jobName": job,
             },
             "runConfigData": {},
             "mode": "default",
@@ -106,10 +125,16 @@ class Dev:
         else:
             self._ask(_TERMINATE, "terminateRun", id=run_id)
 
-    def _ask(self, query: str, name: str, **variables: Any) -> dict[str, Any]:
+    def ask(self, query: str, **variables: Any) -> dict[str, Any]:
+        """What GraphQL answers."""
         answer = httpx.post(f"{self.url}/graphql", json={"query": query, "variables": variables}, timeout=60).json()
-        result: dict[str, Any] = (answer.get("data") or {}).get(name) or {}
-        assert result.get("__typename", "").endswith("Success"), answer
+        assert "errors" not in answer, answer
+        found: dict[str, Any] = answer["data"]
+        return found
+
+    def _ask(self, query: str, name: str, **variables: Any) -> dict[str, Any]:
+        result: dict[str, Any] = self.ask(query, **variables)[name]
+        assert result["__typename"].endswith("Success"), result
         return result
 
 
@@ -134,13 +159,11 @@ def with_hook(room: Path) -> dict[str, str]:
 
 
 @contextmanager
-def dagster_dev(folder: Path, account: str, organizations: list[str], environment: Mapping[str, str]) -> Iterator[Dev]:
-    """`dagster dev` in the repository, as README has it, with those partitions, until the block ends."""
+def dagster_dev(folder: Path, environment: Mapping[str, str]) -> Iterator[Dev]:
+    """`dagster dev` in the repository, as README has it, until the block ends."""
     home = folder / "home"
     home.mkdir(parents=True)
     (home / "dagster.yaml").write_bytes((_REPOSITORY / ".dagster" / "dagster.yaml").read_bytes())
-    with dg.DagsterInstance.from_config(str(home)) as instance:
-        partitions.keep_in_step(instance, organizations, account)
     room = folder / "room"
     ours = with_hook(room) | {"DAGSTER_HOME": str(home)}
     program = [Path(sys.executable).with_name("dagster"), "dev", "--host", "127.0.0.1", "--port", str(free_port())]
@@ -156,9 +179,11 @@ def dagster_dev(folder: Path, account: str, organizations: list[str], environmen
         assert process.stdout
         said = process.stdout
         try:
-            url = next(line.split()[-4] for line in said if "Serving dagster-webserver on" in line)
+            lines = [next(said)]
+            while "Serving dagster-webserver on" not in lines[-1]:
+                lines.append(next(said))
             threading.Thread(target=said.read, daemon=True).start()  # a full pipe would stop the server
-            yield Dev(url, home, room, account)
+            yield Dev(lines[-1].split()[-4], home, room, said=lines)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)

@@ -79,36 +79,53 @@ class Death:
 class Nursery:
     """The warm process, from outside. `temporary` is where its children put temporary files."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", temporary: Path) -> None:
-        self._process = process
+    def __init__(self, temporary: Path) -> None:
         self.temporary = temporary
+        self._process = _warm(temporary)
 
     def run(self, life: Life, **changes: Any) -> Death:
         """Let one child live to its end."""
         assert self._process.stdin
         assert self._process.stdout
-        pickle.dump(replace(life, **changes), self._process.stdin)
-        self._process.stdin.flush()
-        death: Death = pickle.load(self._process.stdout)
+        try:
+            pickle.dump(replace(life, **changes), self._process.stdin)
+            self._process.stdin.flush()
+            death: Death = pickle.load(self._process.stdout)
+        except BaseException:  # a test that took too long must not leave its answer to the next one
+            self.end()
+            self._process = _warm(self.temporary)
+            raise
         return death
+
+    def end(self) -> None:
+        """End the warm process."""
+        self._process.kill()
+        self._process.communicate()
 
 
 @contextmanager
 def nursery(temporary: Path) -> Iterator[Nursery]:
     """The warm process until the block ends."""
     temporary.mkdir(parents=True, exist_ok=True)
+    warm = Nursery(temporary)
+    try:
+        yield warm
+    finally:
+        warm.end()
+
+
+def _warm(temporary: Path) -> "subprocess.Popen[bytes]":
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
     # A fork has no other thread than its own: none may be at work in the parent.
     quiet = {"TMPDIR": str(temporary), "OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1", "HOME": str(temporary)}
     root = Path(__file__).parents[2]
-    with subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-c", "from tests.properties.nursery import serve; serve()"],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         cwd=root,
         env=kept | quiet,
-    ) as process:
-        yield Nursery(process, temporary)
+    )
 
 
 def serve() -> None:

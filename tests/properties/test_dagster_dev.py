@@ -10,7 +10,6 @@ import dagster as dg
 import pytest
 
 from tests.cli.conftest import variables
-from tests.conftest import CHILD, ROOT
 from tests.properties.aftermath import Scene, contents
 from tests.properties.dev import TERMINATE, Dev, dagster_dev
 from tests.properties.places import Place
@@ -30,7 +29,7 @@ STOPS = [
 @pytest.fixture(scope="module")
 def dev(stage: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     folder = tmp_path_factory.mktemp("dev")
-    with dagster_dev(folder, ROOT, [ROOT, CHILD], variables(stage.sandbox, folder / "data")) as server:
+    with dagster_dev(folder, variables(stage.sandbox, folder / "data")) as server:
         yield server
 
 

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from dcycle_pipeline.sandbox import Behaviour, Fault, Sandbox
 from dcycle_pipeline.sync.run import Run
-from dcycle_pipeline.warehouse import run_tables
+from dcycle_pipeline.warehouse import last_sweeps
 from tests.conftest import CHILD, FEW, ROOT, Published, Synced, only, settings_for, steps
 from tests.properties.model.changes import THIRD
 from tests.warehouse.test_history import Veiled
@@ -187,15 +187,15 @@ def judge(synced: Synced, account: Account) -> None:
 
 def named(synced: Synced, differing: dict[str, list[Row]]) -> set[str]:
     """Those of the differing rows that the file names, or whose facility, list or organisation it names."""
-    unproven = synced.query(run_tables.UNPROVEN_LISTS)
-    names = {row[3] for row in (*synced.query(run_tables.DOUBTFUL), *synced.query(run_tables.QUARANTINED))}
+    unproven = synced.query(last_sweeps.UNPROVEN_LISTS)
+    names = {row[3] for row in (*synced.query(last_sweeps.DOUBTFUL), *synced.query(last_sweeps.QUARANTINED))}
     names |= {row[2] or row[0] for row in unproven if row[1] == "waste_water_treatments"}
     return {id_ for id_, rows in differing.items() if names & {id_, *(part for row in rows for part in row[:2])}}
 
 
 def nameless(synced: Synced) -> Counter[tuple[str, str]]:
     """How many quarantined rows without an id each list has, by organisation and facility."""
-    quarantined = synced.query(run_tables.QUARANTINED)
+    quarantined = synced.query(last_sweeps.QUARANTINED)
     return Counter((row[0], row[2]) for row in quarantined if row[1] == "waste_water_treatments" and not row[3])
 
 
@@ -212,7 +212,7 @@ def live(life: list[tuple[list[tuple[str, int, int]], int]]) -> None:
             synced = steps(Run(str(uuid4()), settings, now=lambda off=off: datetime.now(UTC) + off))  # type: ignore[misc]
             judge(synced, account)
             files.append(synced)
-        assert (synced.outcome, synced.doubtful()) == ("published", {}), synced.query(run_tables.UNPROVEN_LISTS)
+        assert (synced.outcome, synced.doubtful()) == ("published", {}), synced.query(last_sweeps.UNPROVEN_LISTS)
         restated(files)
 
 

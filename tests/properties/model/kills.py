@@ -9,7 +9,7 @@ from dcycle_pipeline import summaries
 from dcycle_pipeline.landing import manifest
 from dcycle_pipeline.landing.files import LandedFile
 from dcycle_pipeline.publish import record, snapshots
-from dcycle_pipeline.sync import lists, organizations, publication
+from dcycle_pipeline.sync import merging, organizations, publication
 from dcycle_pipeline.warehouse import run_log
 from dcycle_pipeline.warehouse.merge import Staging
 
@@ -30,7 +30,7 @@ POINTS: tuple[tuple[Any, str], ...] = (
     (Staging, "_insert_versions"),
     (Staging, "_end_versions"),
     (run_log, "record_lists"),
-    (lists, "merge_sweep"),
+    (merging, "merge_sweeps"),
     (run_log, "add_requests"),
     (summaries, "refresh"),
     (record, "content_hash"),

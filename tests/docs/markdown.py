@@ -18,6 +18,14 @@ class Block:
     text: str
     following: str
 
+    @property
+    def table(self) -> list[list[str]] | None:
+        """The cells of the table that stands right below it, its header first; None if none does."""
+        if not self.following.startswith("\n|"):
+            return None
+        below = self.following.removeprefix("\n")
+        return [[cell.strip() for cell in below.splitlines()[0].strip("|").split("|")], *rows(below)]
+
 
 @dataclass(frozen=True)
 class Chapter:

@@ -66,10 +66,10 @@ class Shell:
 
     @contextmanager
     def serving(self, code: str, ready: str) -> Iterator[str]:
-        """A block that serves until Ctrl-C; gives what it says that looks like `ready`, and presses Ctrl-C at the end."""
+        """A block that serves until Ctrl-C; gives what its whole lines say that looks like `ready`, and presses Ctrl-C at the end."""
         process, terminal = self._begin(code)
         said, parts = "", _read(terminal)
-        while not (found := re.search(ready, said)):
+        while not (found := re.search(ready, said[: said.rfind("\n") + 1])):
             part = next(parts, None)
             assert part is not None, f"{code}\n{said}"
             said += part

@@ -24,7 +24,7 @@ from tests.conftest import small_world
 from tests.docs.answers import check
 from tests.docs.markdown import ALL, CHAPTERS, README, ROOT, Block, Chapter
 from tests.docs.shell import PROGRAMS, Shell, environment_of
-from tests.properties.dev import free_port
+from tests.properties.dev import free_port, server_info
 
 # Blocks that are not run here, by their beginnings: the file that tries them instead, or why nothing can run them in a test.
 ELSEWHERE = {
@@ -154,10 +154,10 @@ class Newcomer:
             with shell.serving(
                 f"{code.rstrip()} --port {free_port()}\n", r"Serving dagster-webserver on http\S+"
             ) as url:
-                assert httpx.get(f"{url.split()[-1]}/server_info").json()["dagster_version"] == dg.__version__
+                assert server_info(url.split()[-1])["dagster_version"] == dg.__version__
         elif code.rstrip().endswith("dcycle-pipeline ui"):
             with shell.serving(f"{code.rstrip()} --port {free_port()}\n", r"(?<=Dagster's UI: )http\S+") as url:
-                assert httpx.get(f"{url}/server_info").json()["dagster_version"] == dg.__version__
+                assert server_info(url)["dagster_version"] == dg.__version__
         elif "dcycle-pipeline sandbox" in code:
             with shell.serving(f"{code.rstrip()} --port 0\n", r"(?<=DCYCLE_BASE_URL=)http\S+(?=\s)") as url:
                 assert httpx.get(f"{url}/v1/facilities").status_code == 401

@@ -144,6 +144,15 @@ def free_port() -> int:
         return port
 
 
+def server_info(url: str) -> dict[str, str]:
+    """The versions that Dagster's webserver tells. It says that it serves before it listens, so who is refused tries again."""
+    with httpx.Client(
+        transport=httpx.HTTPTransport(retries=8), timeout=60
+    ) as client:  # the waits double: a minute in all
+        found: dict[str, str] = client.get(f"{url}/server_info").raise_for_status().json()
+        return found
+
+
 def others() -> dict[str, str]:
     """The environment without what is Dagster's or ours."""
     return {name: value for name, value in os.environ.items() if not name.startswith(("DCYCLE_", "DAGSTER_"))}
@@ -183,7 +192,9 @@ def dagster_dev(folder: Path, environment: Mapping[str, str]) -> Iterator[Dev]:
             while "Serving dagster-webserver on" not in lines[-1]:
                 lines.append(next(said))
             threading.Thread(target=said.read, daemon=True).start()  # a full pipe would stop the server
-            yield Dev(lines[-1].split()[-4], home, room, said=lines)
+            url = lines[-1].split()[-4]
+            server_info(url)
+            yield Dev(url, home, room, said=lines)
         finally:
             process.send_signal(signal.SIGINT)
             process.wait(60)

@@ -7,7 +7,7 @@ import signal
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import UTC, date, datetime
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from functools import lru_cache
 from pathlib import Path
@@ -319,13 +319,17 @@ def small_world() -> World:
 
 @pytest.fixture(scope="session")
 def demo(tmp_path_factory: pytest.TempPathFactory) -> Synced:
-    """What `dcycle-pipeline demo` publishes: its world, and the same world a month later. Nobody changes it."""
-    world = demo_world()
+    """What `dcycle-pipeline demo` publishes: its world, and the same world a month later. Nobody changes it.
+
+    Its clock shows the year of its records, so that the report's year stays the same.
+    """
+    world, late = demo_world(), datetime.now(UTC) - datetime(2026, 11, 5, 9, tzinfo=UTC)
     with Sandbox(world) as sandbox:
         settings = settings_for(sandbox, tmp_path_factory.mktemp("demo"))
-        sync(settings)
-        a_month_later(world)
-        return sync(settings)
+        for change in (lambda _: None, a_month_later):
+            change(world)
+            synced = steps(Run(str(uuid4()), settings, now=lambda: datetime.now(UTC) - late))
+        return synced
 
 
 @pytest.fixture(scope="session")

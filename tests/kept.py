@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import struct
+import threading
 from collections.abc import Callable, Iterable
 
 from tests.wire import Wire
@@ -11,6 +12,9 @@ WAIT = object()  # lets the client read what was sent so far, as bytes of their 
 HANG_UP = object()  # ends the connection in order
 RESET = object()  # breaks it
 Said = bytes | object
+# Set while nobody owes an answer: all is said that follows the last request.
+QUIET = threading.Event()
+QUIET.set()
 
 
 def kept(body: bytes, *headers: str, status: str = "200 OK") -> bytes:
@@ -32,18 +36,22 @@ class KeptWire(Wire):
         self.connections += 1
         while True:
             await self.head(reader)
-            for part in self._say(len(self.heads) - 1):
-                if part is WAIT:
-                    await asyncio.sleep(0.05)
-                elif part is HANG_UP:
-                    return
-                elif part is RESET:
-                    _break(writer)
-                    return
-                else:
-                    assert isinstance(part, bytes)
-                    writer.write(part)
-                    await writer.drain()
+            QUIET.clear()
+            try:
+                for part in self._say(len(self.heads) - 1):
+                    if part is WAIT:
+                        await asyncio.sleep(0.05)
+                    elif part is HANG_UP:
+                        return
+                    elif part is RESET:
+                        _break(writer)
+                        return
+                    else:
+                        assert isinstance(part, bytes)
+                        writer.write(part)
+                        await writer.drain()
+            finally:
+                QUIET.set()
 
 
 def _break(writer: asyncio.StreamWriter) -> None:

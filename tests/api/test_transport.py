@@ -24,7 +24,7 @@ from dcycle_pipeline.api.transport import carried
 from dcycle_pipeline.errors import DcycleError, TransientError
 from dcycle_pipeline.settings import load
 from tests.conftest import ROOT
-from tests.kept import HANG_UP, RESET, WAIT, KeptWire, Said, kept
+from tests.kept import HANG_UP, QUIET, RESET, WAIT, KeptWire, Said, kept
 from tests.wire import Tls, Wire
 
 KEY = "sk_live_transport_0123"
@@ -33,8 +33,9 @@ pytestmark = pytest.mark.usefixtures("without_network_variables")
 
 
 async def rest() -> None:
-    """As long as it takes the server to say what it says later."""
-    await asyncio.sleep(0.08)
+    """Until the server has said what it says later, and as long as it takes to come here."""
+    await asyncio.to_thread(QUIET.wait, 10)
+    await asyncio.sleep(0.05)
 
 
 def told(url: str, count: int = 2, between: Callable[[], Any] = rest, **overrides: Any) -> tuple[list[Any], int]:
@@ -108,7 +109,7 @@ def test_an_answer_that_nobody_asked_for_is_dropped_over_tls_too(tls: Tls, monke
 
 def test_unasked_bytes_that_the_event_loop_has_not_seen_end_the_connection_too() -> None:
     async def blind() -> None:
-        time.sleep(0.08)  # noqa: ASYNC251 - they wait in the kernel
+        assert QUIET.wait(10)  # they wait in the kernel
 
     with KeptWire(one_by_one([kept(FIRST), WAIT, kept(SECOND)], [kept(THIRD)])) as wire:
         assert told(url(wire), between=blind) == ([FIRST, THIRD], 2)
@@ -257,7 +258,7 @@ def free_port() -> int:
 def test_faults_of_a_connection_have_the_names_that_they_had() -> None:
     (refused,), _ = told(f"http://127.0.0.1:{free_port()}", 1, retry_attempts=1)
     assert "ConnectError: [Errno 111]" in str(refused)
-    (nowhere,), _ = told("https://nowhere.invalid", 1, retry_attempts=1)
+    (nowhere,), _ = told("https://nowhere.invalid", 1, retry_attempts=1, request_seconds=60)
     assert "ConnectError: [Errno -" in str(nowhere)
     with KeptWire(one_by_one([WAIT] * 40)) as wire:
         (silent,), _ = told(url(wire), 1, request_seconds=0.2, retry_attempts=1)
@@ -337,11 +338,11 @@ def test_the_usual_requests_go_over_aiohttp(echo: Wire, monkeypatch: pytest.Monk
 
 
 def test_an_answer_that_took_too_long_is_not_given_to_the_next_request() -> None:
-    slow = [kept(FIRST)[:-3], *[WAIT] * 8, kept(FIRST)[-3:]]
+    slow = [kept(FIRST)[:-3], *[WAIT] * 40, kept(FIRST)[-3:]]
     with KeptWire(one_by_one(slow, [kept(SECOND)])) as wire:
-        assert told(url(wire), 1, request_seconds=0.2) == ([SECOND], 2)
-    with KeptWire(one_by_one([*[WAIT] * 8, kept(FIRST)], [kept(SECOND)])) as wire:
-        assert told(url(wire), 2, request_seconds=0.2) == ([SECOND] * 2, 3)
+        assert told(url(wire), 1, request_seconds=1) == ([SECOND], 2)
+    with KeptWire(one_by_one([*[WAIT] * 40, kept(FIRST)], [kept(SECOND)])) as wire:
+        assert told(url(wire), 2, request_seconds=1) == ([SECOND] * 2, 3)
 
 
 def test_no_connection_is_left_open(caplog: pytest.LogCaptureFixture) -> None:

@@ -1,5 +1,6 @@
 """Nothing is silent for more than five seconds: what is said, how often, and that an API that does not answer is named at once."""
 
+import math
 import os
 import subprocess
 import time
@@ -22,7 +23,7 @@ from tests.conftest import small_world
 @pytest.fixture
 def now() -> Iterator[list[float]]:
     """The seconds that the clock shows. Nothing was said or answered before."""
-    began = time.monotonic()
+    began = math.floor(time.monotonic() * 1024) / 1024  # every half second after it is exact, whatever the uptime
     with (
         patch.object(heartbeat, "SILENCE_SECONDS", 4.0),
         patch.object(log_lines, "_said_at", began),

@@ -20,16 +20,16 @@ from dcycle_pipeline.deployment.dagster_home import WORKSPACE
 from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from tests.cli.conftest import PROGRAM, Invoke, variables
 from tests.conftest import CHILD, small_world
-from tests.properties.dev import free_port, others
+from tests.properties.dev import UNSCHEDULED, free_port, others
 from tests.report.test_browser import CHROMIUM
 
 CHECKOUT = Path(__file__).parents[2]
-DEADLINE_SECONDS = 90
+DEADLINE_SECONDS = 240
 TOLD = "Left out: Water North: access refused (403)"
 STATS = """{ assetNodeOrError(assetKey: {path: ["%s"]}) { ... on AssetNode {
     partitionStats { numPartitions numMaterialized numFailed } partitionKeys } } }"""
 # Chromium, Dagster's services and a run side by side: two minutes are too few if anything else runs on two cores.
-pytestmark = pytest.mark.timeout(400)
+pytestmark = pytest.mark.timeout(900)
 RUNS = "{ runsOrError { ... on Runs { results { runId jobName status tags { key value } } } } }"
 CHECK = """{ assetCheckExecutions(assetKey: {path: ["published_file"]}, checkName: "everything_read", limit: 5) {
     status evaluation { severity description metadataEntries { label __typename } } } }"""
@@ -74,7 +74,7 @@ def ui(folder: Path, *words: str, **environment: str) -> Iterator[Services]:
     with subprocess.Popen(
         [str(PROGRAM), "ui", "--port", str(port), *words],
         cwd=folder,
-        env=others() | environment,
+        env=others() | UNSCHEDULED | environment,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -159,7 +159,9 @@ def page() -> Iterator[Page]:
         # Chromium refuses its sandbox to root, and CI is root.
         browser = driver.chromium.launch(executable_path=CHROMIUM, chromium_sandbox=os.geteuid() != 0)
         try:
-            yield browser.new_page(viewport={"width": 1440, "height": 900})
+            shown = browser.new_page(viewport={"width": 1440, "height": 900})
+            shown.set_default_timeout(120_000)  # a run and Dagster's three services are at work beside it
+            yield shown
         finally:
             browser.close()
 

@@ -14,7 +14,7 @@ from dcycle_pipeline.sandbox import Behaviour, Sandbox
 from tests.cli.conftest import variables
 from tests.conftest import small_world
 from tests.deployment.services import Services, services
-from tests.properties.dev import Dev, with_hook
+from tests.properties.dev import UNSCHEDULED, Dev, with_hook
 from tests.properties.places import Place
 from tests.publish.postgres.cluster import Cluster
 
@@ -55,7 +55,9 @@ def installed(
     assert CliRunner().invoke(app, ["init", str(written)]).exit_code == 0
     with (
         Sandbox(small_world(), behaviour or Behaviour()) as sandbox,
-        services(written, home, postgres, variables(sandbox, data, **settings) | with_hook(room), kind) as running,
+        services(
+            written, home, postgres, variables(sandbox, data, **UNSCHEDULED | settings) | with_hook(room), kind
+        ) as running,
         pytest.MonkeyPatch.context() as patch,
     ):
         for name, value in running.environment.items():

@@ -23,7 +23,7 @@ import yaml
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.properties.dev import free_port, others
+from tests.properties.dev import free_ports, others
 from tests.publish.postgres.cluster import Cluster
 
 DEADLINE_SECONDS = 90
@@ -38,7 +38,9 @@ class Services:
     home: Path
     postgres: Cluster
     for_code: dict[str, str]
-    ports: dict[str, str] = field(default_factory=lambda: {each: str(free_port()) for each in ("3000", "4000")})
+    ports: dict[str, str] = field(
+        default_factory=lambda: dict(zip(("3000", "4000"), map(str, free_ports(2)), strict=True))
+    )
     running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
 
     @property

@@ -145,7 +145,9 @@ def test_an_api_that_is_down_at_the_tick_costs_no_night_and_late_values_settle_b
             world.recalculate_record(item["id"], "2.5")
         while pending_records(found):  # a run of the minute before may have asked already
             assert found.dev.next_run().job_name == "pending_records"
-        settled = launched_by(found, "pending_schedule")
+        settled = [
+            each for each in launched_by(found, "pending_schedule") if each.is_finished
+        ]  # the next may be queued
         assert {each.status for each in settled} == {dg.DagsterRunStatus.SUCCESS}, found.services.log()
         assert launched_by(found, "daily_sync") == [night], "no other sync was needed"
         assert red(found, "published_file") == set()

@@ -8,6 +8,7 @@ import pytest
 
 from tests.conftest import Published, records_of
 from tests.deployment.installation import UNDER_WAY, Installation, installed
+from tests.deployment.services import until
 from tests.publish.postgres.cluster import Cluster
 
 pytestmark = [pytest.mark.exhaustive, pytest.mark.timeout(600)]
@@ -58,5 +59,6 @@ def test_a_code_server_that_ends_with_its_run_blocks_nothing(
     services, dev = installation.services, installation.dev
     ended = dev.run(UNDER_WAY, lambda: services.stop("code", how))
     services.start("code")
+    until(dev.knows_the_code, "the webserver knows the code server again", services.log)
     assert dev.status(dev.run()) == dg.DagsterRunStatus.SUCCESS, services.log()
     assert dev.status(ended) == ending

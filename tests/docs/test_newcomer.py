@@ -160,7 +160,7 @@ class Newcomer:
                 assert server_info(url)["dagster_version"] == dg.__version__
         elif "dcycle-pipeline sandbox" in code:
             with shell.serving(f"{code.rstrip()} --port 0\n", r"(?<=DCYCLE_BASE_URL=)http\S+(?=\s)") as url:
-                assert httpx.get(f"{url}/v1/facilities").status_code == 401
+                assert httpx.get(f"{url}/v1/facilities", timeout=60).status_code == 401
         else:
             shell.run(code)
 

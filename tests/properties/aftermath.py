@@ -78,7 +78,7 @@ class Scene:
         return Life(usual | settings, refused=refused)
 
     def copy(self, folder: Path) -> Path:
-        shutil.copytree(self.base, folder, symlinks=True)
+        shutil.copytree(self.base, folder, symlinks=True, dirs_exist_ok=True)  # a sensor may have made some again
         return folder
 
     def asked(self) -> set[tuple[str, str, str | None]]:

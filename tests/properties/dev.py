@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,9 +25,12 @@ ROOM = "TESTS_DAGSTER_DEV"
 # Dagster waits so long before it tries a step again. Without it, it waits for the minutes that the pipeline asks for.
 RETRY_SECONDS = "TESTS_DAGSTER_RETRY_SECONDS"
 TERMINATE = "terminate"
+# No tick of the clock starts a run beside those of a test: pipe and place are for one run.
+UNSCHEDULED = {"DCYCLE_SCHEDULE_CRON": "0 0 29 2 *", "DCYCLE_PENDING_CRON": "off"}
 _REPOSITORY = Path(__file__).parents[2]
 _LAUNCH = """mutation ($run: ExecutionParams!) { launchRun(executionParams: $run) {
     __typename ... on LaunchRunSuccess { run { runId } } ... on PythonError { message } } }"""
+_LOCATIONS = """{ workspaceOrError { ... on Workspace { locationEntries { locationOrLoadError { __typename } } } } }"""
 _TERMINATE = """mutation ($id: String!) { terminateRun(runId: $id, terminatePolicy: SAFE_TERMINATE) {
     __typename ... on TerminateRunFailure { message } ... on PythonError { message } } }"""
 
@@ -104,6 +107,11 @@ class Dev:
             assert run
             return run.status
 
+    def knows_the_code(self) -> bool:
+        """Whether the webserver has read the definitions of the code server that runs now."""
+        entries = self.ask(_LOCATIONS)["workspaceOrError"]["locationEntries"]
+        return all((each["locationOrLoadError"] or {}).get("__typename") == "RepositoryLocation" for each in entries)
+
     def _launch(self, job: str, tags: Mapping[str, str]) -> str:
         run = {
             "selector": {
@@ -139,9 +147,15 @@ class Dev:
 
 
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    (port,) = free_ports(1)
+    return port
+
+
+def free_ports(count: int) -> list[int]:
+    """So many, no two alike."""
+    with ExitStack() as held:
+        servers = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [server.getsockname()[1] for server in servers]
 
 
 def server_info(url: str) -> dict[str, str]:
@@ -179,7 +193,7 @@ def dagster_dev(folder: Path, environment: Mapping[str, str]) -> Iterator[Dev]:
     with subprocess.Popen(
         program,
         cwd=_REPOSITORY,
-        env=others() | environment | ours,
+        env=others() | UNSCHEDULED | environment | ours,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -197,4 +211,8 @@ def dagster_dev(folder: Path, environment: Mapping[str, str]) -> Iterator[Dev]:
             yield Dev(url, home, room, said=lines)
         finally:
             process.send_signal(signal.SIGINT)
-            process.wait(60)
+            try:
+                process.wait(150)  # it gives each of its services a minute
+            finally:
+                with suppress(ProcessLookupError):
+                    os.killpg(process.pid, signal.SIGKILL)

@@ -34,6 +34,7 @@ def dev(stage: Scene, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]
 
 
 @pytest.mark.exhaustive
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize(("place", "how"), STOPS, ids=str)
 def test_stopped_in_dagster_dev(stage: Scene, dev: Dev, place: Place, how: signal.Signals | str) -> None:
     folder = dev.home.with_name("data")

@@ -37,7 +37,7 @@ import json, os, select, sys
 import duckdb
 root, seen = sys.argv[1], set()
 print('ready', flush=True)
-while not select.select([sys.stdin], [], [], 0)[0]:
+while True:
     by_link = os.path.realpath(f'{root}/latest')
     with open(f'{root}/latest.json') as manifest:
         named = json.load(manifest)
@@ -50,6 +50,8 @@ while not select.select([sys.stdin], [], [], 0)[0]:
         assert records == [(138,)], records
         seen |= set(runs)
     duckdb.sql(f"SELECT count(*) FROM '{root}/latest/dcycle.facilities.parquet'").fetchall()
+    if select.select([sys.stdin], [], [], 0)[0]:
+        break
 print(len(seen), flush=True)
 """
 

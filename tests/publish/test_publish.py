@@ -24,14 +24,16 @@ READER = """
 import sys, duckdb
 print('ready', flush=True)
 reads = 0
-# A pause as of a tool: readers without one would leave the writer no processor.
-while not __import__('select').select([sys.stdin], [], [], 0.05)[0]:
+while True:
     with duckdb.connect(sys.argv[1], read_only=True) as connection:
         rows, runs = connection.execute(
             "SELECT (SELECT count(*) FROM dcycle.waste_water_treatments), (SELECT max(requests_count) FROM sync.runs)"
         ).fetchone()
     assert rows == 138, rows
     reads += 1
+    # A pause as of a tool: readers without one would leave the writer no processor.
+    if __import__('select').select([sys.stdin], [], [], 0.05)[0]:
+        break
 print(reads, flush=True)
 """
 

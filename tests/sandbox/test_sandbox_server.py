@@ -17,13 +17,14 @@ def headers(sandbox):
 
 
 def test_it_listens_on_a_free_loopback_port_until_it_is_left(small):
+    before = set(threading.enumerate())
     with Sandbox(small.world) as first, Sandbox(small.world) as second:
         assert first.base_url.startswith("http://127.0.0.1:")
         assert first.base_url != second.base_url
         assert httpx.get(f"{first.base_url}/v1/facilities", headers=headers(first)).status_code == 200
     with pytest.raises(httpx.ConnectError):
         httpx.get(f"{first.base_url}/v1/facilities")
-    assert not any(thread.name == "sandbox" for thread in threading.enumerate())
+    assert not any(thread.name == "sandbox" for thread in set(threading.enumerate()) - before)
 
 
 def test_it_can_be_left_while_a_client_holds_connections(small):

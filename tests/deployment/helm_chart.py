@@ -64,11 +64,7 @@ def instance(values: Values) -> tuple[Values, Values]:
     made = {
         "storage": {"postgres": {"postgres_db": _storage(database)}},
         "run_launcher": _only(launcher, "CustomRunLauncher", "customRunLauncher"),
-        "run_coordinator": {
-            "module": "dagster.core.run_coordinator",
-            "class": "QueuedRunCoordinator",
-            "config": _snake(_only(coordinator, "QueuedRunCoordinator", "queuedRunCoordinator")),
-        },
+        "run_coordinator": _only(coordinator, "CustomRunCoordinator", "customRunCoordinator"),
         "compute_logs": {
             "module": "dagster.core.storage.noop_compute_log_manager",
             "class": logs.pop("type"),

@@ -83,7 +83,7 @@ def test_a_mistake_in_a_part_of_the_pod_is_found(written: Path, right: str, wron
         lint(made)
 
 
-@pytest.mark.parametrize("name", ["startTimeoutSeconds", "maxConcurrentRuns", "purgeAfterDays", "nux", "telemetry"])
+@pytest.mark.parametrize("name", ["startTimeoutSeconds", "max_concurrent_runs", "purgeAfterDays", "nux", "telemetry"])
 def test_a_mistake_in_a_setting_of_dagster_is_found(written: Path, name: str) -> None:
     values = yaml.safe_load((written / "helm-values.yaml").read_text().replace(f"{name}:", f"{name}s:"))
     with pytest.raises((AssertionError, KeyError)):
@@ -99,8 +99,8 @@ def assert_as_elsewhere(values: dict[str, Any], written: Path) -> None:
     made, unread = instance(values)
     assert unread == {}
     ours = yaml.safe_load((written / "dagster.yaml").read_text())
-    limits = ours.pop("concurrency")["runs"]
-    assert made.pop("run_coordinator")["config"] == limits
+    coordinator = {"module": "dagster._core.run_coordinator", "class": "QueuedRunCoordinator"}
+    assert made.pop("run_coordinator") == {**coordinator, "config": ours.pop("run_queue")}
     assert made.pop("run_launcher") == {"module": "dagster", "class": "DefaultRunLauncher", "config": {}}
     assert made.pop("compute_logs")["class"] == "NoOpComputeLogManager"
     for ticks in made["retention"].values():

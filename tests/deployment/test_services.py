@@ -62,3 +62,21 @@ def test_a_code_server_that_ends_with_its_run_blocks_nothing(
     until(dev.knows_the_code, "the webserver knows the code server again", services.log)
     assert dev.status(dev.run()) == dg.DagsterRunStatus.SUCCESS, services.log()
     assert dev.status(ended) == ending
+
+
+def test_a_run_whose_turn_comes_while_the_code_server_restarts_waits_for_it(installation: Installation) -> None:
+    services, dev = installation.services, installation.dev
+    until(dev.knows_the_code, "the webserver knows the code server", services.log)
+    services.stop("daemon")
+    run = dev.launch()
+    services.stop("code")
+    services.start("daemon")
+    until(lambda: times_queued(run) > 1, "the run is put into the queue again", services.log)
+    services.start("code")
+    done = dev.next_run()
+    assert (done.run_id, done.status) == (run, dg.DagsterRunStatus.SUCCESS), services.log()
+
+
+def times_queued(run_id: str) -> int:
+    with dg.DagsterInstance.get() as instance:
+        return len(instance.get_records_for_run(run_id, of_type=dg.DagsterEventType.PIPELINE_ENQUEUED).records)

@@ -78,7 +78,7 @@ class Dev:
         `how` is a signal, *terminate*, or what a test does itself. `once_more` lets Dagster start it again if its process dies.
         """
         (self.room / "place").write_bytes(pickle.dumps(place))
-        run_id = self._launch(job, {} if once_more else {"dagster/max_retries": "0"})
+        run_id = self.launch(job, **{} if once_more else {"dagster/max_retries": "0"})
         with (self.room / "pipe").open("rb") as pipe:
             if process := pipe.readline():
                 self._stop(run_id, int(process), how)
@@ -112,7 +112,8 @@ class Dev:
         entries = self.ask(_LOCATIONS)["workspaceOrError"]["locationEntries"]
         return all((each["locationOrLoadError"] or {}).get("__typename") == "RepositoryLocation" for each in entries)
 
-    def _launch(self, job: str, tags: Mapping[str, str]) -> str:
+    def launch(self, job: str = "sync", **tags: str) -> str:
+        """Launch a run over every organisation, and return its id."""
         run = {
             "selector": {
                 "repositoryLocationName": self.location,

@@ -14,7 +14,7 @@ from dcycle_pipeline.errors import TransientError
 LOOKS_A_WAIT = 10  # how often it is looked at: a run ends at most a tenth later than it could
 LONGEST_LOOK_SECONDS = 1.0
 # In a hurried run those who are silent hold up the others for so long, or for a twentieth of the time that reading took before.
-HURRIED_SECONDS, HURRIED_SHARE = 1.0, 0.05
+HURRIED_SECONDS, HURRIED_SHARE = 0.5, 0.05
 HURRIED_ANSWERS = 3  # or for as long as three of the slowest answers took: an API that is slow for all is not silent
 
 

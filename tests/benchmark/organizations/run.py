@@ -108,16 +108,18 @@ def company(options: argparse.Namespace) -> None:
     """180 organisations alone, and with 20 in trouble."""
     good = Group(options.count - options.troubled, options.facilities, options.records, options.troubled, 0)
     print(
-        "| what | alone | with those in trouble | ratio, median | the command's end |\n| --- | --- | --- | --- | --- |"
+        "| what | alone | with those in trouble | ratio of the medians | the command's end |\n| --- | --- | --- | --- | --- |"
     )
     for latency in options.latency_ms:
         pairs = []
-        for _ in range(options.runs):
+        for number in range(options.runs):
             alone = Group(**vars(good) | {"latency_ms": latency})
             both = Group(options.count, options.facilities, options.records, 0, options.troubled, latency)
-            pairs.append([measured(group) for group in (alone, both)])
+            # By turns first: a machine that has rested while the silent ones were waited for is faster, by a fifth here.
+            turn = -1 if number % 2 else 1
+            pairs.append([measured(group) for group in (alone, both)[::turn]][::turn])
         median = [statistics.median(pair[side].published for pair in pairs) for side in (0, 1)]
-        ratio = statistics.median(both.published / alone.published for alone, both in pairs)
+        ratio = median[1] / median[0]
         ended = statistics.median(both.ended for _, both in pairs)
         what = f"{good.count} organisations published, {latency:g} ms latency"
         print(f"| {what} | {median[0]:.1f} s | {median[1]:.1f} s | {ratio:.2f} × | {ended:.1f} s |", flush=True)

@@ -24,6 +24,7 @@ from dcycle_pipeline.summaries.twice import LISTED_TWICE
 from dcycle_pipeline.warehouse.history import VALID_NOW
 
 NOT_KNOWN = "not known"
+BETWEEN_IDS = "·"
 _FACILITY_VERSIONS = "history.facilities"
 _TONNES = "DECIMAL(38,12)"  # a kilogram's nine places, three further right
 _IN_TONNES = ("co2e_kg", "co2e_biomass_kg", "sludge_kg")
@@ -32,7 +33,7 @@ _EXAMPLE = "Áurea Ibérica de Aguas, S.A."
 
 def _facility_key(of: str) -> str:
     # The id of an organisation is ASCII, so what stands before the first dot in the middle is always that id.
-    return f"coalesce({of}.organization_id || '·' || {of}.facility_id, '{NOT_KNOWN}')"
+    return f"coalesce({of}.organization_id || '{BETWEEN_IDS}' || {of}.facility_id, '{NOT_KNOWN}')"
 
 
 def _text(name: str, meaning: str, source: str, example: str, references: str = "") -> Column:

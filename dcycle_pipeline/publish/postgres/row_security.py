@@ -5,10 +5,13 @@ from psycopg import sql
 from dcycle_pipeline.publish.postgres.connection import Connection
 from dcycle_pipeline.publish.postgres.snapshot import Relation
 from dcycle_pipeline.publish.postgres.structure import identifier
+from dcycle_pipeline.summaries.bi import BETWEEN_IDS, BI_FACILITIES
 
 POLICY = sql.Identifier("dcycle_readers")
 # No figure of any organisation is in these. What else names no organisation adds up several: only who may see all sees it.
 FOR_EVERYBODY = ("sync.runs", "bi.dates")
+# Its key begins with the organisation, so whoever sees figures of a facility sees its name.
+_OF_A_KEY = sql.SQL("split_part(facility_key, {}, 1)").format(BETWEEN_IDS)
 _SEES_ALL = "EXISTS (SELECT FROM dcycle_delivery.readers WHERE organization_id = '*')"
 
 
@@ -31,7 +34,10 @@ def protect(connection: Connection, relation: Relation, *, wanted: bool | None, 
 def _condition(relation: Relation) -> sql.Composable:
     if relation.name in FOR_EVERYBODY:
         return sql.SQL("true")
-    if relation.organization is None:
-        return sql.SQL(_SEES_ALL)
-    own = sql.SQL("{} IN (SELECT organization_id FROM dcycle_delivery.readers)")
-    return sql.SQL(_SEES_ALL + " OR {}").format(own.format(sql.Identifier(relation.organization)))
+    if relation.name == BI_FACILITIES.qualified:
+        return _sees(_OF_A_KEY)
+    return _sees(sql.Identifier(relation.organization)) if relation.organization else sql.SQL(_SEES_ALL)
+
+
+def _sees(organization: sql.Composable) -> sql.Composable:
+    return sql.SQL(_SEES_ALL + " OR {} IN (SELECT organization_id FROM dcycle_delivery.readers)").format(organization)

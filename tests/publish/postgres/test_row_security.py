@@ -9,7 +9,7 @@ from tests.conftest import CHILD, ROOT
 from tests.publish.postgres.cluster import Cluster
 from tests.publish.postgres.publications import Publications, sent_tables
 
-WHOSE = ("organization_id", "organization_key")
+WHOSE = ("organization_id", "organization_key", "facility_key")
 
 
 def reader(postgres: Cluster, publications: Publications, *organizations: str, group: str = "") -> str:
@@ -35,7 +35,9 @@ def seen(url: str) -> dict[str, set[str]]:
             cursor = connection.execute(sql.SQL("SELECT * FROM {}").format(sql.Identifier(*name.split("."))))
             names = [column.name for column in cursor.description or ()]
             at = next((names.index(each) for each in WHOSE if each in names), None)
-            found[name] = {row[at] if at is not None else "rows" for row in cursor.fetchall()}
+            found[name] = {
+                row[at] and row[at].partition("·")[0] if at is not None else "rows" for row in cursor.fetchall()
+            }
     return found
 
 
@@ -55,7 +57,8 @@ def test_two_roles_see_their_organisations_only(postgres: Cluster, publications:
         for name, organizations in seen(url).items():
             allowed = whole[name] if who == "*" or name in FOR_EVERYBODY else {who} & whole[name]
             assert organizations == allowed, (who, name)
-    assert {ROOT, CHILD} <= whole["dcycle.facilities"]
+    for name in ("dcycle.facilities", "bi.facilities", "bi.emissions"):
+        assert {ROOT, CHILD} <= whole[name]
 
 
 @pytest.mark.exhaustive

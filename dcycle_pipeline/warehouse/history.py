@@ -31,8 +31,8 @@ CHANGE = Column(
     "change",
     "VARCHAR",
     "What the version changed: new, edited (an activity field), recalculated (emission fields only), settled (pending to "
-    "calculated), unlisted (the list no longer shows the row, but the API still has it by its id), deleted (confirmed by the API, or "
-    "decided by a person; the last values) or restored",
+    "calculated), unlisted (the list no longer shows the row, but the API still has it by its id), deleted (confirmed by the API, "
+    "moved to another organisation, or decided by a person; the last values) or restored",
     OURS,
 )
 RUN = Column("run_id", "VARCHAR", "Run whose landed pages hold the version", OURS, stamp="origin")

@@ -15,6 +15,8 @@ LOOKS_A_WAIT = 10  # how often it is looked at: a run ends at most a tenth later
 LONGEST_LOOK_SECONDS = 1.0
 # In a hurried run those who are silent hold up the others for so long, or for a twentieth of the time that reading took before.
 HURRIED_SECONDS, HURRIED_SHARE = 0.5, 0.05
+# One that answered before waits so long until it is asked once more, as the settings have it by default. That is no silence.
+HURRIED_FIRST_WAIT_SECONDS = 1.0
 HURRIED_ANSWERS = 3  # or for as long as three of the slowest answers took: an API that is slow for all is not silent
 
 
@@ -114,11 +116,12 @@ class Latecomers:
 
     def failed(self, organization_id: str, error: TransientError, wait_seconds: float) -> None:
         """It did not answer as it should, and is asked again after a while. If it answered before, a pause that it asks for is no
-        silence, unless the run is hurried.
+        silence; if the run is hurried, only a short one is none.
         """
         asked = self._asked[organization_id]
         asked.last_failure = str(error)
-        if asked.was_heard and error.retry_after_seconds and not self._outages.is_hurried:
+        is_short = wait_seconds <= HURRIED_FIRST_WAIT_SECONDS
+        if asked.was_heard and (is_short if self._outages.is_hurried else error.retry_after_seconds):
             asked.paused_until = self._clock() + wait_seconds
 
     async def _look_until_the_end(self) -> None:

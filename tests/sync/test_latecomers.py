@@ -210,4 +210,27 @@ def test_a_hurried_run_waits_as_long_as_answers_take() -> None:
         await asyncio.gather(other, late, return_exceptions=True)
         return found
 
-    assert asyncio.run(live()) == [False, True], "three times the second and a half that the slowest answer took"
+    assert asyncio.run(live()) == [False, True], "three times as long as the slowest answer took"
+
+
+@pytest.mark.parametrize(("was_heard", "wait_seconds"), [(True, 0.9), (True, 30.0), (False, 0.9)])
+def test_a_hurried_run_lets_who_answered_before_repeat_a_request_once(was_heard: bool, wait_seconds: float) -> None:
+    async def live() -> list[bool]:
+        clock = Clock()
+        outages = Outages(clock, is_hurried=True, others_answered=True)
+        latecomers, found = Latecomers(30, clock, outages), list[bool]()
+        late = asyncio.create_task(asked_while(latecomers, "late"))
+        await asyncio.sleep(0)
+        if was_heard:
+            latecomers.heard("late")
+        latecomers.failed("late", TransientError("GET /x: 503."), wait_seconds)
+        for now in (0.5, 1.5):
+            clock.now = now
+            for _ in range(10):
+                latecomers.look()
+            found.append("late" in outages.given_up)
+        late.cancel()
+        await asyncio.gather(late, return_exceptions=True)
+        return found
+
+    assert asyncio.run(live()) == [not (was_heard and wait_seconds < 1), True]

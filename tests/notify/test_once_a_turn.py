@@ -84,6 +84,7 @@ def test_an_alarm_is_neither_lost_nor_repeated_if_its_note_is_damaged_or_the_add
         assert [said["title"].rpartition(": ")[2] for said in other.posted] == [WRONG, WRONG, WELL]
 
 
+@pytest.mark.exhaustive
 def test_a_run_over_pending_records_makes_no_sync_well_that_failed(published: Settings, tmp_path: Path) -> None:
     shutil.copytree(published.data_dir, tmp_path / "data", symlinks=True)
     with Webhook() as one:

@@ -13,7 +13,7 @@ from tests.conftest import ROOT, settings_for, steps
 from tests.report.conftest import parsed, reported
 
 
-@pytest.mark.quick(2)
+@pytest.mark.quick(1)
 @pytest.mark.parametrize(
     ("records", "day", "heading"),
     [

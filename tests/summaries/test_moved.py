@@ -282,7 +282,7 @@ class Account:
         assert content_hash(self.connection, content_tables()) == found
 
 
-@settings(max_examples=2, deadline=None)  # three to four seconds each
+@settings(max_examples=1, deadline=None)  # three to four seconds each
 @given(st.lists(action, min_size=3, max_size=14))
 def test_what_is_made_again_where_it_moved_is_what_all_of_it_would_be(
     connection: duckdb.DuckDBPyConnection, actions: list[tuple[Any, ...]]

@@ -59,6 +59,7 @@ def taken(monkeypatch: pytest.MonkeyPatch) -> list[ListResult]:
     return found
 
 
+@pytest.mark.exhaustive
 def test_what_another_process_decodes_gives_the_same_tables(
     taken: list[ListResult], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -190,6 +190,7 @@ def test_another_version_reads_everything_again(tmp_path: Path, monkeypatch: pyt
         assert pages_asked(sandbox)["f-large", "1"] == 2
 
 
+@pytest.mark.quick(1)
 @pytest.mark.parametrize("choice", ["keep", "pseudonymise"])
 def test_other_choices_for_personal_data_are_as_right(choice: str, tmp_path: Path) -> None:
     with Sandbox(lived_in()) as sandbox:
@@ -237,6 +238,7 @@ def test_a_counter_that_disagrees_with_the_rows_of_last_night_proves_nothing(off
     assert {key[2] for key in again.unproven_lists()} >= {"f-large"}
 
 
+@pytest.mark.exhaustive
 def test_a_facility_that_left_an_organisation_and_came_back_is_there_again(tmp_path: Path) -> None:
     file = tmp_path / "organizations.toml"
     file.write_text(f'exclude = ["{CHILD}"]')
@@ -250,6 +252,7 @@ def test_a_facility_that_left_an_organisation_and_came_back_is_there_again(tmp_p
         assert_equal(sync(where), sandbox.world)
 
 
+@pytest.mark.exhaustive
 def test_a_list_that_a_rebuild_could_not_read_is_merged_once_its_pages_are_back(tmp_path: Path) -> None:
     with Sandbox(lived_in()) as sandbox:
         where, folder = settings_for(sandbox, tmp_path / "data"), DataFolder(tmp_path / "data")
@@ -302,6 +305,7 @@ def test_one_list_that_the_api_refuses_says_nothing_of_the_others(
     assert [key[2] for key in synced.unproven_lists()] == ["f-old"]
 
 
+@pytest.mark.exhaustive
 def test_a_rebuild_from_an_old_snapshot_without_the_pages_since_does_not_stop_the_next_sync(tmp_path: Path) -> None:
     with Sandbox(lived_in()) as sandbox:
         where = settings_for(sandbox, tmp_path / "data", keep_runs=1, keep_snapshots=5)

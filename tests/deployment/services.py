@@ -23,7 +23,7 @@ import yaml
 from dotenv import dotenv_values
 from psycopg.conninfo import conninfo_to_dict
 
-from tests.properties.dev import free_ports, others
+from tests.properties.dev import end_group, free_ports, others
 from tests.publish.postgres.cluster import Cluster
 
 DEADLINE_SECONDS = 90
@@ -147,14 +147,6 @@ class Services:
             f"== {path.name}\n{path.read_text(errors='replace')[-5000:]}"
             for path in sorted(self.home.parent.glob("*.log"))
         )
-
-
-def end_group(group: int) -> None:
-    """End what is left of the processes that we started with one service."""
-    try:
-        os.killpg(group, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 def until(is_so: Callable[[], bool], what: str, log: Callable[[], str]) -> None:

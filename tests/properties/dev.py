@@ -159,11 +159,16 @@ def free_ports(count: int) -> list[int]:
         return [server.getsockname()[1] for server in servers]
 
 
+def end_group(group: int) -> None:
+    """End what is left of the processes that we started in one group."""
+    with suppress(ProcessLookupError):
+        os.killpg(group, signal.SIGKILL)
+
+
 def server_info(url: str) -> dict[str, str]:
     """The versions that Dagster's webserver tells. It says that it serves before it listens, so who is refused tries again."""
-    with httpx.Client(
-        transport=httpx.HTTPTransport(retries=8), timeout=60
-    ) as client:  # the waits double: a minute in all
+    patient = httpx.HTTPTransport(retries=8)  # the waits double: a minute in all
+    with httpx.Client(transport=patient, timeout=60) as client:
         found: dict[str, str] = client.get(f"{url}/server_info").raise_for_status().json()
         return found
 
@@ -215,5 +220,4 @@ def dagster_dev(folder: Path, environment: Mapping[str, str]) -> Iterator[Dev]:
             try:
                 process.wait(150)  # it gives each of its services a minute
             finally:
-                with suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
+                end_group(process.pid)

@@ -20,7 +20,7 @@ from dcycle_pipeline.sandbox.world.mutations import Mutation
 from dcycle_pipeline.settings import load
 from dcycle_pipeline.sync.run import Run
 from tests.cli.conftest import PROGRAM, variables
-from tests.conftest import ROOT, assert_equal, settings_for, steps, sync
+from tests.conftest import ROOT, assert_equal, settings_for, steps, sync, without_heartbeat
 from tests.properties.aftermath import Scene, contents, landed, left_over, moments, query, snapshots_are_whole
 from tests.properties.nursery import Death, Life
 from tests.properties.places import Place
@@ -130,7 +130,7 @@ def test_of_two_syncs_the_second_names_the_first_and_leaves(sandbox: Sandbox, tm
         let_go.set()
         output, errors = first.communicate(timeout=60)
     assert second.returncode == 3
-    (line,) = (each for each in second.stderr.splitlines() if not each.startswith("Still at work"))
+    (line,) = without_heartbeat(second.stderr.splitlines())
     assert f"process {first.pid}" in line
     assert json.loads(second.stdout)["exit_code"] == 3
     assert (first.returncode, json.loads(output)["outcome"]) == (0, "published"), errors
